@@ -1,0 +1,1 @@
+"""mmrec: offline multimodal features and sequential recommendation, driven by DVC."""

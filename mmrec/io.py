@@ -1,0 +1,250 @@
+"""Files between stages: read against a schema, written whole or not at all.
+
+A file is written under a temporary name in its own folder, flushed to disk and renamed,
+so that a reader never sees half of it and equal contents give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from hashlib import blake2b
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmrec.schemas import differences
+
+
+class DataError(Exception):
+    """A table or file is not what it must be; the message says what to do about it."""
+
+
+def content_key(data: bytes) -> bytes:
+    """16-byte key of a content: equal bytes, equal key, on every machine."""
+    return blake2b(data, digest_size=16).digest()
+
+
+def sentence_key(sentence: str) -> bytes:
+    """Content key of a sentence, the same for canonically equivalent spellings."""
+    return content_key(unicodedata.normalize("NFC", sentence).encode())
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it becomes `path`, else it vanishes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(value: object, path: Path) -> None:
+    """Write `value` as JSON with sorted keys; NaN and infinity are refused."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(text + "\n", path)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a missing or malformed one is a `DataError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: file not found; run the stage that writes it") from None
+    except ValueError as error:
+        raise DataError(f"{path}: not valid JSON ({error}); run the stage again") from None
+
+
+def part_files(directory: Path) -> list[Path]:
+    """The `part-*.parquet` files of a folder in numeric order (2 before 10)."""
+
+    def number(path: Path) -> int:
+        match = re.fullmatch(r"part-(\d+)\.parquet", path.name)
+        if match is None:
+            raise DataError(f"{path}: not a part of this table; expected part-<number>.parquet")
+        return int(match[1])
+
+    return sorted(directory.glob("part-*.parquet"), key=number)
+
+
+def open_parquet(
+    path: Path, *, remedy: str = "delete it and run the stage again"
+) -> pq.ParquetFile:
+    """Open one Parquet file, with page checksums verified on reading."""
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise DataError(f"{path}: file not found; run the stage that writes it") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error}); {remedy}") from None
+
+
+def check_schema(found: pa.Schema, expected: pa.Schema, where: Path) -> None:
+    """Raise `DataError` unless names and types agree; says which columns differ."""
+    if problems := differences(found, expected):
+        raise DataError(f"{where}: {'; '.join(problems)}; run the stage that writes it again")
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a Parquet file, or a folder of parts, that must have exactly `schema`.
+
+    Raises:
+        DataError: the file is missing, unreadable, or has other columns; names the file.
+    """
+    if path.is_dir():
+        files = part_files(path)
+        if not files:
+            raise DataError(f"{path}: no part-*.parquet in it; run the stage that writes it")
+        return pa.concat_tables([read_table(file, schema) for file in files])
+    with open_parquet(path) as file:
+        check_schema(file.schema_arrow, schema, path)
+        try:
+            table = file.read()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(
+                f"{path}: damaged ({error}); delete it and run the stage again"
+            ) from None
+    return _cast(table.select(schema.names), schema, path)
+
+
+def read_vectors(path: Path, schema: Callable[[int], pa.Schema]) -> pa.Table:
+    """Read a Parquet file whose column `vector` may be of any dimension.
+
+    Args:
+        path: of one file.
+        schema: what the file must have, given the dimension.
+    """
+    with open_parquet(path) as file:
+        found = file.schema_arrow
+    index = found.get_field_index("vector")
+    if index < 0 or not pa.types.is_fixed_size_list(found.field(index).type):
+        raise DataError(
+            f"{path}: no column 'vector' of fixed size; run the stage that writes it again"
+        )
+    return read_table(path, schema(found.field(index).type.list_size))
+
+
+def write_table(table: pa.Table, path: Path, schema: pa.Schema) -> None:
+    """Write a table as one Parquet file with exactly `schema`, atomically.
+
+    Equal tables give equal bytes. Columns may come in any order; a null where the
+    schema has none is a `DataError`.
+    """
+    with atomic_path(path) as temporary:
+        rows = conform(table, schema, path)
+        pq.write_table(
+            rows, temporary, compression="zstd", compression_level=1, write_page_checksum=True
+        )
+
+
+def write_tables(tables: Mapping[Path, tuple[pa.Table, pa.Schema]]) -> None:
+    """Write several tables, none of them before all are known to have their schema."""
+    ready = [(conform(*table, path), path, table[1]) for path, table in tables.items()]
+    for one in ready:
+        write_table(*one)
+
+
+def conform(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
+    """The table as `path` would hold it; `DataError` where it has not `schema`."""
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise DataError(f"{path}: columns {missing} missing; found {table.column_names}")
+    table = table.select(schema.names)
+    for field in schema:
+        nulls = table.column(field.name).null_count
+        if nulls and not field.nullable:
+            raise DataError(f"{path}: column '{field.name}' has {nulls} nulls, expected none")
+    return _cast(table, schema, path)
+
+
+def _cast(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
+    try:
+        return table.cast(schema)
+    except (ValueError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"{path}: {error}; run the stage that writes it again") from None
+
+
+@contextmanager
+def replacing_parts(directory: Path) -> Iterator[Callable[[], Path]]:
+    """Give temporary paths of part 0, 1, …; together they replace all parts of the folder.
+
+    They do at the end and only if all went well: no reader sees parts of two writers.
+    """
+    earlier = part_files(directory)
+    with ExitStack() as parts:
+        names = (f"part-{number:05d}.parquet" for number in count())
+        yield lambda: parts.enter_context(atomic_path(directory / next(names)))
+        for path in earlier:
+            path.unlink()
+
+
+class PartWriter:
+    """Writes a table as `part-00000.parquet`, …, which replace what the folder held at the end.
+
+    Rows are buffered up to `rows_per_part`; nothing depends on how they arrive in pieces.
+    An empty table is one part without rows, so that its schema and metadata survive.
+    Vectors and pictures do not compress: parts have no dictionary and no statistics.
+    """
+
+    def __init__(self, directory: Path, schema: pa.Schema, *, rows_per_part: int = 65_536) -> None:
+        self._directory = directory
+        self._schema = schema
+        self._rows_per_part = rows_per_part
+        self._pending: list[pa.Table] = []
+        self._num_pending = 0
+        self._is_empty = True
+        self._exits = ExitStack()
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows; full parts go to disk."""
+        self._pending.append(conform(table, self._schema, self._directory))
+        self._num_pending += table.num_rows
+        while self._num_pending >= self._rows_per_part:
+            self._flush(self._rows_per_part)
+
+    def _flush(self, num_rows: int) -> None:
+        rows = pa.concat_tables(self._pending) if self._pending else self._schema.empty_table()
+        part = rows.slice(0, num_rows).combine_chunks()
+        self._pending = [rows.slice(num_rows)]
+        self._num_pending = rows.num_rows - part.num_rows
+        pq.write_table(
+            part.replace_schema_metadata(self._schema.metadata),
+            self._next_path(),
+            compression="none",
+            use_dictionary=False,
+            write_statistics=False,
+            write_page_checksum=True,
+            row_group_size=16_384,
+        )
+        self._is_empty = False
+
+    def _finish(self, kind: object, *_: object) -> None:
+        if kind is None and (self._num_pending or self._is_empty):
+            self._flush(self._num_pending)
+
+    def __enter__(self) -> Self:
+        self._next_path = self._exits.enter_context(replacing_parts(self._directory))
+        self._exits.push(self._finish)
+        return self
+
+    def __exit__(self, *caught: Any) -> None:
+        self._exits.__exit__(*caught)

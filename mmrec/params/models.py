@@ -1,0 +1,232 @@
+"""Settings of every model: one class per model, defaults as published.
+
+A model entry of `params.yaml` has four keys: `name`, `architecture`, `pretrain` and
+`finetune`. They are separate so that DVC can tell them apart: a new learning rate of
+fine-tuning does not touch pre-training.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from mmrec.params.section import Section
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Metric = Annotated[str, Field(pattern=r"^(recall@[1-9]\d*|ndcg@[1-9]\d*|mrr)$")]
+Batching = Literal["dense", "prefix"]
+Modality = Literal["text", "image"]
+
+
+class TrainingParams(Section):
+    """The loop around an objective."""
+
+    epochs: PositiveInt
+    patience: PositiveInt
+    """Epochs without a better `metric` on the validation targets before training stops."""
+    metric: Metric = "recall@20"
+    batch_size: PositiveInt = 1024
+    """Training targets per optimiser step, over all processes."""
+    batching: Batching = "dense"
+    window_overlap: NonNegativeInt | None = None
+    """Items of history that each further window of a long sequence starts with; half of
+    `max_sequence_length` by default."""
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    """Coupled L2, as in Adam."""
+    max_grad_norm: PositiveFloat = 5.0
+
+
+class Mp4srContrast(Section):
+    """Losses and augmentations of MP4SR's pre-training (paper sections 3.3 and 3.4)."""
+
+    nip_weight: NonNegativeFloat = 1.0
+    """0 is the paper's 'w/o NIP'."""
+    cmcl_weight: NonNegativeFloat = 0.01
+    """Lambda; 0 is the paper's 'w/o CMCL'."""
+    cmcl_denominator: Literal["gca", "literal", "inter_only"] = "gca"
+    """`gca`: inter-view and intra-view negatives; `literal`: equation 9 as printed."""
+    same_target_negatives: Literal["dropped", "zero_logit", "kept"] = "dropped"
+    """What rows with the same target are to each other; `zero_logit` is the released code."""
+    mixup: bool = True
+    """False is the paper's 'w/o C-Mixup'."""
+    max_swap_probability: Probability = 0.5
+    projections: bool = True
+    """False is the paper's 'w/o Proj', in the form of the released code."""
+    drop_probability: Probability = 0.2
+    drop_schedule: Literal["fixed", "uniform"] = "fixed"
+    """`uniform` draws the probability from [0, drop_probability) per batch (released code)."""
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Self:
+        if self.nip_weight == 0 and self.cmcl_weight == 0:
+            raise ValueError("nip_weight and cmcl_weight are both 0; raise one of them")
+        return self
+
+
+class TransformerArchitecture(Section):
+    """The causal transformer over a sequence."""
+
+    embedding_dim: PositiveInt = 64
+    num_layers: PositiveInt = 2
+    num_heads: PositiveInt = 2
+    feedforward_dim: PositiveInt = 256
+    dropout: Probability
+    attention_dropout: Probability
+    max_sequence_length: PositiveInt = 50
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.embedding_dim % self.num_heads:
+            raise ValueError(
+                f"embedding_dim ({self.embedding_dim}) must be a multiple of num_heads "
+                f"({self.num_heads})"
+            )
+        return self
+
+
+class Mp4srArchitecture(TransformerArchitecture):
+    """MP4SR's encoder M2SE and its score (paper section 3.2)."""
+
+    attention_dim: PositiveInt = 64
+    num_experts: PositiveInt = 8
+    dropout: Probability = 0.2
+    attention_dropout: Probability = 0.2
+    expert_dropout: Probability = 0.2
+    pooling: Literal["attention", "attention_frozen_unmasked", "mean"] = "attention"
+    """`attention_frozen_unmasked` is what the released code computes."""
+    shared_adaptor: bool = False
+    """True is the paper's 'Shared': one pooling and one mixture of experts for both."""
+    temperature: PositiveFloat = 0.07
+    score: Literal["cosine", "dot"] = "cosine"
+    """`dot` is equation 12 as printed."""
+
+
+class Mp4srPretrain(TrainingParams):
+    """Self-supervised pre-training; early stopping is on the ID-free score."""
+
+    epochs: PositiveInt = 300
+    patience: PositiveInt = 20
+    batching: Batching = "prefix"
+    contrast: Mp4srContrast = Mp4srContrast()
+    items: Literal["all", "warm"] = "all"
+    """`warm` pre-trains without cold items: the paper's cold-start protocol."""
+
+
+class Mp4srFinetune(TrainingParams):
+    """Supervised next-item training over the whole catalogue.
+
+    The paper searches learning_rate in {1e-4, 5e-4, 1e-3}, batch_size in {256, 512, 1024} and
+    weight_decay in {1e-4, 5e-4, 1e-3} for each dataset.
+    """
+
+    epochs: PositiveInt = 300
+    patience: PositiveInt = 10
+    weight_decay: NonNegativeFloat = 1e-4
+    use_id: bool = True
+    """False leaves ID embeddings out: the paper's cold-start protocol."""
+    score_branches: Literal["both", "text", "image"] = "both"
+    """`text` and `image` are the paper's MP4SR-T and MP4SR-V."""
+    joint: Mp4srContrast | None = None
+    """Set, the pre-training losses are added to fine-tuning: the paper's 'E2E'."""
+
+
+class Mp4srParams(Section):
+    """MP4SR: multimodal pre-training for sequential recommendation."""
+
+    name: Literal["mp4sr"]
+    architecture: Mp4srArchitecture
+    pretrain: Mp4srPretrain | None
+    finetune: Mp4srFinetune
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        _check_windows(self.architecture, self.pretrain, self.finetune)
+        return self
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Features that a run must have: both for contrast, else those that are scored."""
+        branches = self.finetune.score_branches
+        if self.pretrain or self.finetune.joint or branches == "both":
+            return ("text", "image")
+        return (branches,)
+
+
+class SasrecArchitecture(TransformerArchitecture):
+    """SASRec as in RecBole: post-norm, over item embeddings."""
+
+    dropout: Probability = 0.5
+    attention_dropout: Probability = 0.5
+
+
+class SasrecFinetune(TrainingParams):
+    """Full cross-entropy over the catalogue."""
+
+    epochs: PositiveInt = 300
+    patience: PositiveInt = 10
+
+
+class SasrecParams(Section):
+    """SASRec, from item IDs alone."""
+
+    name: Literal["sasrec"]
+    architecture: SasrecArchitecture
+    pretrain: None
+    finetune: SasrecFinetune
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        _check_windows(self.architecture, self.finetune)
+        return self
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """None: items are their IDs."""
+        return ()
+
+
+def _check_windows(
+    architecture: TransformerArchitecture, *trainings: TrainingParams | None
+) -> None:
+    length = architecture.max_sequence_length
+    for training in filter(None, trainings):
+        if training.batching == "dense" and training.batch_size < length:
+            raise ValueError(
+                f"batch_size ({training.batch_size} targets) cannot hold a window of "
+                f"max_sequence_length ({length}) items; raise it, or use batching: prefix"
+            )
+        if training.window_overlap is not None and training.window_overlap >= length:
+            raise ValueError(
+                f"window_overlap ({training.window_overlap}) must be below "
+                f"max_sequence_length ({length})"
+            )
+
+
+class NoSettings(Section):
+    """A section in which there is nothing to set."""
+
+
+class PopularityParams(Section):
+    """Items by their number of training interactions."""
+
+    name: Literal["popularity"]
+    architecture: NoSettings
+    pretrain: None
+    finetune: None
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """None."""
+        return ()
+
+
+ModelParams = Annotated[Mp4srParams | SasrecParams | PopularityParams, Field(discriminator="name")]

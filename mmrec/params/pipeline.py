@@ -1,0 +1,71 @@
+"""The root of `params.yaml`, in its order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from mmrec.params.datasets import DatasetParams, UnionParams
+from mmrec.params.features import EmbedParams
+from mmrec.params.models import ModelParams
+from mmrec.params.section import Name, Section
+
+
+class RunParams(Section):
+    """A dataset, a model, the features it reads and the pre-training it starts from."""
+
+    dataset: Name
+    model: Name
+    text: Name
+    image: Name
+    init_from: Name
+    seed: NonNegativeInt
+
+
+class EvaluateParams(Section):
+    """One protocol for every run: leave-one-out, full ranking."""
+
+    mask_history: bool
+    cutoffs: Annotated[list[PositiveInt], Field(min_length=1)]
+    history_bins: list[PositiveInt]
+    """Upper ends of the history-length groups; the last group is open."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        for name in ("cutoffs", "history_bins"):
+            values = getattr(self, name)
+            if sorted(set(values)) != values:
+                raise ValueError(f"{name} must ascend without repeats, found {values}")
+        return self
+
+
+class RecommendParams(Section):
+    """Top-K lists for every user of one run's dataset."""
+
+    run: Name
+    top_k: PositiveInt
+    keep_seen: bool
+
+
+class ReportParams(Section):
+    """The page over all runs."""
+
+    title: str
+    dataset: Name
+    """Dataset whose pictures and users are shown; that of `recommend.run`."""
+    num_sample_users: NonNegativeInt
+    num_gallery_items: NonNegativeInt
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    datasets: dict[Name, DatasetParams]
+    unions: dict[Name, UnionParams]
+    embed: EmbedParams
+    models: dict[Name, ModelParams]
+    runs: dict[Name, RunParams]
+    evaluate: EvaluateParams
+    recommend: RecommendParams
+    report: ReportParams

@@ -1,0 +1,158 @@
+"""Names in `params.yaml` that point to nothing, and entries that contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from mmrec.params.features import EmbedImageParams, EmbedParams, EmbedTextParams
+from mmrec.params.pipeline import Params, RunParams
+
+T = TypeVar("T")
+
+
+def valid_parts(data: object) -> Params:
+    """As much of a wrong file as is valid, entry by entry; what is not is None.
+
+    So what does not go together is reported with what is wrong in itself.
+    """
+    params: Params = _valid_sections(Params, data)
+    return params
+
+
+def _valid_sections(kind: type[BaseModel], data: object) -> Any:
+    found = data if isinstance(data, Mapping) else {}
+    return kind.model_construct(
+        **{
+            name: _valid(field.annotation, found.get(name))
+            for name, field in kind.model_fields.items()
+        }
+    )
+
+
+def _valid(annotation: Any, value: object) -> Any:
+    if annotation is EmbedParams:
+        return _valid_sections(EmbedParams, value)
+    if get_origin(annotation) is dict:
+        entries = value if isinstance(value, Mapping) else {}
+        kind = get_args(annotation)[1]
+        return {name: _valid(kind, entry) for name, entry in entries.items()}
+    try:
+        return TypeAdapter(annotation).validate_python(value)
+    except ValidationError:
+        return None
+
+
+def wrong_references(params: Params) -> Iterator[str]:
+    """Names that point to entries that do not exist, or that contradict each other."""
+    for path, entry in _embed_entries(params).items():
+        yield from _unknown(f"{path}.dataset", entry.dataset, params.datasets)
+    yield from _wrong_features(params)
+    for key, run in _valid_entries(params.runs):
+        yield from _unknown(f"runs.{key}.dataset", run.dataset, params.datasets)
+        yield from _unknown(f"runs.{key}.model", run.model, params.models)
+        yield from _unknown(f"runs.{key}.init_from", run.init_from, params.runs)
+        yield from _unknown_features(params, key, run)
+        yield from _missing_modalities(params, key, run)
+        yield from _wrong_start(params, key, run)
+    for name, union in _valid_entries(params.unions):
+        yield from _unknown(f"unions.{name}.left", union.left, params.datasets)
+        yield from _unknown(f"unions.{name}.right", union.right, params.datasets)
+        if union.left == union.right:
+            yield f"unions.{name}.right: found '{union.right}', as left; name another dataset"
+    yield from _wrong_last_stages(params)
+
+
+def _valid_entries(section: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+    return ((name, entry) for name, entry in section.items() if entry is not None)
+
+
+def _wrong_last_stages(params: Params) -> Iterator[str]:
+    recommend, report = params.recommend, params.report
+    if recommend is not None:
+        yield from _unknown("recommend.run", recommend.run, params.runs)
+    if report is not None:
+        yield from _unknown("report.dataset", report.dataset, params.datasets)
+    recommended = params.runs.get(recommend.run) if recommend is not None else None
+    if report is not None and recommended and report.dataset != recommended.dataset:
+        yield (
+            f"report.dataset: found '{report.dataset}', but recommend.run '{recommend.run}' is on "
+            f"'{recommended.dataset}'; the page shows its lists"
+        )
+
+
+def _embed_entries(params: Params) -> dict[str, EmbedTextParams | EmbedImageParams]:
+    text = {f"embed.text.{key}": entry for key, entry in _valid_entries(params.embed.text)}
+    image = {f"embed.image.{key}": entry for key, entry in _valid_entries(params.embed.image)}
+    return {**text, **image}
+
+
+def _unknown_features(params: Params, name: str, run: RunParams) -> Iterator[str]:
+    entries = _embed_entries(params)
+    if len(entries) < len(params.embed.text) + len(params.embed.image):
+        return  # the feature may be that of an entry that is wrong itself
+    found = {entry.feature for entry in entries.values() if entry.dataset == run.dataset}
+    known = ["none", *sorted(found)]
+    yield from _unknown(f"runs.{name}.text", run.text, known)
+    yield from _unknown(f"runs.{name}.image", run.image, known)
+
+
+def _unknown(path: str, found: str, known: Iterable[str]) -> Iterator[str]:
+    if found not in known:
+        yield f"{path}: found {found!r}, allowed: {', '.join(known) or 'nothing is defined'}"
+
+
+def _wrong_features(params: Params) -> Iterator[str]:
+    owners: dict[tuple[str, str], str] = {}
+    for path, entry in _embed_entries(params).items():
+        if entry.feature == "none":
+            yield f"{path}.feature: 'none' is the name of no feature; choose another"
+        key = (entry.dataset, entry.feature)
+        if owners.setdefault(key, path) != path:
+            yield (
+                f"{path}.feature: {owners[key]} already writes feature '{entry.feature}' "
+                f"of dataset '{entry.dataset}'; choose another"
+            )
+    for name, text in _valid_entries(params.embed.text):
+        dataset = params.datasets.get(text.dataset)
+        wants_keywords = text.input.startswith("keywords/")
+        if dataset and wants_keywords and dataset.keywords.name == "none":
+            yield (
+                f"embed.text.{name}.input: reads keywords, but "
+                f"datasets.{text.dataset}.keywords.name is 'none'; set it or read sentences"
+            )
+
+
+def _missing_modalities(params: Params, name: str, run: RunParams) -> Iterator[str]:
+    model = params.models.get(run.model)
+    for modality in model.modalities if model else ():
+        if getattr(run, modality) == "none":
+            yield (
+                f"runs.{name}.{modality}: found 'none', but model '{run.model}' reads {modality} "
+                "features; name one, or train and score without them (pretrain: null, "
+                "finetune.joint: null, finetune.score_branches)"
+            )
+
+
+def _wrong_start(params: Params, name: str, run: RunParams) -> Iterator[str]:
+    start = params.runs.get(run.init_from)
+    if start is None or start is run:
+        return
+    model, start_model = params.models.get(run.model), params.models.get(start.model)
+    if model and start_model and model.name != start_model.name:
+        yield (
+            f"runs.{name}.init_from: '{run.init_from}' is a {start_model.name}, "
+            f"this run a {model.name}; start from a run of the same model"
+        )
+    elif start_model and start_model.pretrain is None:
+        yield (
+            f"runs.{name}.init_from: model '{start.model}' of '{run.init_from}' has no "
+            "pre-training (pretrain: null), so there is nothing to start from; name a run that has"
+        )
+    elif model and start_model and model.architecture != start_model.architecture:
+        yield (
+            f"runs.{name}.init_from: model '{start.model}' of '{run.init_from}' has another "
+            f"architecture than '{run.model}'; give both the same"
+        )

@@ -1,0 +1,34 @@
+"""What every part of `params.yaml` has in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+IGNORED_BY_RUN_CACHE = ("nfiles", "size")
+"""Keys that DVC leaves out when it looks for an earlier run with the same parameters.
+
+It means those of its own file records, but drops them anywhere in a parameter's value: with
+a key of this name, another value would silently restore the outputs of the earlier one.
+"""
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _seen_by_run_cache(name: str) -> str:
+    if name in IGNORED_BY_RUN_CACHE:
+        raise ValueError(f"DVC's run-cache ignores keys named '{name}'; choose another name")
+    return name
+
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$"),
+    AfterValidator(_seen_by_run_cache),
+]
+"""Names become folder and DVC stage names."""

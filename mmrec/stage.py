@@ -1,0 +1,96 @@
+"""What every stage script shares: checked params, log lines, progress, errors in words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from tqdm import tqdm
+
+from mmrec.io import DataError
+from mmrec.params.file import load_params
+from mmrec.paths import Paths
+
+Summary: TypeAlias = Mapping[str, object]
+"""Counts of a stage: in, out, dropped by reason."""
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+def run(main: Callable[..., Summary]) -> None:
+    """Run a stage: `main(params, paths, *arguments)`, its arguments from the command line.
+
+    Params are checked before `main` imports anything heavy. An error that a user can mend
+    is one message and exit code 1; `MMREC_LOG=debug` adds the traceback.
+    """
+    started = time.perf_counter()
+    try:
+        _log_to_stderr(os.environ.get("MMREC_LOG", "info"))
+        paths = Paths(Path())
+        summary = main(load_params(paths.params), paths, *_arguments(main))
+    except (DataError, ValueError, OSError) as error:
+        logger.debug("the stage failed", exc_info=True)
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; nothing was left half-written, `dvc repro` continues")
+    counts = ", ".join(f"{name} {_readable(value)}" for name, value in summary.items())
+    logger.info("%s (%.1f s)", counts or "done", time.perf_counter() - started)
+
+
+def _log_to_stderr(level: str) -> None:
+    allowed = ("debug", "info", "warning", "error")
+    if level.lower() not in allowed:
+        raise ValueError(f"MMREC_LOG: found '{level}', allowed: {', '.join(allowed)}")
+    # Libraries are heard when something is wrong.
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+    logging.getLogger("mmrec").setLevel(level.upper())
+
+
+def _arguments(main: Callable[..., Summary]) -> list[str]:
+    """The key of the entry that the stage is for, if it has entries."""
+    expected = list(signature(main).parameters)[2:]
+    if len(sys.argv) - 1 != len(expected):
+        raise ValueError(
+            f"found {len(sys.argv) - 1} arguments, expected {' '.join(expected) or 'none'}: the "
+            "name of an entry of params.yaml, as in dvc.yaml"
+        )
+    return sys.argv[1:]
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} {_readable(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def entry(section: Mapping[str, T], key: str, where: str) -> T:
+    """The entry of a params section that a stage was called for.
+
+    Raises:
+        ValueError: there is none; names those that exist.
+    """
+    if key not in section:
+        raise ValueError(f"{where}.{key}: no such entry; found: {', '.join(section) or 'none'}")
+    return section[key]
+
+
+def progress(items: Iterable[T], *, total: int | None, unit: str, desc: str) -> tqdm[T]:
+    """Progress bar with rate and remaining time; silent where there is no terminal."""
+    return tqdm(items, total=total, unit=unit, desc=desc, disable=None, leave=False)

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import inspect
+import io
+import re
+import subprocess
+import sys
+import time
+import typing
+from pathlib import Path
+from typing import Any
+
+import dvc.stage.cache
+import pytest
+from dvc_data.hashfile.meta import Meta
+from pydantic import BaseModel, TypeAdapter
+from ruamel.yaml import YAML
+
+from mmrec.params.file import ParamsError, load_params
+from mmrec.params.models import ModelParams
+from mmrec.params.pipeline import Params
+from mmrec.params.section import IGNORED_BY_RUN_CACHE
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def data() -> Any:
+    return YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+
+
+def messages(data: object, folder: Path) -> list[str]:
+    text = io.StringIO()
+    YAML(typ="safe").dump(data, text)
+    path = folder / "params.yaml"
+    path.write_text(text.getvalue())
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    return str(caught.value).splitlines()
+
+
+def test_the_shipped_file_is_valid() -> None:
+    assert "demo" in load_params(ROOT / "params.yaml").datasets
+
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+def test_every_example_is_valid() -> None:
+    assert len(EXAMPLES) >= 4
+    for path in EXAMPLES:
+        assert load_params(path).runs, path
+
+
+def test_every_variant_in_the_readme_is_a_model() -> None:
+    table = (ROOT / "README.md").read_text().partition("| variant | model entry |")[2]
+    entries = re.findall(r"^\|[^|]+\| `(\{.*\})` \|$", table.partition("\n\n")[0], flags=re.M)
+    assert len(entries) >= 10
+    for entry in entries:
+        model = YAML(typ="safe").load(entry)
+        assert TypeAdapter(ModelParams).validate_python(model).name == "mp4sr", entry
+
+
+def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
+    data: Any, tmp_path: Path
+) -> None:
+    data["datasets"]["demo"]["source"]["num_item"] = 3
+    data["datasets"]["demo"]["clean"]["user_core"] = -1
+    data["models"]["mp4sr"]["pretrain"] = {"contrast": {"cmcl_denominator": "x"}, "epcohs": 3}
+    data["models"]["mistyped"] = {"name": "mp4rs"}
+    data["embed"]["text"]["demo-sentences"]["extractor"]["name"] = "word2vec"
+    del data["evaluate"]["mask_history"]
+    data["runs"]["with space"] = data["runs"]["demo-sasrec"]
+    data["runs"]["demo-mp4sr"]["dataset"] = "shop"
+    data["unions"]["twice"] = {"left": "demo", "right": "demo"}
+    lines = messages(data, tmp_path)
+    assert lines[0] == "params.yaml: 12 errors"
+    text = "\n".join(lines)
+    assert "datasets.demo.clean.user_core: found -1; Input should be greater than or equal" in text
+    assert "datasets.demo.source.num_item: unknown key (did you mean num_items?)" in text
+    assert "allowed here: name, num_items, num_users, seed" in text
+    assert "models.mp4sr.pretrain.contrast.cmcl_denominator: found 'x', allowed: 'gca'" in text
+    assert "models.mp4sr.pretrain.epcohs: unknown key (did you mean epochs?)" in text
+    assert "models.mistyped.name: found 'mp4rs', allowed: 'mp4sr', 'sasrec'" in text
+    assert "extractor.name: found 'word2vec', allowed: 'sentence_transformer'" in text
+    assert "evaluate.mask_history: missing" in text
+    assert "runs.with space: a name is made of letters" in text
+    assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
+    assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
+    assert "unions.twice.right: found 'demo', as left; name another dataset" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("runs.demo-mp4sr.dataset", "shop", "runs.demo-mp4sr.dataset: found 'shop', allowed: demo"),
+        ("runs.demo-mp4sr.model", "bert", "runs.demo-mp4sr.model: found 'bert', allowed:"),
+        ("runs.demo-mp4sr.text", "titles", "runs.demo-mp4sr.text: found 'titles', allowed: none,"),
+        ("runs.demo-mp4sr.init_from", "x", "runs.demo-mp4sr.init_from: found 'x', allowed:"),
+        ("runs.demo-mp4sr.init_from", "demo-sasrec", "start from a run of the same model"),
+        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-mp4sr"),
+        ("report.dataset", "x", "report.dataset: found 'x', allowed: demo"),
+        ("embed.image.demo-clip_image.feature", "sentences", "already writes feature 'sentences'"),
+        ("embed.image.demo-clip_image.feature", "none", "'none' is the name of no feature"),
+        ("embed.image.demo-clip_image.dataset", "x", "demo-clip_image.dataset: found 'x'"),
+        ("datasets.demo.keywords", {"name": "none"}, "reads keywords, but datasets.demo.keywords"),
+        ("unions", {"u": {"left": "demo", "right": "x"}}, "unions.u.right: found 'x'"),
+        ("evaluate.cutoffs", [10, 5], "cutoffs must ascend without repeats, found [10, 5]"),
+        ("runs.demo-mp4sr.init_from", "demo-mp4sr-id", "has no pre-training (pretrain: null)"),
+        ("runs.demo-mp4sr.image", "none", "model 'mp4sr' reads image features; name one, or"),
+        ("models.mp4sr.architecture", {"num_heads": 3}, "embedding_dim (64) must be a multiple"),
+        ("models.mp4sr.architecture", {"dropout": 0.1}, "another architecture than 'mp4sr-id'"),
+        ("models.sasrec.finetune.batch_size", 10, "batch_size (10 targets) cannot hold a window"),
+        ("models.sasrec.finetune.window_overlap", 50, "window_overlap (50) must be below"),
+        ("models.sasrec.finetune.learning_rate", float("inf"), "should be a finite number"),
+        ("models.sasrec.finetune.epochs", True, "epochs: found True; Input should be a valid int"),
+        (
+            "models.mp4sr.pretrain.contrast",
+            {"nip_weight": 0, "cmcl_weight": 0},
+            "models.mp4sr.pretrain.contrast: nip_weight and cmcl_weight are both 0",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_named_with_what_would(
+    data: Any, tmp_path: Path, path: str, value: object, message: str
+) -> None:
+    *parents, last = path.split(".")
+    section = data
+    for step in parents:
+        section = section[step]
+    section[last] = value
+    assert message in "\n".join(messages(data, tmp_path))
+
+
+def test_malformed_yaml_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("datasets:\n  demo: [1, 2\nruns: {}\n")
+    with pytest.raises(ParamsError, match="line"):
+        load_params(path)
+
+
+def test_bytes_that_are_no_yaml_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"runs: \x07\n")
+    with pytest.raises(ParamsError, match="not valid YAML"):
+        load_params(path)
+
+
+def test_a_repeated_key_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("runs: {}\nruns: {}\n")
+    with pytest.raises(ParamsError, match="duplicate key"):
+        load_params(path)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="run from the folder that holds it"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("stage", ["crawl", "embed_text", "finetune", "report"])
+def test_a_stage_reports_wrong_params_before_anything_heavy_is_imported(
+    data: Any, tmp_path: Path, stage: str
+) -> None:
+    data["evaluate"]["cutoffs"] = "ten"
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML(typ="safe").dump(data, file)
+    program = (
+        "import runpy, sys; sys.argv = ['stage', 'demo']\n"
+        f"try: runpy.run_module('stages.{stage}', run_name='__main__')\n"
+        "except SystemExit as error: print(error.code)\n"
+        "print('torch' in sys.modules, 'polars' in sys.modules)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = time.perf_counter() - started
+    assert "evaluate.cutoffs: found 'ten'" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "False False"
+    # Generous against a busy machine; what makes it fast is that nothing heavy is imported.
+    assert seconds < 10
+
+
+def sections(kind: Any) -> set[type[BaseModel]]:
+    """Every section class that an annotation leads to."""
+    found = set()
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        found.add(kind)
+        for field in kind.model_fields.values():
+            found |= sections(field.annotation)
+    return found.union(*map(sections, typing.get_args(kind)))
+
+
+def test_no_key_has_a_name_that_the_run_cache_ignores(data: Any, tmp_path: Path) -> None:
+    kinds = sections(Params)
+    assert len(kinds) > 30
+    for kind in kinds:
+        assert not set(kind.model_fields) & set(IGNORED_BY_RUN_CACHE), kind
+    data["runs"]["size"] = data["runs"]["demo-sasrec"]
+    text = "\n".join(messages(data, tmp_path))
+    assert "runs.size: " in text
+    assert "DVC's run-cache ignores keys named 'size'" in text
+
+
+def test_the_ignored_names_are_those_of_the_installed_dvc() -> None:
+    source = inspect.getsource(dvc.stage.cache._get_cache_hash)
+    excluded = re.search(r"exclude=\[([^\]]*)\]", source)
+    assert excluded
+    names = [getattr(Meta, name) for name in re.findall(r"Meta\.(\w+)", excluded[1])]
+    assert set(names) == set(IGNORED_BY_RUN_CACHE)

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmrec import io, schemas
+
+SCHEMA = pa.schema(
+    [pa.field("name", pa.string(), nullable=False), pa.field("number", pa.int32(), nullable=False)]
+)
+TABLE = pa.table({"number": pa.array([1, 2], pa.int32()), "name": ["a", "b"]})
+
+
+def test_a_table_comes_back_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "table.parquet"
+    io.write_table(TABLE, path, SCHEMA)
+    assert io.read_table(path, SCHEMA).to_pylist() == TABLE.select(["name", "number"]).to_pylist()
+
+
+def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
+    io.write_table(TABLE, tmp_path / "a", SCHEMA)
+    chunked = pa.concat_tables([TABLE.slice(0, 1), TABLE.slice(1)])
+    io.write_table(chunked.combine_chunks(), tmp_path / "b", SCHEMA)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_missing_column_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(io.DataError, match=re.escape("columns ['name'] missing")):
+        io.write_table(TABLE.select(["number"]), tmp_path / "t.parquet", SCHEMA)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_null_where_none_may_be_is_refused(tmp_path: Path) -> None:
+    table = pa.table({"name": ["a", None], "number": pa.array([1, 2], pa.int32())})
+    with pytest.raises(io.DataError, match="column 'name' has 1 nulls"):
+        io.write_table(table, tmp_path / "t.parquet", SCHEMA)
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "value.json"
+    io.write_json({"a": 1}, path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        io.write_json({"a": float("nan")}, path)
+    assert io.read_json(path) == {"a": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["value.json"]
+
+
+def test_other_columns_are_named_with_file_found_and_expected(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"name": ["a"], "number": ["1"], "extra": [0]}), path)
+    with pytest.raises(io.DataError) as caught:
+        io.read_table(path, SCHEMA)
+    message = str(caught.value)
+    assert "t.parquet" in message
+    assert "'number': found string, expected int32" in message
+    assert "'extra': unexpected" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "file not found"), (b"", "not a readable"), (b"nonsense", "not a readable")],
+)
+def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "t.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(io.DataError, match=message):
+        io.read_table(path, SCHEMA)
+
+
+def test_a_flipped_byte_is_noticed(tmp_path: Path) -> None:
+    schema = schemas.features(8, pa.float16())
+    rows = pa.table(
+        {
+            "item_id": ["a"] * 50,
+            "position": pa.array(range(50), pa.int32()),
+            "content_key": pa.array([bytes(16)] * 50, pa.binary(16)),
+            "embedding": pa.array([[0.5] * 8] * 50, schema.field("embedding").type),
+        }
+    )
+    with io.PartWriter(tmp_path, schema) as writer:
+        writer.write(rows)
+    [path] = io.part_files(tmp_path)
+    damaged = bytearray(path.read_bytes())
+    # Somewhere in the pages, well before the footer.
+    damaged[len(damaged) // 3] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(io.DataError, match=r"damaged|not a readable"):
+        io.read_table(tmp_path, schema)
+
+
+@given(st.lists(st.integers(0, 7), max_size=12), st.integers(1, 5))
+def test_parts_do_not_depend_on_how_rows_arrive(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[int], rows_per_part: int
+) -> None:
+    total = sum(pieces)
+    table = pa.table(
+        {
+            "name": [str(row) for row in range(total)],
+            "number": pa.array(range(total), pa.int32()),
+        }
+    )
+    one, many = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("many")
+    with io.PartWriter(one, SCHEMA, rows_per_part=rows_per_part) as writer:
+        writer.write(table)
+    with io.PartWriter(many, SCHEMA, rows_per_part=rows_per_part) as writer:
+        start = 0
+        for size in pieces:
+            writer.write(table.slice(start, size))
+            start += size
+    assert [p.name for p in io.part_files(one)] == [p.name for p in io.part_files(many)]
+    for left, right in zip(io.part_files(one), io.part_files(many), strict=True):
+        assert left.read_bytes() == right.read_bytes()
+    assert io.read_table(one, SCHEMA).num_rows == total
+
+
+def test_parts_are_read_in_numeric_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        row = pa.table({"name": ["x"], "number": pa.array([number], pa.int32())})
+        io.write_table(row, tmp_path / f"part-{number}.parquet", SCHEMA)
+    assert io.read_table(tmp_path, SCHEMA)["number"].to_pylist() == [1, 2, 10]
+
+
+def test_a_writer_that_fails_leaves_no_open_part(tmp_path: Path) -> None:
+    def write_and_fail() -> None:
+        with io.PartWriter(tmp_path, SCHEMA) as writer:
+            writer.write(TABLE)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
+    assert io.part_files(tmp_path) == []
+
+
+def _rows_of_parts(folder: Path) -> list[int]:
+    return [io.read_table(path, SCHEMA).num_rows for path in io.part_files(folder)]
+
+
+def test_parts_of_an_earlier_writer_do_not_stay(tmp_path: Path) -> None:
+    for num_rows in (2, 1):
+        with io.PartWriter(tmp_path, SCHEMA, rows_per_part=1) as writer:
+            writer.write(TABLE.slice(0, num_rows))
+    assert _rows_of_parts(tmp_path) == [1]
+
+
+def test_parts_appear_together_at_the_end(tmp_path: Path) -> None:
+    with io.PartWriter(tmp_path, SCHEMA) as writer:
+        writer.write(TABLE)
+
+    def write_and_fail() -> None:
+        with io.PartWriter(tmp_path, SCHEMA, rows_per_part=1) as writer:
+            writer.write(TABLE)
+            assert _rows_of_parts(tmp_path) == [2]
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["part-00000.parquet"]
+    assert _rows_of_parts(tmp_path) == [2]
+
+
+def test_of_several_tables_none_is_written_if_one_is_wrong(tmp_path: Path) -> None:
+    wrong = TABLE.select(["number"])
+    with pytest.raises(io.DataError, match=r"b\.parquet: columns \['name'\] missing"):
+        io.write_tables(
+            {tmp_path / "a.parquet": (TABLE, SCHEMA), tmp_path / "b.parquet": (wrong, SCHEMA)}
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equivalent_spellings_have_one_key() -> None:
+    assert io.sentence_key("cafe\u0301") == io.sentence_key("caf\u00e9")
+    assert io.sentence_key("cafe") != io.sentence_key("caf\u00e9")
+    assert len(io.content_key(b"")) == 16

@@ -1,0 +1,1 @@
+"""From source files to clean integer sequences, sentences and verified pictures."""

@@ -1,0 +1,54 @@
+"""A folder that already holds raw tables, such as a union, as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from mmrec import schemas
+from mmrec.data.images import RawImages
+from mmrec.data.sources.source import ImageRef, RawCatalogue
+from mmrec.io import DataError, read_json, read_table
+from mmrec.paths import RawPaths
+
+
+class RawSource:
+    """Adopts `items.parquet`, `interactions.parquet`, `image_links.parquet` and `images/`.
+
+    What `summary.json` says was skipped on the way there stays counted, where there is one.
+    """
+
+    def __init__(self, files: Path) -> None:
+        self._files = files
+        self._raw = RawPaths(files)
+
+    def read(self) -> RawCatalogue:
+        """Read the tables; pictures come in the order of their packed parts."""
+        if not self._files.is_dir():
+            raise DataError(
+                f"{self._files}: folder of raw tables not found; check `files` of the dataset"
+            )
+        links = read_table(self._raw.image_links, schemas.IMAGE_LINKS)
+        return RawCatalogue(
+            items=read_table(self._raw.items, schemas.RAW_ITEMS),
+            interactions=read_table(self._raw.interactions, schemas.RAW_INTERACTIONS),
+            image_refs=_refs(links, RawImages(self._raw.images)),
+            skipped=read_json(self._raw.summary)["skipped"] if self._raw.summary.exists() else {},
+        )
+
+
+def _refs(links: pa.Table, images: RawImages) -> Iterator[ImageRef]:
+    of_key: dict[bytes, list[tuple[str, int, str]]] = {}
+    columns = ("item_id", "position", "link", "reason", "content_key")
+    for item_id, position, link, reason, key in zip(
+        *(links.column(name).to_pylist() for name in columns), strict=True
+    ):
+        if key is None:
+            yield ImageRef(item_id, position, link, None, reason)
+        else:
+            of_key.setdefault(key, []).append((item_id, position, link))
+    for key, data in images.iterate(of_key):
+        for item_id, position, link in of_key[key]:
+            yield ImageRef(item_id, position, link, data)

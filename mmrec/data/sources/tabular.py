@@ -1,0 +1,131 @@
+"""Any CSV, TSV or Parquet files with a column map as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from mmrec.data.sources import columns as convert
+from mmrec.data.sources import raw_tables
+from mmrec.data.sources.image_files import find_images, refs_of_paths
+from mmrec.data.sources.source import ImageRef, RawCatalogue
+from mmrec.data.sources.source_table import SourceTable, read_source_table
+
+
+@dataclass(frozen=True)
+class InteractionColumns:
+    """Where the interaction log is, and which columns hold what."""
+
+    file: str
+    user_id: str
+    item_id: str
+    timestamp: str | None = None
+    timestamp_unit: Literal["s", "ms", "iso"] | None = None
+    rating: str | None = None
+
+
+@dataclass(frozen=True)
+class ItemColumns:
+    """Where the catalogue is, and which columns hold what.
+
+    Attributes:
+        image_files: column of picture paths below the source's folder.
+        image_folder: folder of pictures named after the items.
+    """
+
+    file: str
+    item_id: str
+    title: str | None = None
+    texts: tuple[str, ...] = ()
+    image_files: str | None = None
+    image_folder: str | None = None
+
+
+class TabularSource:
+    """Reads the mapped columns and nothing else."""
+
+    def __init__(
+        self, files: Path, *, interactions: InteractionColumns, items: ItemColumns | None
+    ) -> None:
+        if items is not None and items.image_files and items.image_folder:
+            raise ValueError(
+                "source.items: image_files and image_folder are both set; set one of them to null"
+            )
+        if items is not None and items.title in items.texts:
+            raise ValueError(
+                f"source.items.texts: {items.title!r} is the title, which needs no repeating;"
+                " remove it"
+            )
+        self._files = files
+        self._interactions = interactions
+        self._items = items
+
+    def read(self) -> RawCatalogue:
+        """Read log and catalogue; without a catalogue the items are those of the log."""
+        interactions = raw_tables.build_interactions(
+            read_interactions(self._files, self._interactions)
+        )
+        if self._items is None:
+            items = raw_tables.items_of_interactions(interactions)
+            return RawCatalogue(items, interactions)
+        table = self._read_items(self._items)
+        frame, num_without_id = raw_tables.drop_items_without_id(
+            _item_frame(table, self._items), table
+        )
+        refs, skipped = self._image_refs(self._items, frame)
+        return RawCatalogue(
+            items=raw_tables.build_items(
+                frame, {name: f"text:{name}" for name in self._items.texts}
+            ),
+            interactions=interactions,
+            image_refs=refs,
+            skipped={"item_without_id": num_without_id, **skipped},
+        )
+
+    def _read_items(self, columns: ItemColumns) -> SourceTable:
+        wanted = [columns.item_id, columns.title, *columns.texts, columns.image_files]
+        return read_source_table(
+            self._files / columns.file, [name for name in wanted if name is not None]
+        )
+
+    def _image_refs(
+        self, columns: ItemColumns, frame: pl.DataFrame
+    ) -> tuple[Iterable[ImageRef], dict[str, int]]:
+        if columns.image_files is not None:
+            return refs_of_paths(self._files, frame["item_id"], frame["image_files"]), {}
+        if columns.image_folder is not None:
+            return find_images(self._files, columns.image_folder, frame["item_id"])
+        return (), {}
+
+
+def _item_frame(table: SourceTable, columns: ItemColumns) -> pl.DataFrame:
+    no_title = pl.Series("title", [None] * table.frame.height, dtype=pl.String)
+    title = no_title if columns.title is None else convert.as_text(table, columns.title)
+    series = [
+        convert.as_ids(table, columns.item_id).alias("item_id"),
+        title.alias("title"),
+        *(convert.as_text(table, name).alias(f"text:{name}") for name in columns.texts),
+    ]
+    if columns.image_files is not None:
+        series.append(convert.as_paths(table, columns.image_files).alias("image_files"))
+    return pl.DataFrame(series)
+
+
+def read_interactions(files: Path, columns: InteractionColumns) -> pl.DataFrame:
+    """Read `user_id`, `item_id` and, where mapped, `timestamp_s` and `rating` of a log."""
+    wanted = [columns.user_id, columns.item_id, columns.timestamp, columns.rating]
+    table = read_source_table(files / columns.file, [name for name in wanted if name is not None])
+    series = [
+        convert.as_ids(table, columns.user_id).alias("user_id"),
+        convert.as_ids(table, columns.item_id).alias("item_id"),
+    ]
+    if columns.timestamp is not None and columns.timestamp_unit is not None:
+        times = convert.as_timestamps_s(table, columns.timestamp, columns.timestamp_unit)
+        series.append(times.alias("timestamp_s"))
+    if columns.rating is not None:
+        series.append(convert.as_ratings(table, columns.rating).alias("rating"))
+    return pl.DataFrame(series)

@@ -1,0 +1,109 @@
+"""Leave-one-out: each user's last item tests, the second last validates, the rest trains.
+
+A user with n >= 3 interactions is held out from; with fewer, all of them train.
+
+What does not leak: the test and validation targets of a user are in no training sample
+of that user, and training counts and cold flags come from training parts alone.
+What does: the split is by user, not by date, so other users' training interactions may
+be later than a user's test interaction; the validation item is part of the history at
+test time (it is known by then); and which users and items exist at all was decided on
+all interactions. Texts and pictures of all items are known to the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mmrec.data.histories import Histories
+from mmrec.data.sequences import Sequences, offsets_of
+
+MIN_HELD_OUT = 3
+"""Interactions a user needs for a training item, a validation and a test target."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Histories and, for each row, the item that came next.
+
+    Attributes:
+        histories: R rows, each with at least one item.
+        targets: int64 [R].
+    """
+
+    histories: Histories
+    targets: Tensor
+
+
+def training_part(sequences: Sequences) -> Sequences:
+    """What may be trained on: all but the last two items, or everything below 3 items.
+
+    Users keep their index; nobody is left out.
+
+    >>> training_part(Sequences.from_lists([[5, 6, 7, 8], [1, 2]])).of(0)
+    [5, 6]
+    """
+    lengths = _training_lengths(sequences.lengths)
+    user = torch.repeat_interleave(torch.arange(sequences.num_users), sequences.lengths)
+    position = torch.arange(len(sequences.items)) - sequences.offsets[user]
+    return Sequences(sequences.items[position < lengths[user]], offsets_of(lengths))
+
+
+def hold_out_validation(sequences: Sequences) -> HeldOut:
+    """Second-last items, each after the items before it."""
+    return _held_out(sequences, from_end=2)
+
+
+def hold_out_test(sequences: Sequences) -> HeldOut:
+    """Last items, each after all items before it, the validation target included."""
+    return _held_out(sequences, from_end=1)
+
+
+def full_histories(sequences: Sequences) -> Histories:
+    """Everything each user did, for recommending what comes next; one row per user."""
+    users = torch.arange(sequences.num_users)
+    return Histories(sequences.items, users, sequences.offsets[:-1], sequences.lengths)
+
+
+def warm_only(sequences: Sequences, is_cold: Tensor) -> Sequences:
+    """Sequences without cold items: MP4SR's pre-training for the cold-start protocol.
+
+    Cold items vanish from histories, and with them the samples that had one as target.
+
+    Args:
+        sequences: the training part.
+        is_cold: bool [N], by item index.
+    """
+    kept, moved = _delete(sequences.items, is_cold)
+    return Sequences(kept, moved[sequences.offsets])
+
+
+def warm_only_held_out(held_out: HeldOut, is_cold: Tensor) -> HeldOut:
+    """Warm targets after histories without cold items; rows left without history go."""
+    old = held_out.histories
+    items, moved = _delete(old.items, is_cold)
+    starts = moved[old.starts]
+    lengths = moved[old.starts + old.lengths] - starts
+    keep = ~is_cold[held_out.targets] & (lengths > 0)
+    histories = Histories(items, old.users[keep], starts[keep], lengths[keep])
+    return HeldOut(histories, held_out.targets[keep])
+
+
+def _training_lengths(lengths: Tensor) -> Tensor:
+    return torch.where(lengths >= MIN_HELD_OUT, lengths - 2, lengths)
+
+
+def _held_out(sequences: Sequences, *, from_end: int) -> HeldOut:
+    users = (sequences.lengths >= MIN_HELD_OUT).nonzero().squeeze(1)
+    starts = sequences.offsets[users]
+    lengths = sequences.lengths[users] - from_end
+    targets = sequences.items[starts + lengths].long()
+    return HeldOut(Histories(sequences.items, users, starts, lengths), targets)
+
+
+def _delete(items: Tensor, is_cold: Tensor) -> tuple[Tensor, Tensor]:
+    """Items that stay, and for each old border (int64 [T + 1]) where it is now."""
+    keep = ~is_cold[items.long()]
+    return items[keep], offsets_of(keep.long())

@@ -1,0 +1,119 @@
+"""Reading of delimited text files, and the words for what is wrong with one."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from mmrec.data.sources.source_table import read_delimited, read_source_table
+from mmrec.io import DataError
+
+
+def _file(folder: Path, content: str | bytes) -> Path:
+    path = folder / "log.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def _rows(path: Path) -> list[tuple[str, ...]]:
+    return read_source_table(path, ["user", "item"]).frame.rows()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user,item\nu,a\nv\n", r"line 3: expected 2 fields separated by ',', found 1: 'v'"),
+        ("user,item\nu,a,b\n", r"line 2: expected 2 fields .*found 3: 'u,a,b'"),
+        ("user,thing\nu,a\n", r"column 'item' not found; the file has 'user', 'thing'"),
+        ("user,item,item\nu,a,b\n", r"column 'item' stands twice"),
+        ("", r"the file is empty; expected a line of column names"),
+        (b"user,item\nu,a\nv,\xff\n", r"line 3: expected utf-8 text, found the byte 0xff"),
+        ('user,item\nu,a\nv,"b\nw,c\n', r"line 3: expected every quoted field to be closed"),
+        ('user,item,note\nu,a,"x\nv,b,y\n', r"line 2: expected every quoted field to be closed"),
+        ('user,item\nu,"a\nv,"b\nw,c\n', r"line 2: expected every quoted field"),
+        ('user,item\nu,a\nv,"b" c\n', r"line 3: .*followed by ','"),
+    ],
+)
+def test_a_malformed_file_names_line_expected_and_found(
+    tmp_path: Path, content: str | bytes, message: str
+) -> None:
+    path = _file(tmp_path, content)
+    with pytest.raises(DataError, match=rf"log\.csv.*{message}"):
+        _rows(path)
+
+
+def test_a_missing_file_says_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "logs.csv").touch()
+    with pytest.raises(DataError, match=r"log\.csv: file not found; the folder holds: logs\.csv"):
+        _rows(tmp_path / "log.csv")
+    with pytest.raises(DataError, match="nor its folder"):
+        _rows(tmp_path / "nowhere" / "log.csv")
+
+
+@pytest.mark.parametrize("name", ["log.csv.gz", "log.parquet", "log.xlsx"])
+def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"user,item\nu,a\n")
+    with pytest.raises(DataError, match=name.replace(".", r"\.")):
+        _rows(tmp_path / name)
+
+
+def test_a_cut_off_gzip_file_is_refused(tmp_path: Path) -> None:
+    data = gzip.compress(b"user,item\n" + b"u,a\n" * 9_999)
+    (tmp_path / "log.csv.gz").write_bytes(data[:-20])
+    with pytest.raises(DataError, match=r"log\.csv\.gz: cannot be read"):
+        _rows(tmp_path / "log.csv.gz")
+
+
+def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(bytes(range(97, 123)) * 99))
+    data[15:40] = bytes(25)
+    (tmp_path / "log.csv.gz").write_bytes(data)
+    with pytest.raises(DataError, match=r"log\.csv\.gz: cannot be read .*; replace the file"):
+        _rows(tmp_path / "log.csv.gz")
+
+
+def test_a_damaged_parquet_file_is_to_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "log.parquet").write_bytes(b"nonsense")
+    with pytest.raises(DataError, match=r"not a readable Parquet file .*; replace the file$"):
+        _rows(tmp_path / "log.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("u\ta\t1\nv\tb\t2\n", r"line 1: expected 4 fields .*found 3: 'u\\ta\\t1'"),
+        ("u\ta\t1\nv\tb\t2\t3\n", r"line 1: expected 4 fields"),
+        ("u\ta\t1\t2\nv\tb\t2\n", r"line 2: expected 4 fields"),
+    ],
+)
+def test_without_a_header_the_layout_says_how_many_fields(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    path = _file(tmp_path, content)
+    columns = ["user", "item", "rating", "time"]
+    with pytest.raises(DataError, match=message):
+        read_delimited(path, columns, separator="\t", quoted=False, header=False)
+
+
+def test_a_lone_quote_inside_a_field_is_text(tmp_path: Path) -> None:
+    path = _file(tmp_path, 'user,item\nu,5" nail\nv,b\n')
+    assert _rows(path) == [("u", '5" nail'), ("v", "b")]
+
+
+def test_line_ends_byte_order_mark_and_blank_lines_do_not_matter(tmp_path: Path) -> None:
+    path = _file(tmp_path, b"\xef\xbb\xbfuser,item\r\nu,a\r\n\r\nv,b")
+    assert _rows(path) == [("u", "a"), ("v", "b")]
+
+
+def test_long_fields_and_quoted_line_breaks_are_text(tmp_path: Path) -> None:
+    long = "word " * 60_000
+    path = _file(tmp_path, f'user,item\nu,"{long}"\nv,"a ""b""\nc"\n')
+    assert _rows(path) == [("u", long), ("v", 'a "b"\nc')]
+
+
+def test_the_line_of_a_row_counts_blank_lines_and_line_breaks(tmp_path: Path) -> None:
+    path = _file(tmp_path, '\nuser,item\n"u\nx",a\n\nv,b\n')
+    table = read_source_table(path, ["user", "item"])
+    assert [table.where(row).rpartition(" ")[2] for row in range(2)] == ["3", "6"]

@@ -1,0 +1,1 @@
+"""Frozen extractors, CLIP keywords, and the tables of vectors they leave behind."""

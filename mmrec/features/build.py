@@ -1,0 +1,128 @@
+"""From params to extractors; each case imports its own libraries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+
+from mmrec.params.datasets import KeywordsParams, NoKeywordsParams, OpenClipKeywordsParams
+from mmrec.params.features import (
+    ImageExtractorParams,
+    OpenClipImageParams,
+    OpenClipTextParams,
+    SentenceTransformerParams,
+    TextExtractorParams,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mmrec.data.images import RawImages
+    from mmrec.features.extractor import ImageExtractor, TextExtractor
+    from mmrec.features.keywords import Keywords
+    from mmrec.features.open_clip_model import OpenClipModel
+
+
+class Clip(NamedTuple):
+    """Both towers of one model, whose vectors are of length 1 and share a space."""
+
+    image: ImageExtractor
+    text: TextExtractor
+    model: OpenClipModel
+
+
+def build_text_extractor(params: TextExtractorParams, *, device: str = "cpu") -> TextExtractor:
+    """The extractor of texts that `params` describe.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+    """
+    match params:
+        case SentenceTransformerParams():
+            from mmrec.features.sentence_transformer import SentenceTransformerExtractor
+
+            return SentenceTransformerExtractor(
+                params.model,
+                revision=params.revision,
+                normalize=params.normalize,
+                max_length=params.max_length,
+                device=device,
+            )
+        case OpenClipTextParams():
+            from mmrec.features.open_clip_extractors import OpenClipTextExtractor
+            from mmrec.features.open_clip_model import load_open_clip
+
+            model = load_open_clip(params.model, params.pretrained, device)
+            return OpenClipTextExtractor(model, normalize=params.normalize)
+        case _:
+            assert_never(params)
+
+
+def build_image_extractor(params: ImageExtractorParams, *, device: str = "cpu") -> ImageExtractor:
+    """The extractor of pictures that `params` describe.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+    """
+    match params:
+        case OpenClipImageParams():
+            from mmrec.features.open_clip_extractors import OpenClipImageExtractor
+            from mmrec.features.open_clip_model import load_open_clip
+
+            model = load_open_clip(params.model, params.pretrained, device)
+            return OpenClipImageExtractor(model, normalize=params.normalize)
+        case _:
+            assert_never(params)
+
+
+def build_clip(model: str, pretrained: str | None, *, device: str = "cpu") -> Clip:
+    """Both towers of an open_clip model, for cosine similarities between pictures and texts.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+    """
+    from mmrec.features.open_clip_extractors import OpenClipImageExtractor, OpenClipTextExtractor
+    from mmrec.features.open_clip_model import load_open_clip
+
+    loaded = load_open_clip(model, pretrained, device)
+    return Clip(
+        image=OpenClipImageExtractor(loaded, normalize=True),
+        text=OpenClipTextExtractor(loaded, normalize=True),
+        model=loaded,
+    )
+
+
+def make_keywords(
+    params: KeywordsParams,
+    *,
+    images: pa.Table,
+    sentences: pa.Table,
+    raw_images: RawImages,
+    device: str,
+) -> Keywords:
+    """The keywords of a dataset's pictures, as `params` describe.
+
+    Args:
+        params: the model, the dictionary and how many words; or that there are none.
+        images: IMAGES of the dataset.
+        sentences: SENTENCES of the dataset, for a dictionary of its own words.
+        raw_images: the bytes behind the content keys.
+        device: where the model runs.
+    """
+    from mmrec.features.dictionary import build_dictionary
+    from mmrec.features.keywords import assign_keywords, no_keywords
+
+    match params:
+        case NoKeywordsParams():
+            return no_keywords()
+        case OpenClipKeywordsParams():
+            clip = build_clip(params.model, params.pretrained, device=device)
+            return assign_keywords(
+                images,
+                raw_images,
+                clip,
+                build_dictionary(params.dictionary, sentences=sentences, clip=clip.model),
+                num_keywords=params.num_keywords,
+                prompt=params.prompt,
+            )
+        case _:
+            assert_never(params)

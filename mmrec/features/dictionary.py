@@ -1,0 +1,124 @@
+"""The words CLIP may choose from: a file, the catalogue's own text, or CLIP's vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, assert_never
+
+import polars as pl
+
+from mmrec.params.datasets import CatalogueDictionary, ClipDictionary, FileDictionary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mmrec.features.open_clip_model import OpenClipModel
+    from mmrec.params.datasets import DictionaryParams
+
+_WHOLE_WORD: Final = "</w>"
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Distinct words; their order decides between words of equal score."""
+
+    words: tuple[str, ...]
+    source: str
+    """Where they come from, for messages and summaries."""
+
+
+def build_dictionary(
+    params: DictionaryParams, *, sentences: pa.Table, clip: OpenClipModel
+) -> Dictionary:
+    """The dictionary that `params` describe.
+
+    Args:
+        params: which of the three, and its settings.
+        sentences: column sentence; the catalogue's own text.
+        clip: the model whose vocabulary may be the dictionary.
+
+    Raises:
+        ValueError: the file is not readable, or CLIP's tokenizer has no whole words.
+    """
+    match params:
+        case FileDictionary():
+            return file_dictionary(Path(params.path))
+        case CatalogueDictionary():
+            return catalogue_dictionary(
+                sentences, num_words=params.num_words, min_length=params.min_length
+            )
+        case ClipDictionary():
+            vocabulary = getattr(clip.tokenizer, "encoder", None)
+            if vocabulary is None:
+                raise ValueError(
+                    f"keywords.dictionary: the tokenizer of {clip.name} has no list of whole "
+                    "words, found no CLIP byte-pair vocabulary; use a file or the catalogue"
+                )
+            return clip_dictionary(vocabulary, min_length=params.min_length)
+        case _:
+            assert_never(params)
+
+
+def file_dictionary(path: Path) -> Dictionary:
+    """One word or phrase a line; blank lines and lines that begin with '#' do not count.
+
+    Raises:
+        ValueError: the file is missing or is not UTF-8 text.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise ValueError(
+            f"keywords.dictionary.path: no file {path.absolute()}; write one word a line"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
+    words = [" ".join(line.split()) for line in lines]
+    kept = [word for word in words if word and not word.startswith("#")]
+    return Dictionary(tuple(dict.fromkeys(kept)), f"file {path}")
+
+
+def catalogue_dictionary(sentences: pa.Table, *, num_words: int, min_length: int) -> Dictionary:
+    """The `num_words` words that occur in most sentences: lower case, letters only, no stop words.
+
+    Words of equal frequency are taken in alphabetical order.
+    """
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    frame = pl.from_arrow(sentences.select(["sentence"]))
+    assert isinstance(frame, pl.DataFrame)
+    word = pl.col("word")
+    counts = (
+        frame.lazy()
+        # An apostrophe keeps a contraction in one piece, which then is not of letters only.
+        .select(
+            pl.col("sentence")
+            .str.to_lowercase()
+            .str.extract_all(r"\p{L}+(?:['\u2019]\p{L}+)*")
+            .list.unique()
+            .alias("word")
+        )
+        .explode("word")
+        .drop_nulls()
+        .filter(
+            word.str.contains(r"^\p{L}+$")
+            & (word.str.len_chars() >= min_length)
+            & ~word.is_in(sorted(ENGLISH_STOP_WORDS))
+        )
+        .group_by("word")
+        .len("frequency")
+        .sort(["frequency", "word"], descending=[True, False])
+        .head(num_words)
+        .collect()
+    )
+    return Dictionary(tuple(counts["word"]), "catalogue text")
+
+
+def clip_dictionary(vocabulary: Mapping[str, int], *, min_length: int) -> Dictionary:
+    """Words of letters a-z that are a single token of a byte-pair vocabulary, in its order."""
+    tokens = sorted(vocabulary, key=lambda token: vocabulary[token])
+    words = [token.removesuffix(_WHOLE_WORD) for token in tokens if token.endswith(_WHOLE_WORD)]
+    kept = [w for w in words if w.isascii() and w.isalpha() and len(w) >= min_length]
+    return Dictionary(tuple(dict.fromkeys(kept)), "CLIP vocabulary")

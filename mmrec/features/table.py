@@ -1,0 +1,177 @@
+"""Feature files in, vectors of every item in memory out: rows of item i lie between two offsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from mmrec import schemas
+from mmrec.io import DataError, PartWriter, open_parquet, part_files, read_table
+
+_ROWS_PER_CHECK: Final = 65_536
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Any number of vectors per item, none for padding and for an item without the modality."""
+
+    vectors: Tensor
+    """[R, d] float16 or float32."""
+    offsets: Tensor
+    """[N + 1] int64, N items including padding: rows of item i are offsets[i]:offsets[i + 1]."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector; 0 for the empty feature."""
+        return self.vectors.shape[1]
+
+    @property
+    def num_items(self) -> int:
+        """Items including padding."""
+        return len(self.offsets) - 1
+
+    @property
+    def counts(self) -> Tensor:
+        """[N] vectors per item."""
+        return self.offsets.diff()
+
+    def rows_of(self, item_indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the vectors of the items lie.
+
+        Args:
+            item_indices: any shape; read in flattened order, repeats allowed.
+
+        Returns:
+            row_index: [r] rows of `vectors`, item after item.
+            segment: [r] for each row, the position of its item in the flattened indices.
+        """
+        flat = item_indices.reshape(-1)
+        starts = self.offsets[flat]
+        counts = self.offsets[flat + 1] - starts
+        segment = torch.repeat_interleave(counts)
+        begin = counts.cumsum(0) - counts
+        within = torch.arange(len(segment), device=flat.device) - begin[segment]
+        return starts[segment] + within, segment
+
+    def shuffled(self, seed: int) -> FeatureTable:
+        """The same features, each given to another item at random: a control experiment."""
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(self.num_items - 1, generator=generator) + 1
+        givers = torch.cat([torch.zeros(1, dtype=torch.int64), order]).to(self.offsets.device)
+        rows, _ = self.rows_of(givers)
+        return FeatureTable(self.vectors[rows], _offsets(self.counts[givers]))
+
+
+def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
+    """Read a feature and give each of its rows to the item it names.
+
+    Args:
+        directory: folder of the feature's parts.
+        items: columns item_id, item_index.
+
+    Raises:
+        DataError: the feature has an item that `items` has not, a row twice, parts of two
+            extractors, or a vector that is null or not finite.
+    """
+    table = read_table(directory, _schema_of(directory))
+    item_index = _item_index(table["item_id"], items, directory)
+    position = table["position"].to_numpy()
+    order = np.lexsort((position, item_index))
+    _refuse_repeats(table, item_index[order], position[order], order, directory)
+    vectors = _vectors(table, directory)
+    if (np.diff(order) != 1).any():
+        vectors = vectors[order]
+    vectors = np.require(vectors, requirements="W")
+    counts = np.bincount(item_index, minlength=items.num_rows + 1)
+    return FeatureTable(torch.from_numpy(vectors), _offsets(torch.from_numpy(counts)))
+
+
+def write_empty_feature(directory: Path) -> None:
+    """Write the feature `none`: no rows, dimension 0."""
+    with PartWriter(directory, schemas.features(0, pa.float16())):
+        pass
+
+
+def _offsets(counts: Tensor) -> Tensor:
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def _schema_of(directory: Path) -> pa.Schema:
+    if not directory.is_dir():
+        raise DataError(f"{directory}: no such folder; run the stage that writes this feature")
+    found: dict[tuple[pa.DataType, bytes], str] = {}
+    for path in part_files(directory):
+        with open_parquet(path) as file:
+            schema = file.schema_arrow
+        if "embedding" not in schema.names:
+            raise DataError(f"{path}: no column 'embedding', found {schema.names}; embed again")
+        metadata = schema.metadata or {}
+        kind = schema.field("embedding").type
+        found.setdefault((kind, metadata.get(schemas.FINGERPRINT_KEY, b"")), path.name)
+    if len(found) != 1:
+        raise DataError(
+            f"{directory}: expected the parts of one extractor, found {len(found)} "
+            f"({', '.join(found.values()) or 'no part-*.parquet'}); run its embed stage again"
+        )
+    (kind, _), name = next(iter(found.items()))
+    if not pa.types.is_fixed_size_list(kind):
+        raise DataError(f"{directory / name}: embedding is {kind}, expected fixed-size lists")
+    return schemas.features(kind.list_size, kind.value_type)
+
+
+def _item_index(ids: pa.ChunkedArray, items: pa.Table, directory: Path) -> npt.NDArray[np.int64]:
+    known = items["item_id"].combine_chunks()
+    if pc.count_distinct(known).as_py() != len(known):
+        raise DataError("items: an item_id is there twice; run the clean stage again")
+    index = items["item_index"].to_numpy()
+    if not (np.sort(index) == np.arange(1, len(index) + 1)).all():
+        raise DataError(f"items: item_index is not 1..{len(index)}; run the clean stage again")
+    found = pc.index_in(ids, value_set=known)
+    if found.null_count:
+        unknown = pc.unique(ids.filter(found.is_null()))
+        raise DataError(
+            f"{directory}: {len(unknown)} items are not in the catalogue (first: "
+            f"'{unknown[0].as_py()}'); run the embed stage of this feature again"
+        )
+    chosen: npt.NDArray[np.int64] = index[found.to_numpy()].astype(np.int64)
+    return chosen
+
+
+def _refuse_repeats(
+    table: pa.Table,
+    item_index: npt.NDArray[Any],
+    position: npt.NDArray[Any],
+    order: npt.NDArray[Any],
+    directory: Path,
+) -> None:
+    same = (item_index[1:] == item_index[:-1]) & (position[1:] == position[:-1])
+    repeated = np.flatnonzero(same)
+    if repeated.size:
+        row = int(order[repeated[0]])
+        raise DataError(
+            f"{directory}: {repeated.size} rows have the item and position of another (first: "
+            f"'{table['item_id'][row].as_py()}', position {position[repeated[0]]}); embed again"
+        )
+
+
+def _vectors(table: pa.Table, directory: Path) -> npt.NDArray[Any]:
+    column = table["embedding"].combine_chunks()
+    # Flattening would drop null rows and shift all later ones: reading has refused nulls.
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    vectors: npt.NDArray[Any] = values.reshape(table.num_rows, column.type.list_size)
+    for start in range(0, len(vectors), _ROWS_PER_CHECK):
+        finite = np.isfinite(vectors[start : start + _ROWS_PER_CHECK]).all(1)
+        if not finite.all():
+            item = table["item_id"][start + int(np.argmin(finite))].as_py()
+            raise DataError(
+                f"{directory}: item '{item}' has a vector that is not finite; embed again"
+            )
+    return vectors

@@ -1,0 +1,1 @@
+"""Recommenders composed from `mmrec.nn` blocks, and the objectives that train them."""

@@ -1,0 +1,1 @@
+"""Reference points: recommenders that see neither text nor pictures."""

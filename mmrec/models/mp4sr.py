@@ -1,0 +1,122 @@
+"""MP4SR: text and image streams through one causal transformer, scored against two item tables.
+
+Shapes: B users, L sequence length, T tokens (real positions), N items incl. padding, n samples or
+items asked for, D embedding_dim, S streams (one per modality), C catalogue chunk.
+
+Zhang et al., "Multimodal Pre-training Framework for Sequential Recommendation via Contrastive
+Learning" (MP4SR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmrec.models.mp4sr_items import ItemEncoder, Modality
+from mmrec.models.recommender import NextItemModel, QueriesAndTable, inference
+from mmrec.nn.packing import Packing
+from mmrec.nn.scoring import unit
+from mmrec.nn.sequence_encoder import SequenceEncoder
+
+Similarity = Literal["cosine", "dot"]
+
+# Items encoded at a time for retrieval; bounds memory, changes no result.
+TABLE_CHUNK = 8192
+
+
+class Mp4sr(NextItemModel):
+    """Two-stream recommender on frozen features, with or without item IDs.
+
+    A stream is the sequence of one modality's item embeddings. Both streams pass through the
+    same transformer; the score of an item is the sum of the streams' similarities to it.
+
+    Args:
+        item_encoder: Embeds items by their features.
+        sequence_encoder: Shared by the streams.
+        num_items: N, padding included.
+        embedding_dim: Width of the item embeddings.
+        scored: Modalities that take part in scores and in the fine-tuning loss.
+        use_id: Add an embedding of the item itself to inputs and candidates.
+        similarity: Cosine over temperature (the authors' code) or inner product (eq. 12).
+        temperature: Divides cosines; unused by `dot`.
+    """
+
+    def __init__(
+        self,
+        item_encoder: ItemEncoder,
+        sequence_encoder: SequenceEncoder,
+        *,
+        num_items: int,
+        embedding_dim: int,
+        scored: Sequence[Modality],
+        use_id: bool,
+        similarity: Similarity,
+        temperature: float,
+    ) -> None:
+        super().__init__()
+        self.item_encoder = item_encoder
+        self.sequence_encoder = sequence_encoder
+        self.num_items = num_items
+        self.scored = tuple(scored)
+        self.similarity: Similarity = similarity
+        self.temperature = temperature
+        self.item_ids: nn.Parameter | None = None
+        if use_id:
+            self.item_ids = nn.Parameter(torch.empty(num_items, embedding_dim).normal_(std=0.02))
+
+    def item_table(self) -> Tensor:
+        """Candidates [N, S * D] of the whole catalogue, the streams side by side."""
+        with inference(self):
+            every = torch.arange(self.num_items, device=self.sequence_encoder.positions.device)
+            chunks = [
+                self._candidates(self._streams(chunk)) for chunk in torch.split(every, TABLE_CHUNK)
+            ]
+            table = torch.cat(chunks)  # [N, S * D]
+            table[0] = 0
+            return table
+
+    def encode(self, items: Tensor) -> Tensor:
+        """Query [B, S * D] after the last real item of [B, L], 1 / temperature included."""
+        with inference(self):
+            packing = Packing.of(items)
+            unique, index = torch.unique(packing.pack(items), return_inverse=True)  # [n], [T]
+            return self._queries(self._streams(unique), index, packing, packing.last_tokens())
+
+    def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
+        """Both factors of the scores; the catalogue is encoded once, for inputs and candidates.
+
+        So an item has one draw of the adaptor's dropout in a step, wherever it occurs; the
+        paper does not say whether each occurrence has its own.
+        """
+        streams = [self._with_id(self.item_encoder.encode_all(name), None) for name in self.scored]
+        packing = Packing.of(items)
+        samples = packing.tokens_at(rows, columns)
+        queries = self._queries(streams, packing.pack(items), packing, samples)
+        return QueriesAndTable(queries, self._candidates(streams))
+
+    def _streams(self, items: Tensor) -> list[Tensor]:
+        return [self._with_id(self.item_encoder.encode(name, items), items) for name in self.scored]
+
+    def _with_id(self, embeddings: Tensor, items: Tensor | None) -> Tensor:
+        if self.item_ids is None:
+            return embeddings
+        return embeddings + (self.item_ids if items is None else F.embedding(items, self.item_ids))
+
+    def _queries(
+        self, streams: list[Tensor], index: Tensor, packing: Packing, samples: Tensor
+    ) -> Tensor:
+        """Queries [n, S * D] after the sampled tokens; `index` [T] says which item a token is."""
+        tokens = torch.stack([F.embedding(index, stream) for stream in streams])  # [S, T, D]
+        states = self.sequence_encoder(tokens, packing).index_select(1, samples)  # [S, n, D]
+        if self.similarity == "cosine":
+            states = unit(states) / self.temperature
+        return torch.cat(torch.unbind(states), dim=1)  # [n, S * D]
+
+    def _candidates(self, streams: list[Tensor]) -> Tensor:
+        if self.similarity == "dot":
+            return torch.cat(streams, dim=1)  # [C, S * D]
+        return torch.cat([unit(stream) for stream in streams], dim=1)  # [C, S * D]

@@ -1,0 +1,200 @@
+"""Pre-training of MP4SR: augmented ID-free sequences in, contrastive losses out; alone or joint.
+
+Shapes: B sequences, L sequence length, T tokens (real positions), n training samples,
+D embedding_dim.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmrec.models.mp4sr import Mp4sr
+from mmrec.models.mp4sr_items import MODALITIES, Modality
+from mmrec.models.next_item import next_item_loss
+from mmrec.models.recommender import Objective, TrainingBatch
+from mmrec.nn.augmentation import (
+    DropSchedule,
+    draw_drop_probability,
+    drop_items,
+    swap_modalities,
+)
+from mmrec.nn.losses import (
+    CmclDenominator,
+    SameTargetRule,
+    cross_modal_contrastive,
+    next_item_prediction,
+)
+from mmrec.nn.packing import Packing
+
+
+class ContrastiveLosses(nn.Module):
+    """NIP and CMCL over augmented sequences (MP4SR sections 3.3, 3.4), without item IDs.
+
+    With projections each modality's space sees both streams, projected: NIP has two views and
+    there is one CMCL per space. Without them (the authors' code) the text stream predicts text
+    embeddings, the image stream image embeddings, and one CMCL compares the two streams.
+
+    Args:
+        embedding_dim: Width of the states.
+        temperature: Divides cosines in both losses.
+        nip_weight: 0 leaves NIP out.
+        cmcl_weight: 0 leaves CMCL out.
+        cmcl_denominator: See `cross_modal_contrastive`.
+        same_target_negatives: See `next_item_prediction`.
+        mixup: Exchange the modalities at random positions.
+        max_swap_probability: Mixup's chance is uniform between 0 and this, once per batch.
+        projections: A linear map of the states into each modality's space.
+        drop_probability: Chance of a history item to be left out.
+        drop_schedule: That chance in every batch, or uniform between 0 and it.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding_dim: int,
+        temperature: float,
+        nip_weight: float,
+        cmcl_weight: float,
+        cmcl_denominator: CmclDenominator,
+        same_target_negatives: SameTargetRule,
+        mixup: bool,
+        max_swap_probability: float,
+        projections: bool,
+        drop_probability: float,
+        drop_schedule: DropSchedule,
+    ) -> None:
+        super().__init__()
+        if nip_weight == 0 and cmcl_weight == 0:
+            raise ValueError(
+                "nip_weight and cmcl_weight are both 0: nothing to train on; raise one of them"
+            )
+        self.temperature = temperature
+        self.nip_weight = nip_weight
+        self.cmcl_weight = cmcl_weight
+        self.cmcl_denominator: CmclDenominator = cmcl_denominator
+        self.same_target_negatives: SameTargetRule = same_target_negatives
+        self.max_swap_probability = max_swap_probability if mixup else 0.0
+        self.drop_probability = drop_probability
+        self.drop_schedule: DropSchedule = drop_schedule
+        self.projections = nn.ModuleDict(
+            {name: nn.Linear(embedding_dim, embedding_dim) for name in MODALITIES if projections}
+        )
+
+    def forward(self, recommender: Mp4sr, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Weighted losses by name."""
+        rows, columns = batch.targets.nonzero(as_tuple=True)  # [n], [n]
+        text, image, sampled = self._augmented_states(recommender, batch.items, rows, columns)
+        states = (text, image)
+        targets = batch.targets[rows, columns][sampled]  # [n]
+        losses: dict[str, Tensor] = {}
+        if self.nip_weight:
+            for name, views in self._prediction_views(*states).items():
+                embeddings = _encode_targets(recommender, name, targets)  # [n, D]
+                losses[f"nip_{name}"] = self.nip_weight * self._nip(views, embeddings, targets)
+        if self.cmcl_weight:
+            for loss, (first, second) in self._contrasted_views(*states).items():
+                losses[loss] = self.cmcl_weight * self._cmcl(first, second, targets)
+        return losses
+
+    def _augmented_states(
+        self, recommender: Mp4sr, items: Tensor, rows: Tensor, columns: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """States [n, D] of both streams after item drop and mixup, and which samples they are of.
+
+        Where several positions of a row are trained, the state behind a dropped item is that
+        of the sample before it. Both together would be negatives of each other, with one and
+        the same vector, so only the first is a sample of this batch.
+        """
+        dropped = drop_items(
+            items, draw_drop_probability(self.drop_probability, self.drop_schedule)
+        )
+        packing = Packing.of(dropped.items)
+        unique, index = torch.unique(packing.pack(dropped.items), return_inverse=True)  # [n], [T]
+        text, image = (
+            F.embedding(index, recommender.item_encoder.encode(name, unique)) for name in MODALITIES
+        )  # [T, D]
+        if self.max_swap_probability:
+            probability = torch.rand((), device=items.device) * self.max_swap_probability
+            text, image = swap_modalities(text, image, probability)
+        states = recommender.sequence_encoder(torch.stack([text, image]), packing)  # [2, T, D]
+        tokens = packing.tokens_at(rows, dropped.positions[rows, columns])
+        sampled = torch.ones_like(tokens, dtype=torch.bool)
+        sampled[1:] = tokens[1:] != tokens[:-1]
+        text, image = states.index_select(1, tokens[sampled])
+        return text, image, sampled
+
+    def _prediction_views(self, text: Tensor, image: Tensor) -> dict[Modality, list[Tensor]]:
+        if not self.projections:
+            return {"text": [text], "image": [image]}
+        return {
+            name: [self.projections[name](text), self.projections[name](image)]
+            for name in MODALITIES
+        }
+
+    def _contrasted_views(self, text: Tensor, image: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        if not self.projections:
+            return {"cmcl": (text, image)}
+        return {
+            f"cmcl_{name}": (self.projections[name](text), self.projections[name](image))
+            for name in MODALITIES
+        }
+
+    def _nip(self, views: list[Tensor], embeddings: Tensor, targets: Tensor) -> Tensor:
+        return next_item_prediction(
+            views,
+            embeddings,
+            targets,
+            temperature=self.temperature,
+            same_target_negatives=self.same_target_negatives,
+        )
+
+    def _cmcl(self, first: Tensor, second: Tensor, targets: Tensor) -> Tensor:
+        return cross_modal_contrastive(
+            first,
+            second,
+            targets,
+            temperature=self.temperature,
+            denominator=self.cmcl_denominator,
+            same_target_negatives=self.same_target_negatives,
+        )
+
+
+def _encode_targets(recommender: Mp4sr, modality: Modality, targets: Tensor) -> Tensor:
+    """Embeddings of the targets, with a dropout draw of their own; [n] -> [n, D]."""
+    unique, inverse = torch.unique(targets, return_inverse=True)
+    return F.embedding(inverse, recommender.item_encoder.encode(modality, unique))
+
+
+class PretrainObjective(Objective):
+    """Contrastive pre-training (MP4SR eq. 11)."""
+
+    def __init__(self, recommender: Mp4sr, losses: ContrastiveLosses) -> None:
+        super().__init__()
+        self.recommender: Mp4sr = recommender
+        self.losses = losses
+
+    def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Losses `nip_text`, `nip_image`, `cmcl_text` and `cmcl_image`, or `cmcl`."""
+        losses: dict[str, Tensor] = self.losses(self.recommender, batch)
+        return losses
+
+
+class JointObjective(Objective):
+    """Pre-training and fine-tuning losses at once (the paper's E2E), each on its own pass.
+
+    The contrastive pass is augmented and ID-free, the supervised one clean and with IDs.
+    """
+
+    def __init__(self, recommender: Mp4sr, losses: ContrastiveLosses) -> None:
+        super().__init__()
+        self.recommender: Mp4sr = recommender
+        self.losses = losses
+
+    def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Loss `next_item` and those of pre-training."""
+        return {
+            "next_item": next_item_loss(self.recommender, batch),
+            **self.losses(self.recommender, batch),
+        }

@@ -1,0 +1,1 @@
+"""Building blocks in plain torch: tensors and plain arguments in, tensors out."""

@@ -1,0 +1,105 @@
+"""Padded sequences in, the list of their real positions out, and back.
+
+Shapes: B sequences, L sequence length, T real positions ("tokens"), S streams, n samples,
+b sequences of a group, l length of its longest, t its tokens.
+
+Sequence lengths differ much, so most of a padded batch is padding. What treats positions one by
+one works on tokens; attention pads sequences of similar length together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Sequences of up to 4, 8, 16, ... items are padded together: at most half of it is padding.
+GROUP_LIMITS = tuple(4 << step for step in range(16))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sequences of similar length."""
+
+    places: Tensor  # [t] index of the tokens into the flattened [b * l]
+    num_sequences: int  # b
+    length: int  # l
+
+    def pad(self, tokens: Tensor) -> Tensor:
+        """Tokens in their places, zeros elsewhere; [S, t, D] -> [S * b, l, D]."""
+        num_streams, _, width = tokens.shape
+        padded = tokens.new_zeros(num_streams, self.num_sequences * self.length, width)
+        padded = padded.index_copy(1, self.places, tokens)  # [S, b * l, D]
+        return padded.view(num_streams * self.num_sequences, self.length, width)
+
+    def unpad(self, padded: Tensor) -> Tensor:
+        """Inverse of `pad`; [S * b, l, D] -> [S, t, D]."""
+        flat = padded.reshape(-1, self.num_sequences * self.length, padded.shape[-1])
+        return flat.index_select(1, self.places)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where the tokens of a right-padded batch are.
+
+    Tokens are ordered by sequence, shorter sequences first, then by position. An empty sequence
+    keeps its first position as a token, so that every sequence has a state.
+    """
+
+    places: Tensor  # [T] index of the tokens into the flattened [B * L]
+    columns: Tensor  # [T] position of the token in its sequence
+    starts: Tensor  # [B] first token of each sequence
+    lengths: Tensor  # [B] tokens of each sequence
+    groups: tuple[Group, ...]  # consecutive tokens
+
+    @classmethod
+    def of(cls, items: Tensor) -> Packing:
+        """Find the real positions of items [B, L], right padded with 0."""
+        lengths = (items != 0).sum(dim=1).clamp(min=1)  # [B]
+        order = lengths.argsort(stable=True)
+        ordered = lengths[order]
+        ends = ordered.cumsum(0)
+        starts = torch.empty_like(ends).scatter(0, order, ends - ordered)  # [B]
+        sequences = torch.repeat_interleave(order, ordered)  # [T]
+        columns = torch.arange(len(sequences), device=items.device) - starts[sequences]  # [T]
+        groups = _group(ordered, columns)
+        return cls(sequences * items.shape[1] + columns, columns, starts, lengths, groups)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return self.groups[-1].length
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """Values of the tokens; [B, L] -> [T]."""
+        return padded.flatten()[self.places]
+
+    def split(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Tokens of each group; [S, T, D] -> [S, t, D] each."""
+        return tokens.split_with_sizes([len(group.places) for group in self.groups], dim=1)
+
+    def tokens_at(self, sequences: Tensor, columns: Tensor) -> Tensor:
+        """Token numbers of the positions (sequence, column); [n]."""
+        return self.starts[sequences] + columns
+
+    def last_tokens(self) -> Tensor:
+        """Number of each sequence's last token; [B]."""
+        return self.starts + self.lengths - 1
+
+
+def _group(lengths: Tensor, columns: Tensor) -> tuple[Group, ...]:
+    """Cut ascending lengths [B] at the group limits; columns [T] are the tokens' positions."""
+    limits = torch.tensor(GROUP_LIMITS, device=lengths.device)
+    counts = torch.bucketize(lengths, limits).bincount().tolist()  # sequences of each group
+    groups = []
+    first_sequence = first_token = 0
+    for count in filter(None, counts):
+        own = lengths[first_sequence : first_sequence + count]  # [b]
+        length, num_tokens = int(own[-1]), int(own.sum())
+        sequences = torch.repeat_interleave(torch.arange(count, device=own.device), own)  # [t]
+        places = sequences * length + columns[first_token : first_token + num_tokens]
+        groups.append(Group(places, count, length))
+        first_sequence += count
+        first_token += num_tokens
+    return tuple(groups)

@@ -1,0 +1,44 @@
+import torch
+import torch.nn.functional as F
+
+from mmrec.models.baselines.popularity import Popularity
+from mmrec.models.build import build_recommender
+from mmrec.nn.scoring import score
+from tests import reference
+from tests.models import worlds
+
+
+def test_popularity_scores_are_training_counts_for_everybody():
+    model = Popularity(torch.tensor([0, 5, 2, 5, 9]))
+    scores = score(model.encode(torch.tensor([[1, 2], [4, 0]])), model.item_table())
+    assert scores.tolist() == [[-torch.inf, 5, 2, 5, 9]] * 2
+    assert not list(model.parameters())
+
+
+def test_equally_popular_items_tie_and_ties_lose():
+    model = Popularity(torch.tensor([0, 5, 2, 5, 9]))
+    scores = score(model.encode(torch.tensor([[2], [2], [2]])), model.item_table())
+    assert reference.ranks(scores, torch.tensor([4, 1, 2])) == [1, 3, 4]
+
+
+def test_padding_has_no_count():
+    assert Popularity(torch.tensor([7, 5, 2])).item_table()[0] == 0
+
+
+def test_sasrec_scores_equal_the_padded_transformer():
+    torch.manual_seed(0)
+    model = build_recommender(
+        worlds.params("sasrec"),
+        num_items=worlds.NUM_ITEMS,
+        text=worlds.no_table(),
+        image=worlds.no_table(),
+        training_counts=torch.zeros(worlds.NUM_ITEMS),
+        stage="finetune",
+    ).double()
+    items = worlds.sequences([3, 7, 1])
+    model.eval()
+    inputs = F.embedding(items, model.item_ids)
+    states = reference.sequence_encoder(model.sequence_encoder, inputs, items != 0)
+    last = states[torch.arange(3), torch.tensor([2, 6, 0])]
+    scores = score(model.encode(items), model.item_table())
+    torch.testing.assert_close(scores[:, 1:], (last @ model.item_ids.T)[:, 1:].detach())

@@ -1,0 +1,98 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mmrec.models.build import build_objective, build_recommender
+from mmrec.models.mp4sr_pretraining import JointObjective, PretrainObjective
+from mmrec.models.next_item import NextItemObjective
+from tests.models import worlds
+
+
+def build(name, stage="finetune", text=None, image=None, num_items=worlds.NUM_ITEMS, **changes):
+    params = worlds.params(name, **changes)
+    recommender = build_recommender(
+        params,
+        num_items=num_items,
+        text=text or worlds.text_table(),
+        image=image or worlds.image_table(),
+        training_counts=torch.zeros(num_items),
+        stage=stage,
+    )
+    return recommender, params
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "changes", "kind"),
+    [
+        ("mp4sr", "pretrain", {}, PretrainObjective),
+        ("mp4sr", "finetune", {}, NextItemObjective),
+        ("mp4sr", "finetune", {"finetune": {"joint": {}}}, JointObjective),
+        ("sasrec", "finetune", {}, NextItemObjective),
+    ],
+)
+def test_every_stage_gets_its_objective(name, stage, changes, kind):
+    recommender, params = build(name, stage, **changes)
+    assert isinstance(build_objective(params, recommender, stage=stage), kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "changes"),
+    [
+        ("sasrec", "pretrain", {}),
+        ("popularity", "pretrain", {}),
+        ("popularity", "finetune", {}),
+        ("mp4sr", "pretrain", {"pretrain": None}),
+    ],
+)
+def test_a_stage_without_training_is_refused(name, stage, changes):
+    recommender, params = build(name, stage, **changes)
+    with pytest.raises(ValueError, match=f"model {name} has nothing to {stage}"):
+        build_objective(params, recommender, stage=stage)
+
+
+@pytest.mark.parametrize("absent", ["text", "image"])
+@pytest.mark.parametrize(("stage", "finetune"), [("pretrain", {}), ("finetune", {"joint": {}})])
+def test_pre_training_losses_need_both_modalities(stage, finetune, absent):
+    with pytest.raises(
+        ValueError, match=f"need text and image features, the run has {absent}: none"
+    ):
+        build("mp4sr", stage, **{absent: worlds.no_table()}, finetune=finetune)
+
+
+@pytest.mark.parametrize(
+    ("absent", "branches", "advice"),
+    [
+        ("image", "both", "set finetune.score_branches: text"),
+        ("image", "image", "set finetune.score_branches: text"),
+        ("text", "both", "set finetune.score_branches: image"),
+    ],
+)
+def test_scored_branches_need_their_features(absent, branches, advice):
+    with pytest.raises(ValueError, match=f"the run has {absent}: none; {advice}"):
+        build("mp4sr", **{absent: worlds.no_table()}, finetune={"score_branches": branches})
+
+
+def test_mp4sr_without_any_feature_is_refused():
+    with pytest.raises(ValueError, match="name a text or image feature"):
+        build("mp4sr", text=worlds.no_table(), image=worlds.no_table())
+
+
+def test_features_of_another_catalogue_are_refused():
+    with pytest.raises(ValueError, match="text features are of 13 items, the catalogue has 20"):
+        build("mp4sr", num_items=20)
+
+
+def test_the_other_models_need_no_features():
+    for name in ("sasrec", "popularity"):
+        recommender, _ = build(name, text=worlds.no_table(), image=worlds.no_table())
+        assert recommender.item_table().shape[0] == worlds.NUM_ITEMS
+
+
+def test_importing_the_builder_loads_no_model():
+    code = (
+        "import sys, mmrec.models.build; kinds = ('mmrec.models.mp4sr', 'mmrec.models.baselines'); "
+        "loaded = [name for name in sys.modules if name.startswith(kinds)]; sys.exit(bool(loaded))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,147 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmrec.models.build import build_objective, build_recommender
+from mmrec.nn.scoring import score
+from tests import reference
+from tests.models import worlds
+
+LENGTHS = [4, 9, 1, 2, 6]
+
+
+def build(stage="finetune", text=None, image=None, **changes):
+    torch.manual_seed(0)
+    return build_recommender(
+        worlds.params("mp4sr", **changes),
+        num_items=worlds.NUM_ITEMS,
+        text=text or worlds.text_table(),
+        image=image or worlds.image_table(),
+        training_counts=torch.zeros(worlds.NUM_ITEMS),
+        stage=stage,
+    )
+
+
+def slow_streams(model):
+    """Item vectors of each modality, one item at a time."""
+    streams = []
+    for name, features in model.item_encoder.features.items():
+        pooling, adaptor = model.item_encoder.pooling[name], model.item_encoder.adaptor[name]
+        rows = []
+        for item in range(model.num_items):
+            own = features.vectors[features.offsets[item] : features.offsets[item + 1]]
+            zero = own.new_zeros(())
+            pooled = features.missing
+            if len(own):
+                pooled = reference.attention_pooling(own, pooling.hidden, zero, pooling.score, zero)
+            rows.append(reference.mixture_of_experts(pooled, adaptor))
+        ids = 0 if model.item_ids is None else model.item_ids
+        streams.append(torch.stack(rows) + ids)
+    return streams
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("use_id", [True, False])
+def test_scores_equal_the_paper_written_out(use_id, similarity):
+    architecture = {"score": similarity, "temperature": 0.2}
+    model = build(architecture=architecture, finetune={"use_id": use_id}).double().eval()
+    history = torch.tensor([[4, 7, 2, 11]])
+    expected = torch.zeros(worlds.NUM_ITEMS, dtype=torch.float64)
+    for stream in slow_streams(model):
+        valid = torch.ones(1, 4, dtype=torch.bool)
+        state = reference.sequence_encoder(model.sequence_encoder, stream[history], valid)[0, -1]
+        similar = F.cosine_similarity(state, stream, dim=1) / 0.2
+        expected += similar if similarity == "cosine" else stream @ state
+    scores = score(model.encode(history), model.item_table())
+    torch.testing.assert_close(scores[0, 1:], expected[1:].detach())
+
+
+@pytest.mark.parametrize("branch", ["text", "image"])
+def test_a_single_branch_is_one_of_the_two_streams(branch):
+    both, single = build(), build(finetune={"score_branches": branch})
+    single.load_state_dict(both.state_dict())
+    half = slice(0, 8) if branch == "text" else slice(8, 16)
+    items = worlds.sequences(LENGTHS)
+    torch.testing.assert_close(single.item_table(), both.item_table()[:, half])
+    torch.testing.assert_close(single.encode(items), both.encode(items)[:, half])
+
+
+def test_pre_training_scores_with_both_branches_and_without_ids():
+    model = build("pretrain", finetune={"score_branches": "text", "use_id": True})
+    assert model.scored == ("text", "image")
+    assert model.item_ids is None
+
+
+def test_the_shared_adaptor_is_one_for_both_modalities():
+    wide = {"text": worlds.table([1] * 12, dim=6), "image": worlds.table([2] * 12, dim=6)}
+    shared = build(**wide, architecture={"shared_adaptor": True})
+    apart = build(**wide)
+    assert set(shared.item_encoder.adaptor) == {"shared"}
+    assert set(apart.item_encoder.adaptor) == {"text", "image"}
+    assert shared.item_table().isfinite().all()
+    count = [
+        sum(p.numel() for p in model.item_encoder.adaptor.parameters()) for model in (apart, shared)
+    ]
+    assert count[0] == 2 * count[1]
+
+
+def test_a_shared_adaptor_needs_features_of_one_width():
+    with pytest.raises(ValueError, match=r"shared_adaptor.*'text': 6, 'image': 9"):
+        build(architecture={"shared_adaptor": True})
+
+
+@pytest.mark.parametrize("mode", ["attention", "attention_frozen_unmasked", "mean"])
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_items_without_text_image_or_both_never_make_a_nan(stage, mode):
+    model = build(stage, architecture={"pooling": mode})
+    params = worlds.params("mp4sr", architecture={"pooling": mode})
+    objective = build_objective(params, model, stage=stage)
+    whole = torch.tensor([[3, 5, 7, 3], [7, 7, 5, 0], [1, 7, 0, 0]])
+    loss = sum(objective(worlds.dense_batch(whole)).values())
+    loss.backward()
+    assert loss.isfinite()
+    gradients = [p.grad for p in objective.parameters() if p.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert model.item_table().isfinite().all()
+    assert model.encode(whole).isfinite().all()
+
+
+def test_an_item_without_a_modality_uses_no_other_items_vector():
+    model = build(finetune={"use_id": False})
+    before = model.item_table()
+    for features in model.item_encoder.features.values():
+        features.vectors.copy_(torch.randn_like(features.vectors))
+    after = model.item_table()
+    assert torch.equal(after[7], before[7])  # neither text nor image
+    assert torch.equal(after[3, :8], before[3, :8])  # no text
+    assert torch.equal(after[5, 8:], before[5, 8:])  # no image
+    assert not torch.allclose(after[3, 8:], before[3, 8:])
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 13, 100])
+def test_the_item_table_does_not_depend_on_the_chunk(chunk, monkeypatch):
+    model = build()
+    whole = model.item_table()
+    monkeypatch.setattr("mmrec.models.mp4sr.TABLE_CHUNK", chunk)
+    torch.testing.assert_close(model.item_table(), whole)
+
+
+@pytest.mark.parametrize(("absent", "present"), [("text", "image"), ("image", "text")])
+def test_one_modality_alone_can_be_fine_tuned_and_scored(absent, present):
+    changes = {"finetune": {"score_branches": present}}
+    model = build(**{absent: worlds.no_table()}, **changes)
+    objective = build_objective(worlds.params("mp4sr", **changes), model, stage="finetune")
+    loss = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))["next_item"]
+    loss.backward()
+    assert loss.isfinite()
+    assert model.item_table().shape == (worlds.NUM_ITEMS, 8)
+
+
+def test_the_ids_are_left_out_where_asked():
+    with_id, without = build(), build(finetune={"use_id": False})
+    assert set(with_id.state_dict()) - set(without.state_dict()) == {"item_ids"}
+
+
+def test_image_features_may_have_any_width():
+    model = build(image=worlds.table([1] * 12, dim=2048))
+    assert model.item_table().isfinite().all()

@@ -1,0 +1,134 @@
+"""Slow versions of the fast code, written as the papers write it: loops, no tricks.
+
+Everything is differentiable by autograd, so that gradients can be compared as well.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+def cosine(a, b):
+    """Cosine of the angle between two vectors."""
+    return (a @ b) / (a.norm() * b.norm())
+
+
+def _negative(value, j, other, targets, temperature, rule):
+    """f of a pair of samples under the rule for equal targets; None leaves the pair out."""
+    if j != other and targets[j] == targets[other]:
+        if rule == "dropped":
+            return None
+        if rule == "zero_logit":
+            return torch.exp(value * 0)
+    return torch.exp(value / temperature)
+
+
+def next_item_prediction(views, items, targets, *, temperature, same_target_negatives):
+    """MP4SR eq. 7 and 8, one pair at a time."""
+    total = 0
+    for j in range(len(targets)):
+        numerator = sum(torch.exp(cosine(view[j], items[j]) / temperature) for view in views)
+        denominator = 0
+        for other in range(len(targets)):
+            for view in views:
+                value = cosine(view[j], items[other])
+                term = _negative(value, j, other, targets, temperature, same_target_negatives)
+                denominator = denominator + (0 if term is None else term)
+        total = total - torch.log(numerator / denominator)
+    return total / len(targets)
+
+
+def cross_modal_contrastive(
+    first, second, targets, *, temperature, denominator, same_target_negatives
+):
+    """MP4SR eq. 9 and 10, one pair at a time, both directions."""
+
+    def term(a, b, j, other):
+        return _negative(
+            cosine(a[j], b[other]), j, other, targets, temperature, same_target_negatives
+        )
+
+    total = 0
+    for a, b in ((first, second), (second, first)):
+        for j in range(len(targets)):
+            terms = [term(a, b, j, other) for other in range(len(targets))]
+            others = [other for other in range(len(targets)) if other != j]
+            if denominator == "gca":
+                terms += [term(a, a, j, other) for other in others]
+            if denominator == "literal":
+                terms += [term(a, b, j, other) for other in others]
+            below = sum(value for value in terms if value is not None)
+            total = total - torch.log(term(a, b, j, j) / below)
+    return total / (2 * len(targets))
+
+
+def full_cross_entropy(queries, table, targets):
+    """Minus log of the target's share of exp(score), among items 1 and up."""
+    total = 0
+    for query, target in zip(queries, targets, strict=True):
+        powers = [torch.exp(query @ row) for row in table[1:]]
+        total = total - torch.log(powers[target - 1] / sum(powers))
+    return total / len(targets)
+
+
+def attention_pooling(rows, hidden, hidden_bias, score, score_bias, *, padded_to=0):
+    """Pool the rows [k, d] of one item through two linear maps; zero rows pad to `padded_to`."""
+    padding = rows.new_zeros(max(padded_to - len(rows), 0), rows.shape[1])
+    rows = torch.cat([rows, padding])
+    scores = torch.stack([(row @ hidden + hidden_bias) @ score + score_bias for row in rows])
+    powers = torch.exp(scores)
+    return sum(power * row for power, row in zip(powers, rows, strict=True)) / powers.sum()
+
+
+def mixture_of_experts(pooled, module):
+    """One item vector [d] through every expert of a `MixtureOfExperts`, one expert at a time."""
+    num_experts, embedding_dim = module.norm_weight.shape
+    gates = torch.exp(module.gate.weight @ pooled)
+    gates = gates / gates.sum()
+    total = 0
+    for k in range(num_experts):
+        rows = slice(k * embedding_dim, (k + 1) * embedding_dim)
+        output = module.experts.weight[rows] @ pooled + module.experts.bias[rows]
+        centred = output - output.mean()
+        normed = centred / torch.sqrt((centred**2).mean() + 1e-12)
+        total = total + gates[k] * (normed * module.norm_weight[k] + module.norm_bias[k])
+    return total
+
+
+def sequence_encoder(module, inputs, valid):
+    """Padded [B, L, D] through a `SequenceEncoder` with a causal mask and a key-padding mask."""
+    length = inputs.shape[1]
+    states = module.input_norm(inputs + module.positions[:length])
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    # Everyone sees itself, so that the softmax of a padded position is defined; nobody reads it.
+    allowed = (causal & valid.unsqueeze(1)) | torch.eye(length, dtype=torch.bool)  # [B, query, key]
+    for layer in module.layers:
+        states = layer.attention_norm(states + _attention(layer.attention, states, allowed))
+        feedforward = layer.contract(F.gelu(layer.expand(states)))
+        states = layer.feedforward_norm(states + feedforward)
+    return states
+
+
+def _attention(module, states, allowed):
+    joint = module.query_key_value(states)
+    query, key, value = joint.chunk(3, dim=-1)
+    width = states.shape[-1] // module.num_heads
+    heads = []
+    for head in range(module.num_heads):
+        part = slice(head * width, (head + 1) * width)
+        scores = query[..., part] @ key[..., part].transpose(1, 2) / math.sqrt(width)
+        weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
+        heads.append(weights @ value[..., part])
+    return module.output(torch.cat(heads, dim=-1))
+
+
+def ranks(scores, targets):
+    """Rank of each target among items 1 and up, best is 1; an equal score loses."""
+    found = []
+    for row, target in zip(scores.tolist(), targets.tolist(), strict=True):
+        others = [score for item, score in enumerate(row) if item not in (0, target)]
+        found.append(1 + sum(score >= row[target] for score in others))
+    return found

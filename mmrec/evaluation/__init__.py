@@ -1,0 +1,1 @@
+"""Evaluation: full ranking of held-out items, and metrics from ranks alone."""

@@ -1,0 +1,211 @@
+"""A trained recommender in; ranks of held-out items and vectors for retrieval out.
+
+Shapes: R users, B users of a chunk, N items incl. padding, D' width of a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mmrec import schemas
+from mmrec.data.histories import Histories, inference_batches
+from mmrec.data.split import HeldOut
+from mmrec.evaluation.metrics import metric_names, summarize
+from mmrec.evaluation.ranks import mask_items, rank_targets
+from mmrec.io import DataError
+from mmrec.models.recommender import SequenceRecommender, inference
+from mmrec.nn.scoring import score
+
+TOKEN_BUDGET = 16_384
+"""Positions, padding included, that go through the sequence encoder at once."""
+SCORE_BUDGET = 2**24
+"""Scores in memory at once: 64 MiB, and as much again while they are masked."""
+
+
+def evaluate_ranks(
+    recommender: SequenceRecommender,
+    held_out: HeldOut,
+    *,
+    max_sequence_length: int,
+    mask_history: bool,
+    is_cold: Tensor,
+    training_counts: Tensor,
+) -> pa.Table:
+    """`RANKS` table: every held-out item among the whole catalogue, a row per user.
+
+    Args:
+        recommender: the model, on its device.
+        held_out: histories and what came next; nothing in it need be on that device.
+        max_sequence_length: latest items of a history that the model sees.
+        mask_history: items of the whole history compete at minus infinity.
+        is_cold: bool [N], by item index.
+        training_counts: [N], training interactions by item index.
+
+    Raises:
+        ValueError: a score is not finite.
+    """
+    ranks = rank_held_out(
+        recommender,
+        held_out,
+        max_sequence_length=max_sequence_length,
+        mask_history=mask_history,
+    )
+    columns = {
+        "user_index": held_out.histories.users,
+        "target": held_out.targets,
+        "rank": ranks,
+        "target_is_cold": is_cold[held_out.targets],
+        "target_training_count": training_counts[held_out.targets],
+        "history_length": held_out.histories.lengths,
+    }
+    table = pa.table({name: pa.array(column.numpy()) for name, column in columns.items()})
+    return table.cast(schemas.RANKS)
+
+
+def validation_metrics(
+    recommender: SequenceRecommender,
+    held_out: HeldOut,
+    *,
+    max_sequence_length: int,
+    mask_history: bool,
+    cutoffs: Sequence[int],
+) -> dict[str, float]:
+    """Mean metrics over the held-out items, for choosing the best epoch.
+
+    Raises:
+        DataError: nobody is held out.
+    """
+    if not held_out.histories.num_rows:
+        raise DataError(
+            "no user to validate on: none has three interactions (or, with warm items only, "
+            "a warm target after a warm item); lower clean.user_core or bring more interactions"
+        )
+    ranks = rank_held_out(
+        recommender,
+        held_out,
+        max_sequence_length=max_sequence_length,
+        mask_history=mask_history,
+    )
+    summary = summarize(ranks.numpy(), metric_names(cutoffs))
+    return {name: float(value) for name, value in summary.items() if name != "num_users"}
+
+
+def rank_held_out(
+    recommender: SequenceRecommender,
+    held_out: HeldOut,
+    *,
+    max_sequence_length: int,
+    mask_history: bool,
+) -> Tensor:
+    """Rank of every target, int64 [R] on the CPU, scored in chunks of users."""
+    with inference(recommender):
+        table = recommender.item_table().detach()  # [N, D']
+        histories = held_out.histories.to(table.device)
+        targets = held_out.targets.to(table.device)
+        queries = _encode(recommender, histories, table, max_sequence_length)  # [R, D']
+        ranks = torch.zeros_like(targets)
+        for rows in _chunks(histories, len(table)):
+            scores = score(queries[rows], table)  # [B, N]
+            if not scores[:, 1:].isfinite().all():
+                raise ValueError(
+                    "the model gives scores that are not finite; train it again with a lower "
+                    "learning_rate"
+                )
+            if mask_history:
+                scores = mask_items(scores, histories.padded(rows), targets[rows])
+            ranks[rows] = rank_targets(scores, targets[rows])
+    return ranks.cpu()
+
+
+def _chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
+    """Rows in chunks of like size: a product of few rows rounds equal items differently."""
+    longest = int(histories.lengths.max()) if histories.num_rows else 0
+    # Masking pads the histories, as 64-bit integers.
+    cells = histories.num_rows * max(num_items, 4 * longest)
+    rows = torch.arange(histories.num_rows, device=histories.users.device)
+    return torch.tensor_split(rows, max(1, -(-cells // SCORE_BUDGET)))
+
+
+def retrieval_vectors(
+    recommender: SequenceRecommender,
+    histories: Histories,
+    *,
+    max_sequence_length: int,
+    items: pa.Table,
+    users: pa.Table,
+) -> tuple[pa.Table, pa.Table]:
+    """Tables `item_vectors` and `user_vectors`: inner product = the model's score.
+
+    Args:
+        recommender: the model, on its device.
+        histories: everything each user did, a row per user; one without history gets a
+            zero vector.
+        max_sequence_length: latest items of a history that the model sees.
+        items: `CLEAN_ITEMS`.
+        users: `CLEAN_USERS`.
+
+    Raises:
+        DataError: the tables are not of the items or users that the model and histories have.
+        ValueError: a vector is not finite.
+    """
+    with inference(recommender):
+        table = recommender.item_table().detach()  # [N, D']
+        queries = _encode(recommender, histories.to(table.device), table, max_sequence_length)
+    item_vectors = _checked(table[1:], items, "item")
+    user_vectors = _checked(queries, users, "user")
+    columns = {name: items.column(name) for name in ("item_index", "item_id", "title")}
+    item_table = pa.table({**columns, "vector": _vectors(item_vectors)})
+    columns = {name: users.column(name) for name in ("user_index", "user_id")}
+    history = _lists(histories)
+    user_table = pa.table({**columns, "vector": _vectors(user_vectors), "history": history})
+    return (
+        item_table.cast(schemas.item_vectors(item_vectors.shape[1])),
+        user_table.cast(schemas.user_vectors(user_vectors.shape[1])),
+    )
+
+
+def _checked(vectors: Tensor, rows: pa.Table, what: str) -> Tensor:
+    if len(vectors) != rows.num_rows:
+        raise DataError(
+            f"{rows.num_rows} rows in the table of {what}s, {len(vectors)} {what} vectors; "
+            "run the stages from clean on again"
+        )
+    wrong = (~vectors.isfinite()).any(dim=1).nonzero().squeeze(1)
+    if len(wrong):
+        raise ValueError(
+            f"{len(wrong)} {what} vectors are not finite (first rows: {wrong[:5].tolist()}); "
+            "train the model again with a lower learning_rate"
+        )
+    return vectors.float().cpu()
+
+
+def _encode(
+    recommender: SequenceRecommender, histories: Histories, table: Tensor, max_sequence_length: int
+) -> Tensor:
+    """Query of every row [R, D'] in the type of the table; zeros without history."""
+    queries = table.new_zeros(histories.num_rows, table.shape[1])
+    for rows, items in inference_batches(
+        histories, max_sequence_length=max_sequence_length, token_budget=TOKEN_BUDGET
+    ):
+        queries[rows] = recommender.encode(items).to(table.dtype)
+    return queries
+
+
+def _vectors(vectors: Tensor) -> pa.FixedSizeListArray:
+    values = pa.array(vectors.contiguous().numpy().reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(
+        values, type=schemas.vector(vectors.shape[1], pa.float32())
+    )
+
+
+def _lists(histories: Histories) -> pa.ListArray:
+    offsets = np.concatenate([[0], np.cumsum(histories.lengths.numpy())])
+    rows = np.repeat(np.arange(histories.num_rows), histories.lengths.numpy())
+    positions = np.arange(offsets[-1]) - offsets[rows] + histories.starts.numpy()[rows]
+    values = pa.array(histories.items.numpy()[positions])
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)

@@ -1,0 +1,97 @@
+"""Metrics as functions of ranks alone: any cut-off or slice without the model.
+
+With one relevant item per user (leave-one-out), at rank r:
+
+- `recall@K`: 1 if r <= K, else 0 (the share of relevant items found, here also hit rate);
+- `ndcg@K`: 1 / log2(r + 1) if r <= K, else 0 (the ideal gain is 1);
+- `mrr@K`: 1 / r if r <= K, else 0; `mrr` is the same without a cut-off.
+
+Each is the mean over users.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_METRIC = re.compile(r"(recall|ndcg|mrr)@([1-9]\d*)")
+
+Summary = dict[str, float | int]
+"""Metrics of a group of users, and `num_users`; an empty group has no metrics."""
+
+
+def user_metrics(ranks: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.float64]:
+    """Value of one metric for each user, from ranks (1 = best).
+
+    Raises:
+        ValueError: there is no metric of this name.
+    """
+    if name == "mrr":
+        return 1.0 / ranks
+    match = _METRIC.fullmatch(name)
+    if match is None:
+        raise ValueError(
+            f"metric '{name}' is unknown; allowed are recall@K, ndcg@K, mrr@K with K >= 1, and mrr"
+        )
+    gains = {
+        "recall": np.ones(len(ranks)),
+        "ndcg": 1.0 / np.log2(ranks + 1.0),
+        "mrr": 1.0 / ranks,
+    }
+    return np.where(ranks <= int(match[2]), gains[match[1]], 0.0)
+
+
+def metric_names(cutoffs: Iterable[int]) -> list[str]:
+    """All metrics at the given cut-offs, and `mrr`."""
+    return [f"{kind}@{k}" for k in cutoffs for kind in ("recall", "ndcg", "mrr")] + ["mrr"]
+
+
+def summarize(ranks: npt.NDArray[np.int64], names: Iterable[str]) -> Summary:
+    """Mean metrics of a group of users; only `num_users` where it is empty."""
+    if not len(ranks):
+        return {"num_users": 0}
+    means = {name: float(user_metrics(ranks, name).mean()) for name in names}
+    return {**means, "num_users": len(ranks)}
+
+
+def summarize_ranks(
+    table: pa.Table, *, cutoffs: Sequence[int], history_bins: Sequence[int]
+) -> dict[str, Summary | dict[str, Summary]]:
+    """The content of `metrics.json` from a `RANKS` table.
+
+    Groups: `all` users; users whose target is `cold` or `warm`, or `new`, that is cold
+    without a single training interaction; and by `history_length`.
+
+    Args:
+        table: one row per user.
+        cutoffs: the K of recall@K, ndcg@K and mrr@K.
+        history_bins: ascending upper ends of the groups by history length; a last group
+            holds what is longer.
+    """
+    names = metric_names(cutoffs)
+    ranks = _column(table, "rank")
+    is_cold = _column(table, "target_is_cold").astype(bool)
+    is_new = _column(table, "target_training_count") == 0
+    length = _column(table, "history_length")
+    lower_ends = [1, *(end + 1 for end in history_bins)]
+    by_length = {
+        f"{first}-{after - 1}": summarize(ranks[(first <= length) & (length < after)], names)
+        for first, after in pairwise(lower_ends)
+    }
+    by_length[f"{lower_ends[-1]}+"] = summarize(ranks[length >= lower_ends[-1]], names)
+    return {
+        "all": summarize(ranks, names),
+        "cold": summarize(ranks[is_cold], names),
+        "warm": summarize(ranks[~is_cold], names),
+        "new": summarize(ranks[is_new], names),
+        "history_length": by_length,
+    }
+
+
+def _column(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    return np.asarray(table.column(name).to_numpy(), dtype=np.int64)

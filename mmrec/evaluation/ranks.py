@@ -1,0 +1,55 @@
+"""Full ranking: the rank of a target among all items, from a row of scores.
+
+Every item of the catalogue competes, none is sampled. Whether the user's own history is
+masked is one setting for all models of a comparison. Ties count against the model, so a
+constant score is the worst rank and not the best. A score that is not a number raises:
+counted, it would look like a perfect rank.
+
+Shapes: B users, L history length, N items incl. padding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def rank_targets(scores: Tensor, targets: Tensor) -> Tensor:
+    """Rank of each target, int64 [B]: how many items score at least as high, itself included.
+
+    1 is best. Column 0, padding, never counts. An item at minus infinity is masked; a
+    target must not be.
+
+    Args:
+        scores: [B, N].
+        targets: int64 [B], item indices from 1 to N - 1.
+
+    Raises:
+        ValueError: NaN or +inf among the scores, or a target that is masked or no item;
+            says in which rows.
+    """
+    _check(targets, (targets < 1) | (targets >= scores.shape[1]), "a target that is no item")
+    # A maximum is NaN if any of its row is, and +inf if any of its row is.
+    _check(targets, ~(scores.amax(dim=1) < torch.inf), "a score that is NaN or +inf")
+    target_scores = scores.gather(1, targets[:, None])  # [B, 1]
+    _check(targets, ~target_scores.squeeze(1).isfinite(), "a target with score -inf")
+    return (scores[:, 1:] >= target_scores).sum(dim=1)
+
+
+def mask_items(scores: Tensor, history: Tensor, targets: Tensor) -> Tensor:
+    """Scores [B, N] with the items of `history` [B, L] (0 = padding) at -inf.
+
+    A target that is in the history as well keeps its score: it is what is asked for.
+    """
+    masked = scores.scatter(1, history, -torch.inf)
+    return masked.scatter(1, targets[:, None], scores.gather(1, targets[:, None]))
+
+
+def _check(targets: Tensor, wrong: Tensor, what: str) -> None:
+    if bool(wrong.any()):
+        rows = wrong.nonzero().squeeze(1)
+        raise ValueError(
+            f"{what} in {len(rows)} of {len(targets)} user rows (first rows: "
+            f"{rows[:5].tolist()}, targets {targets[rows[:5]].tolist()}); "
+            "look at the model's output for these users"
+        )

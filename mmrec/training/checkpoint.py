@@ -1,0 +1,172 @@
+"""Checkpoints: a training can be killed at any moment and continues where it was.
+
+In the checkpoint folder, `last-<epoch>` holds weights, optimiser and progress after an
+epoch, `best-<epoch>` the weights of the best. Each is written under a temporary name and
+renamed when whole, `best` before the `last` that speaks of it; what the newest `last`
+does not speak of is deleted after it is in place. So the newest `last` is always whole,
+and its best weights are there. Nothing in it is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmrec.training.state import TrainingState
+
+WEIGHTS = "weights.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+STATE = "state.json"
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointStore:
+    """Checkpoints of one training in one folder.
+
+    Args:
+        directory: outside the outputs of any stage; it is created at the first save.
+        digest: of everything that decides the result; a checkpoint with another digest
+            is never continued.
+    """
+
+    def __init__(self, directory: Path, digest: str) -> None:
+        self.directory = directory
+        self._digest = digest
+
+    def save(
+        self, state: TrainingState, objective: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Make `state` the one to continue from, with its best weights kept."""
+        weights = _portable(objective.state_dict())
+        if state.best_epoch == state.epoch:
+            with self._new_folder(f"best-{state.best_epoch:06d}") as folder:
+                save_file(weights, folder / WEIGHTS)
+        last = f"last-{state.epoch:06d}"
+        with self._new_folder(last) as folder:
+            save_file(weights, folder / WEIGHTS)
+            save_file(_optimizer_tensors(objective, optimizer), folder / OPTIMIZER)
+            versions = {"torch": torch.__version__}
+            record = {"digest": self._digest, "versions": versions, "state": state.to_json()}
+            (folder / STATE).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
+        self._keep_only({last, f"best-{state.best_epoch:06d}"})
+
+    def resume(
+        self, objective: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> TrainingState | None:
+        """Load the newest checkpoint into both; None where there is none to continue."""
+        folder = self._newest()
+        if folder is None:
+            return None
+        try:
+            record: dict[str, Any] = json.loads((folder / STATE).read_text())
+            state, digest = TrainingState.from_json(record["state"]), record["digest"]
+            weights, moments = load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
+            load_file(self._best(state))  # now, and not when training has come to its end
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            self._start_anew(folder, f"is damaged ({error})")
+            return None
+        if digest != self._digest:
+            self._start_anew(folder, "belongs to other settings, data or code")
+            return None
+        objective.load_state_dict(weights)
+        _load_optimizer(objective, optimizer, moments)
+        return state
+
+    def _start_anew(self, folder: Path, why: str) -> None:
+        logger.warning("%s %s; it is not continued, training starts anew", folder, why)
+        discard_checkpoints(self.directory)
+
+    def load_best(self, state: TrainingState, objective: nn.Module) -> None:
+        """Load the best weights that `state` speaks of."""
+        objective.load_state_dict(load_file(self._best(state)))
+
+    def _best(self, state: TrainingState) -> Path:
+        return self.directory / f"best-{state.best_epoch:06d}" / WEIGHTS
+
+    def _newest(self) -> Path | None:
+        # A renamed folder is whole; a temporary one starts with a dot and is no match.
+        return max(self.directory.glob("last-*"), default=None)
+
+    def _keep_only(self, names: set[str]) -> None:
+        for path in sorted(self.directory.iterdir()):
+            if path.name not in names:
+                shutil.rmtree(path)
+
+    @contextmanager
+    def _new_folder(self, name: str) -> Iterator[Path]:
+        """A folder to fill, which appears under `name` once it is whole and on disk."""
+        temporary = self.directory / f".{name}.tmp"
+        final = self.directory / name
+        for leftover in (temporary, final):
+            # A final folder of this name is ahead of the newest `last`: a kill left it.
+            if leftover.exists():
+                shutil.rmtree(leftover)
+        temporary.mkdir(parents=True)
+        yield temporary
+        for path in (*temporary.iterdir(), temporary):
+            _flush(path)
+        temporary.rename(final)
+        _flush(self.directory)
+
+
+def discard_checkpoints(directory: Path) -> None:
+    """Delete the checkpoints of a training whose outputs are written."""
+    # Renamed first: half a deleted folder must not look like a training to continue.
+    discarded = directory.with_name(f".{directory.name}.discarded")
+    if discarded.exists():
+        shutil.rmtree(discarded)
+    if directory.exists():
+        directory.rename(discarded)
+        shutil.rmtree(discarded)
+
+
+def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Parameters that receive gradient, by name; the order is the optimiser's."""
+    return {name: value for name, value in module.named_parameters() if value.requires_grad}
+
+
+def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+    return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+
+
+def _optimizer_tensors(objective: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return _portable(
+        {
+            f"{name}|{key}": value
+            for name, parameter in trainable_parameters(objective).items()
+            for key, value in optimizer.state.get(parameter, {}).items()
+        }
+    )
+
+
+def _load_optimizer(
+    objective: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> None:
+    number = {name: index for index, name in enumerate(trainable_parameters(objective))}
+    state: dict[int, dict[str, Tensor]] = {}
+    for joined, value in tensors.items():
+        name, _, key = joined.rpartition("|")
+        state.setdefault(number[name], {})[key] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

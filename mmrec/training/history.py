@@ -1,0 +1,22 @@
+"""`history.csv`: a line per epoch, on disk as soon as the epoch is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmrec.io import write_text
+from mmrec.training.state import HistoryRow
+
+BASE_COLUMNS = ("epoch", "learning_rate", "loss")
+
+
+def write_history(rows: Sequence[HistoryRow], path: Path) -> None:
+    """Write all epochs so far, whole or not at all; floats can be read back exactly.
+
+    The file is rewritten rather than appended to: a training that continues after a kill
+    then has each epoch once, whatever the kill left behind.
+    """
+    columns = tuple(rows[0]) if rows else BASE_COLUMNS
+    lines = [",".join(columns), *(",".join(repr(row[name]) for name in columns) for row in rows)]
+    write_text("\n".join(lines) + "\n", path)

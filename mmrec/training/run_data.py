@@ -1,0 +1,74 @@
+"""What a run reads of its dataset, in memory; and the model over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mmrec import schemas
+from mmrec.data.sequences import Sequences
+from mmrec.features.table import FeatureTable, load_feature_table
+from mmrec.io import read_table
+from mmrec.models.build import build_recommender
+from mmrec.models.recommender import SequenceRecommender
+from mmrec.params.models import ModelParams, PopularityParams
+from mmrec.paths import DatasetPaths
+
+Stage: TypeAlias = Literal["pretrain", "finetune"]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run reads of its dataset.
+
+    Attributes:
+        items: CLEAN_ITEMS.
+        sequences: of all users, whole.
+        text: text features; dimension 0 where the run has none.
+        image: image features; dimension 0 where the run has none.
+        training_counts: int64 [N], training interactions by item index.
+        is_cold: bool [N], by item index.
+    """
+
+    items: pa.Table
+    sequences: Sequences
+    text: FeatureTable
+    image: FeatureTable
+    training_counts: Tensor
+    is_cold: Tensor
+
+
+def load_run_data(dataset: DatasetPaths, *, text: str, image: str) -> RunData:
+    """Read items, sequences and the two features of a run."""
+    items = read_table(dataset.items, schemas.CLEAN_ITEMS)
+    counts = torch.from_numpy(items["training_count"].to_numpy().astype("int64"))
+    is_cold = torch.from_numpy(items["is_cold"].to_numpy(zero_copy_only=False).astype("bool"))
+    return RunData(
+        items=items,
+        sequences=Sequences.from_table(read_table(dataset.sequences, schemas.CLEAN_SEQUENCES)),
+        text=load_feature_table(dataset.features(text), items),
+        image=load_feature_table(dataset.features(image), items),
+        training_counts=torch.cat([counts.new_zeros(1), counts]),
+        is_cold=torch.cat([is_cold.new_zeros(1), is_cold]),
+    )
+
+
+def build_for(params: ModelParams, data: RunData, stage: Stage) -> SequenceRecommender:
+    """The recommender of a stage over a run's data, with fresh weights."""
+    return build_recommender(
+        params,
+        num_items=data.items.num_rows + 1,
+        text=data.text,
+        image=data.image,
+        training_counts=data.training_counts,
+        stage=stage,
+    )
+
+
+def max_sequence_length(params: ModelParams) -> int:
+    """Latest items of a history that a model sees."""
+    return 1 if isinstance(params, PopularityParams) else params.architecture.max_sequence_length

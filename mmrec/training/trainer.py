@@ -1,0 +1,248 @@
+"""The training loop: epochs, validation, early stopping, checkpoints, history."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mmrec.stage import progress
+from mmrec.training.batches import BatchSource
+from mmrec.training.checkpoint import CheckpointStore, trainable_parameters
+from mmrec.training.digest import training_digest
+from mmrec.training.history import write_history
+from mmrec.training.seeds import derive_seed
+from mmrec.training.state import HistoryRow, TrainingState
+from mmrec.training.steps import NonFiniteError, run_epoch
+
+CHECK_EVERY = {"cpu": 1, "cuda": 20}
+"""Batches between two looks at the loss: on a GPU each look waits for all queued work."""
+
+logger = logging.getLogger(__name__)
+
+
+class DivergenceError(ValueError):
+    """Training produced numbers that are not finite; says where and what to change."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a training ended; the objective holds the weights of `best_epoch`.
+
+    Attributes:
+        best_epoch: from 1 on; 0 if no epoch was trained.
+        best_metric: validation metric of that epoch, None if no epoch was trained.
+        epochs_run: epochs in the history, those before an interruption included.
+        resumed_after: epoch that a checkpoint continued from, 0 if there was none.
+    """
+
+    best_epoch: int
+    best_metric: float | None
+    epochs_run: int
+    resumed_after: int
+
+
+def train(
+    objective: nn.Module,
+    batches: BatchSource,
+    validate: Callable[[], Mapping[str, float]],
+    *,
+    epochs: int,
+    patience: int,
+    metric: str,
+    learning_rate: float,
+    weight_decay: float,
+    max_grad_norm: float,
+    seed: int,
+    stage: str,
+    settings: Mapping[str, object],
+    checkpoint_dir: Path,
+    history_path: Path,
+) -> TrainingResult:
+    """Train until `metric` has not improved for `patience` epochs, at most `epochs`.
+
+    Adam with coupled L2. The random state is set anew at every epoch, so a training that
+    was killed and continued gives the same weights and history as one that was not. The
+    checkpoints stay: the caller discards them (`discard_checkpoints`) when what it makes
+    of the result is written.
+
+    Args:
+        objective: `objective(batch)` gives weighted losses by name; on its device.
+        batches: of the same device.
+        validate: validation metrics of the objective as it is, higher is better.
+        epochs: 0 leaves the objective as it is.
+        patience: epochs.
+        metric: the one of `validate` that decides.
+        learning_rate: constant.
+        weight_decay: coupled L2.
+        max_grad_norm: gradients are scaled down to this norm.
+        seed: of the run.
+        stage: name of the training, part of every seed.
+        settings: JSON values of all else that decides the result, such as the model's
+            params; a checkpoint of other settings, batches, initial weights, features or
+            code is not continued.
+        checkpoint_dir: of this training alone, outside the outputs of a stage.
+        history_path: `history.csv` to write after every epoch.
+
+    Raises:
+        DivergenceError: a loss or gradient is not finite.
+        ValueError: `validate` does not give `metric`, or nothing is trainable.
+    """
+    if not trainable_parameters(objective):
+        raise ValueError(f"{stage}: the objective has no trainable parameter")
+    decisive = {
+        "epochs": epochs,
+        "patience": patience,
+        "metric": metric,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "max_grad_norm": max_grad_norm,
+        "seed": seed,
+        "stage": stage,
+        "settings": dict(settings),
+    }
+    digest = training_digest(decisive, batches.digest, objective)
+    optimizer = torch.optim.Adam(
+        trainable_parameters(objective).values(),
+        lr=learning_rate,
+        weight_decay=weight_decay,
+        fused=True,  # a tenth of the time of the loop over parameters, on the CPU as well
+    )
+    loop = _Loop(
+        objective=objective,
+        optimizer=optimizer,
+        batches=batches,
+        validate=validate,
+        metric=metric,
+        max_grad_norm=max_grad_norm,
+        seed=seed,
+        stage=stage,
+        store=CheckpointStore(checkpoint_dir, digest),
+    )
+    return loop.run(epochs, patience, history_path)
+
+
+@dataclass(frozen=True)
+class _Loop:
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+    batches: BatchSource
+    validate: Callable[[], Mapping[str, float]]
+    metric: str
+    max_grad_norm: float
+    seed: int
+    stage: str
+    store: CheckpointStore
+
+    def run(self, epochs: int, patience: int, history_path: Path) -> TrainingResult:
+        state = self._first_state()
+        resumed_after = state.epoch
+        write_history(state.history, history_path)
+        try:
+            while state.epoch < epochs and state.bad_epochs < patience:
+                later = self._next_state(state)
+                self.store.save(later, self.objective, self.optimizer)
+                state = later
+                write_history(state.history, history_path)
+        except KeyboardInterrupt:
+            logger.warning(
+                "%s: interrupted in epoch %d; epoch %d is kept in %s, `dvc repro` continues there",
+                self.stage,
+                state.epoch + 1,
+                state.epoch,
+                self.store.directory,
+            )
+            raise
+        self.store.load_best(state, self.objective)
+        return TrainingResult(state.best_epoch, state.best_metric, state.epoch, resumed_after)
+
+    def _first_state(self) -> TrainingState:
+        state = self.store.resume(self.objective, self.optimizer)
+        if state is None:
+            state = TrainingState()
+            self.store.save(state, self.objective, self.optimizer)
+        elif state.epoch:
+            logger.info("%s: continues after epoch %d", self.stage, state.epoch)
+        return state
+
+    def _next_state(self, state: TrainingState) -> TrainingState:
+        started = time.perf_counter()
+        losses = self._train_epoch(state)
+        seconds = time.perf_counter() - started
+        metrics = self._validated()
+        learning_rate: float = self.optimizer.param_groups[0]["lr"]
+        row: HistoryRow = {
+            "epoch": state.epoch + 1,
+            "learning_rate": learning_rate,
+            **losses,
+            **metrics,
+        }
+        state = state.after(row, metrics[self.metric])
+        logger.info(
+            "%s epoch %d: loss %.4f, %s %.4f (best %.4f in epoch %d), %.1f s",
+            self.stage,
+            state.epoch,
+            losses["loss"],
+            self.metric,
+            metrics[self.metric],
+            state.best_metric,
+            state.best_epoch,
+            seconds,
+        )
+        return state
+
+    def _train_epoch(self, state: TrainingState) -> dict[str, float]:
+        device = next(self.objective.parameters()).device
+        check_every = CHECK_EVERY.get(device.type, 1)
+        try:
+            try:
+                return self._steps(state, check_every)
+            except NonFiniteError:
+                if check_every == 1:
+                    raise
+                # By now the bad numbers are everywhere; go through the epoch again and
+                # look at every batch, to say where they come from.
+                self.store.resume(self.objective, self.optimizer)
+                return self._steps(state, check_every=1)
+        except NonFiniteError as error:
+            best = f"epoch {state.best_epoch}" if state.best_epoch else "none yet"
+            raise DivergenceError(
+                f"{self.stage}: the loss is not finite in epoch {state.epoch + 1}, {error}; "
+                f"lower learning_rate or max_grad_norm (best checkpoint, {best}, is kept in "
+                f"{self.store.directory})"
+            ) from None
+
+    def _steps(self, state: TrainingState, check_every: int) -> dict[str, float]:
+        epoch = state.epoch + 1
+        torch.manual_seed(derive_seed(self.seed, self.stage, epoch))
+        batches = self.batches.epoch(epoch)
+        best = "" if state.best_metric is None else f" (best {self.metric} {state.best_metric:.4f})"
+        with progress(
+            batches, total=len(batches), unit="batch", desc=f"{self.stage} epoch {epoch}{best}"
+        ) as bar:
+            return run_epoch(
+                self.objective,
+                self.optimizer,
+                bar,
+                max_grad_norm=self.max_grad_norm,
+                check_every=check_every,
+            )
+
+    def _validated(self) -> dict[str, float]:
+        self.objective.eval()
+        with torch.no_grad():
+            metrics = dict(self.validate())
+        if self.metric not in metrics:
+            raise ValueError(
+                f"{self.stage}: metric '{self.metric}' is not among the validation metrics "
+                f"({', '.join(metrics) or 'none'}); name one of them"
+            )
+        if not math.isfinite(metrics[self.metric]):
+            raise ValueError(f"{self.stage}: {self.metric} is {metrics[self.metric]}, not finite")
+        return metrics

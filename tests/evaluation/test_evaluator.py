@@ -1,0 +1,172 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from mmrec import schemas
+from mmrec.data.sequences import Sequences
+from mmrec.data.split import full_histories, hold_out_test, hold_out_validation
+from mmrec.evaluation import evaluator
+from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors, validation_metrics
+from mmrec.io import DataError
+from mmrec.models.recommender import SequenceRecommender
+from mmrec.nn.scoring import score
+from tests.evaluation import oracles
+
+NUM_ITEMS = 31
+
+
+class MeanRecommender(SequenceRecommender):
+    """Query = mean of the history's vectors; dropout shows whether it is in eval mode."""
+
+    def __init__(self, table=None):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        table = torch.randn(NUM_ITEMS, 6, generator=generator) if table is None else table
+        table[0] = 0
+        self.table = torch.nn.Parameter(table)
+        self.dropout = torch.nn.Dropout(0.5)
+        self.num_tables = 0
+
+    def item_table(self):
+        self.num_tables += 1
+        return self.table
+
+    def encode(self, items):
+        return self.dropout(self.table[items].sum(dim=1) / (items != 0).sum(dim=1, keepdim=True))
+
+
+def make_sequences(num_users=40, longest=15):
+    generator = np.random.default_rng(3)
+    lengths = generator.integers(0, longest, num_users)
+    return Sequences.from_lists([generator.integers(1, NUM_ITEMS, n).tolist() for n in lengths])
+
+
+def evaluate(recommender, held_out, mask_history=False, max_sequence_length=5):
+    counts = torch.arange(NUM_ITEMS)
+    return evaluate_ranks(
+        recommender,
+        held_out,
+        max_sequence_length=max_sequence_length,
+        mask_history=mask_history,
+        is_cold=counts < 10,
+        training_counts=counts,
+    )
+
+
+@pytest.mark.parametrize("mask_history", [False, True])
+@pytest.mark.parametrize("budget", [1, 100, 10**6])
+def test_chunked_ranking_equals_one_user_at_a_time(monkeypatch, mask_history, budget):
+    monkeypatch.setattr(evaluator, "SCORE_BUDGET", budget)
+    monkeypatch.setattr(evaluator, "TOKEN_BUDGET", budget)
+    sequences, recommender = make_sequences(), MeanRecommender()
+    table = evaluate(recommender, hold_out_test(sequences), mask_history)
+    assert table.schema == schemas.RANKS
+    assert recommender.num_tables == 1
+    assert recommender.training, "the mode is restored"
+    rows = {row["user_index"]: row for row in table.to_pylist()}
+    vectors = recommender.table.detach()
+    assert len(rows) > 20
+    for user in range(sequences.num_users):
+        *history, target = sequences.of(user) or [0]
+        if len(history) < 2:
+            assert user not in rows
+            continue
+        scores = (vectors @ vectors[history[-5:]].mean(dim=0)).tolist()
+        row = rows[user]
+        assert row["rank"] == oracles.rank(scores, target, history if mask_history else ())
+        assert row["target"] == target
+        assert row["history_length"] == len(history)
+        assert row["target_training_count"] == target
+        assert row["target_is_cold"] == (target < 10)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_score_that_is_not_finite_raises(value):
+    vectors = torch.ones(NUM_ITEMS, 2)
+    vectors[5] = value
+    with pytest.raises(ValueError, match="not finite"):
+        evaluate(MeanRecommender(vectors), hold_out_test(make_sequences()))
+
+
+def test_constant_recommender_finds_nothing():
+    table = evaluate(MeanRecommender(torch.ones(NUM_ITEMS, 2)), hold_out_test(make_sequences()))
+    assert set(table.column("rank").to_pylist()) == {NUM_ITEMS - 1}
+
+
+def test_validation_metrics_are_those_of_the_validation_ranks():
+    held_out, recommender = hold_out_validation(make_sequences()), MeanRecommender()
+    found = validation_metrics(
+        recommender, held_out, max_sequence_length=5, mask_history=False, cutoffs=[3, 20]
+    )
+    ranks = evaluate(recommender, held_out).column("rank").to_pylist()
+    assert set(found) >= {"recall@3", "ndcg@20", "mrr"}
+    for name, value in found.items():
+        assert value == pytest.approx(oracles.metric(ranks, name))
+
+
+def test_nobody_to_validate_on_is_a_data_error():
+    held_out = hold_out_validation(Sequences.from_lists([[1, 2], [3]]))
+    with pytest.raises(DataError, match="no user to validate on"):
+        validation_metrics(
+            MeanRecommender(), held_out, max_sequence_length=5, mask_history=False, cutoffs=[1]
+        )
+
+
+def test_nobody_held_out_gives_an_empty_ranks_table():
+    assert evaluate(MeanRecommender(), hold_out_test(Sequences.from_lists([[1]]))).num_rows == 0
+
+
+def vectors_of(recommender, sequences, num_items=NUM_ITEMS - 1):
+    items = {
+        "item_id": [f"item {number}" for number in range(1, num_items + 1)],
+        "item_index": list(range(1, num_items + 1)),
+        "title": [f"title {number}" for number in range(1, num_items + 1)],
+        "num_sentences": [1] * num_items,
+        "num_images": [0] * num_items,
+        "training_count": [9] * num_items,
+        "is_cold": [True] * num_items,
+    }
+    users = {
+        "user_id": [f"user {number}" for number in range(sequences.num_users)],
+        "user_index": list(range(sequences.num_users)),
+        "num_interactions": sequences.lengths.tolist(),
+    }
+    return retrieval_vectors(
+        recommender,
+        full_histories(sequences),
+        max_sequence_length=5,
+        items=pa.table(items, schema=schemas.CLEAN_ITEMS),
+        users=pa.table(users, schema=schemas.CLEAN_USERS),
+    )
+
+
+def test_retrieval_vectors_score_as_the_model_does():
+    recommender = MeanRecommender()
+    sequences = Sequences.from_lists([[4, 9, 2], [], list(range(1, 12))])
+    items, users = vectors_of(recommender, sequences)
+    assert items.schema == schemas.item_vectors(6)
+    assert users.schema == schemas.user_vectors(6)
+    assert items.column("item_id").to_pylist()[::29] == ["item 1", "item 30"]
+    assert items.column("title").to_pylist()[1] == "title 2"
+    assert users.column("user_id").to_pylist() == ["user 0", "user 1", "user 2"]
+    assert users.column("history").to_pylist() == [[4, 9, 2], [], list(range(1, 12))]
+    item_vectors = torch.tensor(items.column("vector").to_pylist())
+    user_vectors = torch.tensor(users.column("vector").to_pylist())
+    recommender.eval()
+    query = recommender.encode(torch.tensor([[7, 8, 9, 10, 11]]))
+    expected = score(query, recommender.table)[0, 1:]
+    assert torch.allclose(item_vectors @ user_vectors[2], expected, atol=1e-6)
+    assert user_vectors[1].tolist() == [0] * 6
+
+
+def test_vector_that_is_not_finite_is_refused():
+    vectors = torch.ones(NUM_ITEMS, 2)
+    vectors[5] = float("inf")
+    with pytest.raises(ValueError, match=r"1 item vectors are not finite \(first rows: \[4\]\)"):
+        vectors_of(MeanRecommender(vectors), Sequences.from_lists([[1]]))
+
+
+def test_items_of_another_catalogue_are_refused():
+    with pytest.raises(DataError, match="7 rows in the table of items, 30 item vectors"):
+        vectors_of(MeanRecommender(), Sequences.from_lists([[1]]), num_items=7)

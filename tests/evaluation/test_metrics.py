@@ -1,0 +1,94 @@
+import json
+import math
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmrec import schemas
+from mmrec.evaluation.metrics import metric_names, summarize, summarize_ranks, user_metrics
+from tests.evaluation import oracles
+
+RANKS = st.lists(st.integers(1, 60), min_size=1, max_size=40).map(np.array)
+
+
+def table(ranks, cold=None, counts=None, lengths=None):
+    size = len(ranks)
+    columns = {
+        "user_index": list(range(size)),
+        "target": [1] * size,
+        "rank": ranks,
+        "target_is_cold": cold or [False] * size,
+        "target_training_count": counts or [20] * size,
+        "history_length": lengths or [3] * size,
+    }
+    return pa.table(columns, schema=schemas.RANKS)
+
+
+def test_metrics_by_hand():
+    ranks = np.array([1, 3, 11])
+    assert user_metrics(ranks, "recall@10").tolist() == [1, 1, 0]
+    assert user_metrics(ranks, "ndcg@10").tolist() == pytest.approx([1, 1 / 2, 0])
+    assert user_metrics(ranks, "mrr@10").tolist() == pytest.approx([1, 1 / 3, 0])
+    assert summarize(ranks, ["mrr"])["mrr"] == pytest.approx((1 + 1 / 3 + 1 / 11) / 3)
+
+
+@given(RANKS)
+def test_metrics_equal_their_definition_summed_one_by_one(ranks):
+    for name, value in summarize(ranks, metric_names([1, 5, 20])).items():
+        if name != "num_users":
+            assert value == pytest.approx(oracles.metric(ranks.tolist(), name))
+
+
+@given(RANKS)
+def test_ndcg_and_recall_of_nested_cutoffs_fit_one_ranking(ranks):
+    cutoffs = [1, 5, 10, 20, 50]
+    found = summarize(ranks, metric_names(cutoffs))
+    for small, large in pairwise(cutoffs):
+        recall = found[f"recall@{large}"] - found[f"recall@{small}"]
+        ndcg = found[f"ndcg@{large}"] - found[f"ndcg@{small}"]
+        assert recall >= 0
+        assert recall / math.log2(large + 1) - 1e-12 <= ndcg
+        assert ndcg <= recall / math.log2(small + 2) + 1e-12
+
+
+@pytest.mark.parametrize("name", ["recall", "recall@0", "hr@10", "ndcg@", "recall@5.0", "mrr@"])
+def test_unknown_metric_is_named(name):
+    with pytest.raises(ValueError, match=f"metric '{name}' is unknown"):
+        user_metrics(np.array([1]), name)
+
+
+def test_groups_hold_the_right_users():
+    found = summarize_ranks(
+        table(
+            ranks=[1, 2, 30, 4],
+            cold=[False, True, True, False],
+            counts=[20, 3, 0, 15],
+            lengths=[1, 5, 6, 99],
+        ),
+        cutoffs=[5],
+        history_bins=[5, 20],
+    )
+    assert found["all"]["num_users"] == 4
+    assert found["all"]["recall@5"] == 3 / 4
+    assert found["cold"]["recall@5"] == 1 / 2
+    assert found["warm"]["recall@5"] == 1
+    assert found["new"] == {
+        "num_users": 1, "recall@5": 0, "ndcg@5": 0, "mrr@5": 0, "mrr": pytest.approx(1 / 30)
+    }  # fmt: skip
+    counts = {name: group["num_users"] for name, group in found["history_length"].items()}
+    assert counts == {"1-5": 2, "6-20": 1, "21+": 1}
+
+
+def test_empty_group_has_no_metrics_and_the_file_has_no_nan():
+    found = summarize_ranks(table([1, 2]), cutoffs=[10], history_bins=[2])
+    assert found["cold"] == found["new"] == found["history_length"]["1-2"] == {"num_users": 0}
+    json.dumps(found, allow_nan=False)
+
+
+def test_no_users_at_all_give_empty_groups():
+    found = summarize_ranks(table([]), cutoffs=[10], history_bins=[])
+    assert found["all"] == found["warm"] == found["history_length"]["1+"] == {"num_users": 0}

@@ -1,0 +1,146 @@
+"""One training of a run: what it depends on, and what it writes down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from mmrec import schemas
+from mmrec.data.sequences import Sequences
+from mmrec.features.table import FeatureTable
+from mmrec.io import DataError
+from mmrec.params.models import ModelParams
+from mmrec.training import trainer
+from mmrec.training.finished import WEIGHTS, load_finetuned, load_weights, save_model
+from mmrec.training.fit import fit
+from mmrec.training.run_data import RunData
+
+NUM_ITEMS = 12
+TRAINING = {"epochs": 1, "patience": 1}
+
+
+def model(**stages: Any) -> ModelParams:
+    settings = {
+        "name": "mp4sr",
+        "architecture": {"embedding_dim": 8, "num_experts": 2},
+        "pretrain": TRAINING,
+        "finetune": TRAINING,
+        **stages,
+    }
+    return TypeAdapter(ModelParams).validate_python(settings)
+
+
+def features() -> FeatureTable:
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(NUM_ITEMS, 4, generator=generator).half()
+    return FeatureTable(vectors, torch.tensor([0, *range(NUM_ITEMS + 1)]))
+
+
+def data() -> RunData:
+    rows = range(1, NUM_ITEMS + 1)
+    columns = {
+        "item_id": [str(row) for row in rows],
+        "item_index": list(rows),
+        "title": ["" for _ in rows],
+        "num_sentences": [1 for _ in rows],
+        "num_images": [1 for _ in rows],
+        "training_count": [1 for _ in rows],
+        "is_cold": [False for _ in rows],
+    }
+    lists = [[(user + step) % NUM_ITEMS + 1 for step in range(6)] for user in range(20)]
+    return RunData(
+        items=pa.table(columns, schema=schemas.CLEAN_ITEMS),
+        sequences=Sequences.from_lists(lists),
+        text=features(),
+        image=features(),
+        training_counts=torch.ones(NUM_ITEMS + 1, dtype=torch.int64),
+        is_cold=torch.zeros(NUM_ITEMS + 1, dtype=torch.bool),
+    )
+
+
+def fitted(params: ModelParams, stage: Any, tmp_path: Any, weights: Any = None) -> Any:
+    return fit(
+        params,
+        data(),
+        stage=stage,
+        seed=1,
+        mask_history=False,
+        weights=weights,
+        checkpoint_dir=tmp_path / "checkpoints",
+        history_path=tmp_path / "history.csv",
+    )
+
+
+def test_settings_of_fine_tuning_leave_no_trace_in_pre_training(tmp_path: Any) -> None:
+    records = []
+    for name, rate in (("one", 1e-3), ("other", 5e-4)):
+        params = model(finetune={**TRAINING, "learning_rate": rate})
+        recommender, record = fitted(params, "pretrain", tmp_path / name)
+        save_model(recommender, record, tmp_path / name / "pretrained")
+        records.append([p.read_bytes() for p in sorted((tmp_path / name / "pretrained").iterdir())])
+    assert len(records[0]) == 2
+    assert records[0] == records[1]
+
+
+def test_an_interrupted_pre_training_continues_whatever_fine_tuning_is_set_to(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted(model(), "pretrain", tmp_path)
+    caplog.set_level("INFO")
+    fitted(model(finetune={**TRAINING, "learning_rate": 5e-4}), "pretrain", tmp_path)
+    assert "continues after epoch 1" in caplog.text
+    caplog.clear()
+    fitted(model(pretrain={**TRAINING, "learning_rate": 5e-4}), "pretrain", tmp_path)
+    assert "belongs to other settings" in caplog.text
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+@pytest.mark.parametrize("killed_in", [1, 2, 3])
+def test_a_training_killed_in_any_epoch_ends_with_the_same_bits(
+    stage: Any, killed_in: int, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = {"epochs": 3, "patience": 3}
+    params = model(pretrain=long, finetune=long)
+    whole, _ = fitted(params, stage, tmp_path / "whole")
+    run_epoch, epochs = trainer.run_epoch, iter((1, 2, 3))
+
+    def interrupted(*arguments: Any, **keywords: Any) -> Any:
+        losses = run_epoch(*arguments, **keywords)
+        if next(epochs) == killed_in:
+            raise KeyboardInterrupt
+        return losses
+
+    monkeypatch.setattr(trainer, "run_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(params, stage, tmp_path)
+    monkeypatch.undo()
+    continued, _ = fitted(params, stage, tmp_path)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(continued.state_dict()[name], value), name
+    history = (tmp_path / "history.csv").read_bytes()
+    assert history == (tmp_path / "whole" / "history.csv").read_bytes()
+
+
+def test_a_stage_that_a_model_does_not_have_is_a_record_without_weights(tmp_path: Any) -> None:
+    recommender, record = fitted(model(pretrain=None), "pretrain", tmp_path)
+    save_model(recommender, record, tmp_path / "pretrained")
+    assert recommender is None
+    assert load_weights(tmp_path / "pretrained") is None
+    assert (tmp_path / "history.csv").is_file()
+
+
+def test_a_finished_model_is_read_back_and_a_damaged_one_is_named(tmp_path: Any) -> None:
+    recommender, record = fitted(model(), "finetune", tmp_path)
+    save_model(recommender, record, tmp_path / "finetuned")
+    loaded, params = load_finetuned(data(), tmp_path / "finetuned")
+    assert params.name == "mp4sr"
+    for name, value in recommender.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name].cpu(), value.cpu()), name
+    path = tmp_path / "finetuned" / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"model\.safetensors: damaged .*run the stage"):
+        load_finetuned(data(), tmp_path / "finetuned")

@@ -1,0 +1,1 @@
+"""One static page over all runs: metrics, curves, pictures, lists."""

@@ -1,0 +1,119 @@
+"""Which curves the page draws: runs in, plots and their legend out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mmrec.report.plots import Curve, Plot, Style, line_plot
+from mmrec.report.runs import History, RunReport
+from mmrec.report.tables import (
+    comparison_rows,
+    headline_metrics,
+    is_metric,
+    metric_label,
+    metric_order,
+    metric_values,
+)
+
+_CLOCK = ("epoch", "learning_rate")
+
+
+def training_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) -> list[Plot]:
+    """Loss and validation metric over epochs, all runs of a dataset in one drawing each."""
+    plots = []
+    for stage, phase in (("pre-training", "pretraining"), ("fine-tuning", "finetuning")):
+        trained = [(run.name, getattr(run, phase)) for run in runs if getattr(run, phase)]
+        if not trained:
+            continue
+        where = runs[0].dataset
+        plots.append(_over_epochs(f"{where}: loss in {stage}", trained, "loss", "loss", looks))
+        for metric in _watched(trained):
+            label = metric_label(metric)
+            title = f"{where}: validation {label} in {stage}"
+            plots.append(_over_epochs(title, trained, metric, label, looks))
+    return plots
+
+
+def loss_plots(run: RunReport, looks: Mapping[str, Style]) -> list[Plot]:
+    """Single losses of a run, where there is more than one."""
+    plots = []
+    for stage, history in (("pre-training", run.pretraining), ("fine-tuning", run.finetuning)):
+        names = loss_names(history)
+        if len(names) > 1:
+            plots += [
+                _over_epochs(
+                    f"{run.name}: {name} in {stage}", [(run.name, history)], name, name, looks
+                )
+                for name in names
+            ]
+    return plots
+
+
+def history_length_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) -> list[Plot]:
+    """Headline metrics by number of items a user had before the held-out one."""
+    groups = [run.metrics.get("history_length", {}) for run in runs]
+    names = sorted({name for group in groups for name in group}, key=_shortest)
+    if len(names) < 2:
+        return []
+    ticks = [f"{name}\n({_largest_count(groups, name):,})" for name in names]
+    plots = []
+    for metric in headline_metrics(comparison_rows(runs)):
+        curves = []
+        for run, group in zip(runs, groups, strict=True):
+            values = [metric_values(group.get(name, {})).get(metric) for name in names]
+            points = [(x, y) for x, y in enumerate(values) if y is not None]
+            if points:
+                curves.append(Curve(run.name, [x for x, _ in points], [y for _, y in points]))
+        plots.append(
+            line_plot(
+                f"{runs[0].dataset}: {metric_label(metric)} by history length",
+                curves,
+                looks,
+                x_label="items in the history (users)",
+                y_label=metric_label(metric),
+                ticks=ticks,
+            )
+        )
+    return plots
+
+
+def loss_names(history: History) -> list[str]:
+    """Columns of a history that are single losses."""
+    return [name for name in history if name not in (*_CLOCK, "loss") and not is_metric(name)]
+
+
+def _watched(trained: Sequence[tuple[str, History]]) -> list[str]:
+    """The validation metric that most runs have, that with the usual cut-off among equals."""
+    counts: dict[str, int] = {}
+    for _, history in trained:
+        for name in history:
+            if is_metric(name):
+                counts[name] = counts.get(name, 0) + 1
+    usual = {"recall@20": 1, "recall@10": 0.5}
+    key = {name: counts[name] + usual.get(name, 0) / 2 for name in metric_order(counts)}
+    return [max(key, key=lambda name: key[name])] if key else []
+
+
+def _over_epochs(
+    title: str,
+    trained: Sequence[tuple[str, History]],
+    column: str,
+    label: str,
+    looks: Mapping[str, Style],
+) -> Plot:
+    curves = [
+        Curve(name, history["epoch"], history[column])
+        for name, history in trained
+        if column in history and "epoch" in history
+    ]
+    best = is_metric(column)
+    return line_plot(title, curves, looks, x_label="epoch", y_label=label, mark_best=best)
+
+
+def _shortest(group: str) -> int:
+    """Length that a group such as `6-10` or `21+` starts with."""
+    return int(group.rstrip("+").partition("-")[0])
+
+
+def _largest_count(groups: Sequence[Mapping[str, Mapping[str, float]]], name: str) -> int:
+    return max(int(group.get(name, {}).get("num_users", 0)) for group in groups)

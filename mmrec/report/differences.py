@@ -1,0 +1,106 @@
+"""Is a run better than the others by more than chance? Ranks in, paired tests out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mmrec.evaluation.significance import paired_bootstrap, paired_t_test
+from mmrec.report.runs import RunReport
+from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label
+
+_SEED = 0
+_VERDICTS = ("better", "worse", "no clear difference")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the run in question is ahead of another one, over the same users."""
+
+    run: str
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def verdict(self) -> str:
+        """`better` or `worse` where the whole interval lies on one side of 0."""
+        better, worse, unclear = _VERDICTS
+        if self.low > 0:
+            return better
+        return worse if self.high < 0 else unclear
+
+
+@dataclass(frozen=True)
+class PartOfUsers:
+    """The differences over the users of one part."""
+
+    name: str
+    num_users: int
+    differences: Sequence[Difference]
+
+    @property
+    def answer(self) -> list[tuple[str, list[str]]]:
+        """The other runs by verdict, verdicts without any left out."""
+        groups = [
+            (verdict, [row.run for row in self.differences if row.verdict == verdict])
+            for verdict in _VERDICTS
+        ]
+        return [(verdict, names) for verdict, names in groups if names]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One run of a dataset against each of the others, by one metric."""
+
+    run: str
+    metric: str
+    parts: Sequence[PartOfUsers]
+
+
+def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
+    """A run against the others, by NDCG at the headline cut-off, over all, warm and cold users.
+
+    Parts of fewer than two users are left out.
+
+    Args:
+        runs: Runs of one dataset.
+        name: The run in question; where it is not among them, the best by that metric is.
+
+    Returns:
+        None where fewer than two runs have ranks of at least two users.
+    """
+    ranked = [run for run in runs if run.ranks is not None and run.ranks.num_rows > 1]
+    metrics = headline_metrics(comparison_rows(ranked))
+    if len(ranked) < 2 or not metrics:
+        return None
+    metric = metrics[-1]
+    best = max(ranked, key=lambda run: float(run.metrics["all"].get(metric, 0)))
+    chosen = next((run for run in ranked if run.name == name), best)
+    others = [run for run in ranked if run is not chosen]
+    parts = []
+    for part in ("all", "warm", "cold"):
+        ranks = _of_part(chosen, part)
+        if ranks.num_rows > 1:
+            rows = [_difference(other, ranks, part, metric) for other in others]
+            parts.append(PartOfUsers(PARTS[part], ranks.num_rows, rows))
+    return Contrast(chosen.name, metric_label(metric), parts)
+
+
+def _difference(other: RunReport, ranks: pa.Table, part: str, metric: str) -> Difference:
+    baseline = _of_part(other, part)
+    interval = paired_bootstrap(baseline, ranks, metric, seed=_SEED)
+    test = paired_t_test(baseline, ranks, metric)
+    return Difference(other.name, interval.difference, interval.low, interval.high, test.p_value)
+
+
+def _of_part(run: RunReport, part: str) -> pa.Table:
+    assert run.ranks is not None
+    if part == "all":
+        return run.ranks
+    is_cold = run.ranks.column("target_is_cold")
+    return run.ranks.filter(is_cold if part == "cold" else pc.invert(is_cold))

@@ -1,0 +1,76 @@
+"""What sets each run apart: runs in, rows of a table out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mmrec.report.runs import History, RunReport
+
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A run in words; what it has none of is a dash."""
+
+    run: str
+    model: str
+    text: str
+    image: str
+    starts_from: str
+    seed: int
+    pretraining: str
+    finetuning: str
+
+
+def identities(runs: Sequence[RunReport], named: Mapping[str, RunReport]) -> list[Identity]:
+    """A row for each run.
+
+    Args:
+        runs: What is listed.
+        named: All runs, also those of other datasets, that these may start from.
+    """
+    return [
+        Identity(
+            run=run.name,
+            model=run.model,
+            text=_feature(run.text),
+            image=_feature(run.image),
+            starts_from=_start(run, named),
+            seed=run.seed,
+            pretraining=epochs(run.pretraining, run.pretrain_metric),
+            finetuning=epochs(run.finetuning, run.finetune_metric),
+        )
+        for run in runs
+    ]
+
+
+def epochs(history: History, metric: str) -> str:
+    """`10 epochs, best 8`: how long a training ran, and which epoch it kept.
+
+    >>> epochs({"epoch": [1, 2, 3], "recall@20": [0.1, 0.3, 0.2]}, "recall@20")
+    '3 epochs, best 2'
+    """
+    numbers = history.get("epoch", [])
+    if not numbers:
+        return _NONE
+    count = f"{len(numbers)} epoch{'' if len(numbers) == 1 else 's'}"
+    values = [-math.inf if math.isnan(value) else value for value in history.get(metric, [])]
+    if not values or max(values) == -math.inf:
+        return count
+    return f"{count}, best {numbers[values.index(max(values))]:.0f}"
+
+
+def _feature(name: str) -> str:
+    return _NONE if name == "none" else name
+
+
+def _start(run: RunReport, named: Mapping[str, RunReport]) -> str:
+    if not run.finetuning:
+        return _NONE
+    origin = named.get(run.init_from)
+    if origin is not None and not origin.pretraining:
+        return "random weights"
+    return "own pre-training" if run.init_from == run.name else run.init_from

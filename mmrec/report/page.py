@@ -1,0 +1,182 @@
+"""The page: what was run, measured and recommended in, one self-contained HTML text out.
+
+Nothing on it comes from elsewhere and nothing on it runs: pictures and curves are inside,
+there is no script, and a content security policy forbids every request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from mmrec.report.curves import history_length_plots, loss_plots, training_plots
+from mmrec.report.differences import Contrast, contrast
+from mmrec.report.gallery import GalleryEntry
+from mmrec.report.identities import Identity, identities
+from mmrec.report.plots import Plot, Style, styles
+from mmrec.report.runs import RunReport
+from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
+from mmrec.report.steps import DatasetReport
+from mmrec.report.tables import (
+    PARTS,
+    Cell,
+    Row,
+    best_values,
+    cells,
+    comparison_rows,
+    metric_label,
+    metric_order,
+)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How all runs were evaluated.
+
+    Attributes:
+        mask_history: Whether items of a user's history are no candidates.
+        cold_thresholds: By dataset, training interactions below which an item is cold.
+    """
+
+    mask_history: bool
+    cold_thresholds: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """Pictures and users of one dataset, and the run whose lists these are.
+
+    Attributes:
+        keep_seen: Whether a list may hold items of the history.
+        lists: Content of the lists' summary.json; empty where there are no lists.
+    """
+
+    dataset: str
+    run: str
+    keep_seen: bool = False
+    lists: Mapping[str, Any] = field(default_factory=dict)
+    gallery: Sequence[GalleryEntry] = ()
+    users: Sequence[SampleUser] = ()
+
+
+@dataclass(frozen=True)
+class _Line:
+    run: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class _Part:
+    name: str
+    num_users: int
+    lines: Sequence[_Line]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """One dataset's runs side by side."""
+
+    dataset: str
+    identities: Sequence[Identity]
+    families: Sequence[tuple[str, int]]
+    columns: Sequence[str]
+    parts: Sequence[_Part]
+    contrast: Contrast | None
+    looks: Mapping[str, Style]
+    history_length: Sequence[Plot]
+    training: Sequence[Plot]
+    losses: Mapping[str, Sequence[Plot]]
+
+
+def render_page(
+    *,
+    title: str,
+    datasets: Sequence[DatasetReport],
+    runs: Sequence[RunReport],
+    protocol: Protocol,
+    showcase: Showcase,
+) -> str:
+    """The whole page; equal arguments give equal text.
+
+    Args:
+        title: Heading of the page.
+        datasets: Datasets whose cleaning is told.
+        runs: All runs, in the order in which they are to be listed.
+        protocol: How they were evaluated.
+        showcase: What is shown in pictures; its run is tested against the others.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"pretty": _pretty, "signed": _signed}
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        datasets=datasets,
+        runs=runs,
+        comparisons=_comparisons(runs, showcase.run),
+        protocol=protocol,
+        showcase=showcase,
+        max_recommended=MAX_RECOMMENDED,
+    )
+
+
+def _comparisons(runs: Sequence[RunReport], chosen: str) -> list[_Comparison]:
+    groups: dict[str, list[RunReport]] = {}
+    for run in runs:
+        groups.setdefault(run.dataset, []).append(run)
+    named = {run.name: run for run in runs}
+    return [
+        _comparison(dataset, group, identities(group, named), contrast(group, chosen))
+        for dataset, group in groups.items()
+    ]
+
+
+def _comparison(
+    dataset: str, runs: Sequence[RunReport], listed: Sequence[Identity], tested: Contrast | None
+) -> _Comparison:
+    rows = comparison_rows(runs)
+    columns = metric_order(name for row in rows for name in row.values)
+    looks = styles([run.name for run in runs])
+    families = groupby(columns, key=lambda name: name.partition("@")[0])
+    losses = {run.name: loss_plots(run, looks) for run in runs}
+    return _Comparison(
+        dataset=dataset,
+        identities=listed,
+        families=[(metric_label(family), len(list(names))) for family, names in families],
+        columns=[name.partition("@")[2] and f"@{name.partition('@')[2]}" for name in columns],
+        parts=_parts(rows, columns),
+        contrast=tested,
+        looks=looks,
+        history_length=history_length_plots(runs, looks),
+        training=training_plots(runs, looks),
+        losses={name: plots for name, plots in losses.items() if plots},
+    )
+
+
+def _parts(rows: Sequence[Row], columns: Sequence[str]) -> list[_Part]:
+    parts = []
+    for part, name in PARTS.items():
+        group = [row for row in rows if row.part == part]
+        if group:
+            best = best_values(group)
+            lines = [_Line(row.run, cells(row, columns, best)) for row in group]
+            parts.append(_Part(name, max(row.num_users for row in group), lines))
+    return parts
+
+
+def _pretty(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")

@@ -1,0 +1,138 @@
+"""What cleaning left of a dataset, step by step: summary.json in, words and figures out.
+
+A step, reason or count that has no words here is shown by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_KINDS = {
+    "users": "users",
+    "items": "items",
+    "interactions": "interactions",
+    "sentences": "sentences",
+    "images": "pictures",
+}
+_STEPS = {
+    "raw": "reading the source",
+    "interactions": "dropping interactions that cannot be used",
+    "duplicates": "dropping duplicates",
+    "core": "dropping users and items with few interactions",
+    "items": "dropping items without interactions",
+    "sentences": "splitting texts into sentences",
+    "images": "decoding pictures",
+}
+_REASONS = {
+    "empty_id": "with an empty id",
+    "unknown_item": "not in the catalogue",
+    "missing_timestamp": "without a timestamp",
+    "negative_timestamp": "with a negative timestamp",
+    "rating_not_finite": "with a rating that is not finite",
+    "missing_rating": "without a rating",
+    "low_rating": "rated below clean.min_rating",
+    "duplicate_keep_last": "repeated by the same user, the last one kept",
+    "duplicate_keep_first": "repeated by the same user, the first one kept",
+    "user_core": "below clean.user_core",
+    "item_core": "below clean.item_core",
+    "no_interactions": "without interactions",
+    "no_word": "without a word",
+    "over_max_sentences": "beyond clean.max_sentences",
+    "over_max_images": "beyond clean.max_images",
+    "missing_file": "whose file is missing",
+    "file_too_large": "whose file is too large",
+    "empty_file": "whose file is empty",
+    "not_an_image": "that are none",
+    "damaged_image": "damaged",
+    "too_many_pixels": "with too many pixels",
+    "item_without_id": "items without an id",
+    "picture_of_no_item": "pictures of no item",
+    "metadata_row_repeated": "repeated rows of metadata",
+    "metadata_of_no_item": "rows of metadata of no item",
+    "file_with_other_ending": "files that are not pictures by name",
+}
+_COUNTED = (
+    {
+        "items_without_text": "items without text",
+        "items_without_image": "without pictures",
+        "items_without_both": "of them without either",
+    },
+    {"cold_items": "cold items", "new_items": "of them new"},
+    {
+        "users_evaluated": "users evaluated",
+        "users_with_one_interaction": "with a single interaction",
+    },
+)
+_NOT_TAKEN = "not taken from the source"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What went in one step, in one unit: how many for which reason."""
+
+    unit: str
+    reasons: Sequence[tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class CleaningStep:
+    """One step: how much is left after it, and what went."""
+
+    name: str
+    counts: Mapping[str, int]
+    dropped: Sequence[Dropped]
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What the page says of one dataset; `counted` are phrases on what is left, by topic."""
+
+    name: str
+    steps: Sequence[CleaningStep]
+    counted: Sequence[Sequence[tuple[int, str]]]
+
+
+def dataset_report(name: str, summary: Mapping[str, Any]) -> DatasetReport:
+    """The account of a cleaning, from clean/summary.json."""
+    steps = [
+        CleaningStep(
+            _label(_STEPS, step["step"]),
+            {label: step[kind] for kind, label in _KINDS.items() if step.get(kind) is not None},
+            _dropped(step),
+        )
+        for step in summary.get("steps", [])
+    ]
+    return DatasetReport(name, steps, _counted(summary.get("counted", {})))
+
+
+def _dropped(step: Mapping[str, Any]) -> list[Dropped]:
+    """Reasons under `dropped` in the step's unit, under `dropped_<unit>`, and under `skipped`."""
+    groups = {step.get("dropped_unit", "rows"): step.get("dropped", {})}
+    for key, value in step.items():
+        if key.startswith("dropped_") and isinstance(value, Mapping):
+            groups[key.removeprefix("dropped_")] = value
+    groups[_NOT_TAKEN] = step.get("skipped", {})
+    return [
+        Dropped(
+            _label(_KINDS, unit),
+            [(count, _label(_REASONS, reason)) for reason, count in reasons.items() if count],
+        )
+        for unit, reasons in groups.items()
+        if any(reasons.values())
+    ]
+
+
+def _counted(counts: Mapping[str, int]) -> list[list[tuple[int, str]]]:
+    topics = [
+        [(counts[key], label) for key, label in topic.items() if key in counts]
+        for topic in _COUNTED
+    ]
+    told = {key for topic in _COUNTED for key in topic}
+    topics.append([(counts[key], _label({}, key)) for key in sorted(counts.keys() - told)])
+    return [topic for topic in topics if topic]
+
+
+def _label(labels: Mapping[str, str], key: str) -> str:
+    return labels.get(key, key.replace("_", " "))

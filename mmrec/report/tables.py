@@ -1,0 +1,166 @@
+"""Metrics of all runs side by side: runs in, comparison tables out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mmrec.report.runs import RunReport
+
+PARTS: Mapping[str, str] = {
+    "all": "All users",
+    "warm": "Warm targets",
+    "cold": "Cold targets",
+    "new": "New targets",
+}
+"""Parts of the held-out items, by their key in metrics.json."""
+
+_FAMILIES = ("recall", "ndcg", "mrr")
+_TERMINAL_PARTS = ("all", "warm", "cold")
+
+
+class Row(NamedTuple):
+    """Metrics of one run on one part of the users."""
+
+    dataset: str
+    part: str
+    run: str
+    model: str
+    num_users: int
+    values: Mapping[str, float]
+
+
+class Cell(NamedTuple):
+    """One figure of a comparison as shown."""
+
+    text: str
+    best: bool
+
+
+def metric_order(names: Iterable[str]) -> list[str]:
+    """Metric names as columns: recall, then NDCG, by cut-off, then MRR, then others."""
+
+    def key(name: str) -> tuple[int, str, float, str]:
+        family, _, cutoff = name.partition("@")
+        place = _FAMILIES.index(family) if family in _FAMILIES else len(_FAMILIES)
+        return place, family, float(cutoff) if cutoff.isdigit() else math.inf, name
+
+    return sorted(set(names), key=key)
+
+
+def is_metric(name: str) -> bool:
+    """Whether a column of a history is a validation metric, not a loss."""
+    return name.partition("@")[0] in _FAMILIES
+
+
+def metric_label(name: str) -> str:
+    """`recall@10` as people write it: `Recall@10`."""
+    family, at, cutoff = name.partition("@")
+    return {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}.get(family, family) + at + cutoff
+
+
+def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
+    """A row for each run and part that its metrics hold, parts in the order of `PARTS`."""
+    return [
+        Row(
+            run.dataset,
+            part,
+            run.name,
+            run.model,
+            int(run.metrics[part].get("num_users", 0)),
+            metric_values(run.metrics[part]),
+        )
+        for run in runs
+        for part in PARTS
+        if part in run.metrics
+    ]
+
+
+def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of one part: what is not a count or missing."""
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if name != "num_users" and value is not None
+    }
+
+
+def best_values(rows: Iterable[Row]) -> dict[str, float]:
+    """Best value of each metric, where at least two rows compete and one is above zero."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.values.items():
+            found.setdefault(name, []).append(value)
+    return {
+        name: max(values) for name, values in found.items() if len(values) > 1 and max(values) > 0
+    }
+
+
+def cells(row: Row, columns: Iterable[str], best: Mapping[str, float]) -> list[Cell]:
+    """The figures of a row as shown, four digits, the best ones marked."""
+    return [
+        Cell(f"{row.values[name]:.4f}", row.values[name] == best.get(name))
+        if name in row.values
+        else Cell("–", best=False)
+        for name in columns
+    ]
+
+
+def by_dataset(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows grouped by dataset, in order of first appearance."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.dataset, []).append(row)
+    return groups
+
+
+def headline_metrics(rows: Iterable[Row], *, cutoff: int = 10) -> list[str]:
+    """Recall and NDCG at one cut-off (the nearest to `cutoff` there is)."""
+    names = metric_order(name for row in rows for name in row.values)
+    chosen = []
+    for family in ("recall", "ndcg"):
+        cutoffs = [int(name.partition("@")[2]) for name in names if name.startswith(family + "@")]
+        if cutoffs:
+            chosen.append(f"{family}@{min(cutoffs, key=lambda k: abs(k - cutoff))}")
+    return chosen
+
+
+def format_comparison(rows: Sequence[Row]) -> str:
+    """Comparison of all runs for a terminal: a block for each dataset, best values starred."""
+    if not rows:
+        return "no run has been evaluated\n"
+    return "\n".join(_block(dataset, group) for dataset, group in by_dataset(rows).items())
+
+
+def _block(dataset: str, rows: list[Row]) -> str:
+    metrics = headline_metrics(rows)
+    header, users = [f"{dataset}:", ""], ["", "users"]
+    lines: dict[str, list[str]] = {row.run: [row.run] for row in rows}
+    for part in _TERMINAL_PARTS:
+        group = [row for row in rows if row.part == part]
+        best = best_values(group)
+        header += [f"{part} {metric_label(name)}" for name in metrics]
+        count = max((row.num_users for row in group), default=0)
+        users += [f"{count:,}"] * len(metrics)
+        shown = {row.run: cells(row, metrics, best) for row in group}
+        for run, line in lines.items():
+            line += [
+                cell.text + ("*" if cell.best else " ")
+                for cell in shown.get(run, [Cell("–", best=False)] * len(metrics))
+            ]
+    header.pop(1)
+    users.pop(0)
+    return _aligned([header, users, *lines.values()])
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "".join(
+        "  ".join(
+            text.ljust(width) if place == 0 else text.rjust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )

@@ -1,0 +1,55 @@
+"""Pictures small enough to lie in a page: packed bytes in, JPEG data URIs out."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterable
+from io import BytesIO
+
+from PIL import Image
+
+from mmrec.data.images import ImageError, RawImages, decode_image
+
+logger = logging.getLogger(__name__)
+
+
+def thumbnail(data: bytes, size: int) -> str:
+    """A picture as a JPEG data URI that fits into `size` × `size` pixels, never enlarged.
+
+    Raises:
+        ImageError: the bytes are not a picture.
+    """
+    small = decode_image(data, min_side=size)
+    small.thumbnail((size, size), Image.Resampling.LANCZOS)
+    # Pixels alone: a photograph's metadata may be larger than its thumbnail.
+    bare = Image.new("RGB", small.size)
+    bare.paste(small)
+    buffer = BytesIO()
+    bare.save(buffer, "JPEG", quality=82, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+class Thumbnails:
+    """Data URIs of packed pictures, each made once.
+
+    Args:
+        pictures: Packed pictures by content key.
+        size: Longer side in pixels: about twice what the page shows, for dense screens.
+    """
+
+    def __init__(self, pictures: RawImages, *, size: int = 128) -> None:
+        self._pictures = pictures
+        self._size = size
+        self._made: dict[bytes, str] = {}
+
+    def uris(self, keys: Iterable[bytes]) -> dict[bytes, str]:
+        """Data URIs by content key; empty where a picture cannot be decoded."""
+        wanted = set(keys)
+        for key, data in self._pictures.iterate(wanted - self._made.keys()):
+            try:
+                self._made[key] = thumbnail(data, self._size)
+            except ImageError as error:
+                logger.warning("picture %s: %s; shown as a placeholder", key.hex(), error.reason)
+                self._made[key] = ""
+        return {key: self._made[key] for key in wanted}

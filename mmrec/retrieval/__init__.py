@@ -1,0 +1,1 @@
+"""Exact nearest items: from the vectors of a run to top-K lists."""

@@ -1,0 +1,90 @@
+"""Exact inner-product index over the items of a run: ITEM_VECTORS in, FAISS index out.
+
+The ids in the index are item indices (1..I); the padding item is never in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mmrec.io import DataError, atomic_path
+
+Vectors = npt.NDArray[np.float32]
+Index = Any
+"""A FAISS index (the library has no type hints)."""
+
+
+def vectors_of(table: pa.Table, name: str) -> Vectors:
+    """Column `vector` of a table as [rows, dim] float32.
+
+    Args:
+        table: ITEM_VECTORS or USER_VECTORS.
+        name: What to call the table in an error.
+
+    Raises:
+        DataError: a vector is null, has no dimension, or is not finite.
+    """
+    column = table.column("vector")
+    dim = column.type.list_size
+    if column.null_count or dim == 0:
+        found = f"{column.null_count} nulls" if dim else "vectors of dimension 0"
+        raise DataError(f"{name}: column 'vector' has {found}; run evaluate again")
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    vectors: Vectors = np.ascontiguousarray(flat, dtype=np.float32).reshape(table.num_rows, dim)
+    broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if broken.size:
+        raise DataError(
+            f"{name}: {broken.size} of {table.num_rows} vectors are not finite "
+            f"(first: row {broken[0]}); the model diverged, lower its learning rate"
+        )
+    return vectors
+
+
+def item_indices(items: pa.Table) -> npt.NDArray[np.int64]:
+    """Column `item_index` of ITEM_VECTORS, which must be 1..I in order."""
+    indices: npt.NDArray[np.int64] = items.column("item_index").to_numpy().astype(np.int64)
+    expected = np.arange(1, items.num_rows + 1)
+    if not np.array_equal(indices, expected):
+        row = int(np.flatnonzero(indices != expected)[0])
+        raise DataError(
+            f"item vectors: item_index {indices[row]} in row {row}, expected {row + 1} "
+            "(all of 1..I in order); run evaluate again"
+        )
+    return indices
+
+
+def build_index(items: pa.Table) -> Index:
+    """Exact inner-product index of ITEM_VECTORS, searched by vector, answering item indices."""
+    if items.num_rows == 0:
+        raise DataError("item vectors: no items to recommend; run clean and evaluate again")
+    indices = item_indices(items)
+    vectors = vectors_of(items, "item vectors")
+    index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
+    index.add_with_ids(vectors, indices)
+    return index
+
+
+def write_index(index: Index, path: Path) -> None:
+    """Write an index as one file, whole or not at all."""
+    with atomic_path(path) as temporary:
+        faiss.write_index(index, str(temporary))
+
+
+def read_index(path: Path) -> Index:
+    """Read an index that `write_index` wrote.
+
+    Raises:
+        DataError: the file is missing or is not an index.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: file not found; run recommend")
+    try:
+        return faiss.read_index(str(path))
+    except RuntimeError as error:
+        raise DataError(f"{path}: not a readable FAISS index ({error}); run recommend") from None

@@ -1,0 +1,98 @@
+"""Runs side by side on the page: who they are, how they were measured, which value is best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mmrec.report.page import Protocol, render_page
+from tests.report.made_runs import metrics, runs
+from tests.report.outline import Node, parse
+from tests.report.worlds import World, page_of
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def page(world: World) -> str:
+    return page_of(world)
+
+
+def _comparison_rows(page: str) -> dict[str, dict[str, list[Node]]]:
+    """Cells of the table of metrics, by part and run."""
+    (table,) = parse(page).find("div", css="pinned")
+    parts: dict[str, dict[str, list[Node]]] = {}
+    for body in table.find("tbody"):
+        head, *rows = body.find("tr")
+        name = head.words.partition(" (")[0]
+        parts[name] = {row.find("bdi")[0].text: row.find("td") for row in rows if row.find("bdi")}
+    return parts
+
+
+def test_table_marks_the_best_value_of_each_column_and_no_other(page: str) -> None:
+    parts = _comparison_rows(page)
+    assert list(parts) == ["All users", "Warm targets", "Cold targets", "New targets"]
+    assert [len(rows) for rows in parts.values()] == [3, 3, 3, 0]
+    for rows in parts.values():
+        for name, row in rows.items():
+            marked = [cell.attrs.get("class") == "best" for cell in row]
+            assert marked == [name == "shop-mp4sr"] * 13
+
+
+def test_table_has_every_figure_under_its_metric(page: str) -> None:
+    (table,) = parse(page).find("div", css="pinned")
+    columns = [cell.text for cell in table.find("tr")[1].find("th")]
+    assert columns == ["@5", "@10", "@20", "@50"] * 3 + ["all ranks"]
+    row = [cell.text for cell in _comparison_rows(page)["Cold targets"]["shop-sasrec"]]
+    cold: dict[str, float] = metrics(0.14)["cold"]  # type: ignore[assignment]
+    names = [f"{family}@{k}" for family in ("recall", "ndcg", "mrr") for k in (5, 10, 20, 50)]
+    assert row == [f"{cold[name]:.4f}" for name in [*names, "mrr"]]
+
+
+@pytest.mark.parametrize("mask_history", [True, False])
+def test_protocol_stands_above_the_metrics(world: World, mask_history: bool) -> None:
+    page = render_page(
+        title="x",
+        datasets=[],
+        runs=[*runs(), replace(runs()[0], name="r", dataset="elsewhere")],
+        protocol=Protocol(mask_history=mask_history, cold_thresholds={"shop": 7, "elsewhere": 12}),
+        showcase=world.showcase(),
+    )
+    shop, elsewhere = (node.words for node in parse(page).find("p", css="protocol"))
+    assert ("history are masked (evaluate.mask_history: true)" in shop) == mask_history
+    assert ("compete with it (evaluate.mask_history: false)" in shop) != mask_history
+    assert "Cold targets have fewer than 7 training interactions (clean.cold_threshold)" in shop
+    assert "new ones have none and are part of cold" in shop
+    assert "fewer than 12 training interactions" in elsewhere
+    assert page.index('class="soft protocol"') < page.index('class="scroll pinned"')
+
+
+def test_runs_are_listed_before_their_metrics(page: str) -> None:
+    table = parse(page).find("section", ident="comparison")[0].find("table")[0]
+    rows = [
+        [cell.words for cell in row.walk() if cell.tag in ("th", "td")] for row in table.find("tr")
+    ]
+    assert rows == [
+        ["Run", "Model", "Text feature", "Image feature", "Starts from", "Seed",
+         "Pre-training", "Fine-tuning"],
+        ["shop-popularity", "popularity", "–", "–", "–", "2020", "–", "–"],
+        ["shop-sasrec", "sasrec", "–", "–", "random weights", "2020", "–", "30 epochs, best 27"],
+        ["shop-mp4sr", "mp4sr", "sentences", "pictures", "own pre-training", "2020",
+         "40 epochs, best 39", "24 epochs, best 21"],
+    ]  # fmt: skip
+
+
+def test_legends_name_the_runs_that_are_drawn_and_no_others(page: str) -> None:
+    legends = {
+        figure.find("figcaption")[0].text: [name.text for name in figure.find("bdi")]
+        for figure in parse(page).find("figure")
+    }
+    everybody = [run.name for run in runs()]
+    assert legends["shop: NDCG@10 by history length"] == everybody
+    assert legends["shop: loss in pre-training"] == everybody[2:]
+    assert legends["shop: loss in fine-tuning"] == everybody[1:]
+    assert legends["shop-mp4sr: nip in pre-training"] == everybody[2:]

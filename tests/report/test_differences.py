@@ -1,0 +1,97 @@
+"""One run against the others: the sign, the users, the verdict, and who is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mmrec import schemas
+from mmrec.report.differences import Contrast, Difference, contrast
+from mmrec.report.runs import RunReport
+from tests.report.made_runs import a_run, runs
+from tests.report.outline import parse
+from tests.report.worlds import World, page_of
+
+
+def _with_ranks(name: str, warm: int, cold: int, *, num_cold: int = 40) -> RunReport:
+    """A run with one rank for everybody whose target is warm and one for everybody else."""
+    is_cold = np.arange(100) < num_cold
+    zeros = np.zeros(100, np.int32)
+    columns = dict.fromkeys(schemas.RANKS.names, zeros) | {
+        "user_index": np.arange(100),
+        "rank": np.where(is_cold, cold, warm),
+        "target_is_cold": is_cold,
+    }
+    ranks = pa.table(columns).cast(schemas.RANKS)
+    return replace(a_run(name, "m", 0.5 / warm, epochs=0, pretrained=False), ranks=ranks)
+
+
+def _tested(runs: list[RunReport], name: str) -> Contrast:
+    found = contrast(runs, name)
+    assert found is not None
+    return found
+
+
+def test_difference_is_the_run_less_the_other_one() -> None:
+    ours, other = _with_ranks("ours", warm=1, cold=3), _with_ranks("other", warm=3, cold=1)
+    found = _tested([other, ours], "ours")
+    assert (found.run, found.metric) == ("ours", "NDCG@10")
+    everybody, warm, cold = found.parts
+    assert [(part.name, part.num_users) for part in found.parts] == [
+        ("All users", 100),
+        ("Warm targets", 60),
+        ("Cold targets", 40),
+    ]
+    # NDCG is 1 at rank 1 and 1/2 at rank 3: +1/2 for 60 users, -1/2 for 40.
+    assert everybody.differences[0].difference == pytest.approx(0.6 * 0.5 - 0.4 * 0.5)
+    assert warm.differences == [Difference("other", 0.5, 0.5, 0.5, 0.0)]
+    assert cold.differences == [Difference("other", -0.5, -0.5, -0.5, 0.0)]
+    assert everybody.differences[0].low < 0.1 < everybody.differences[0].high
+
+
+def test_verdict_is_in_words_and_goes_by_the_interval() -> None:
+    assert Difference("r", 0.1, 0.05, 0.15, 0.01).verdict == "better"
+    assert Difference("r", -0.1, -0.15, -0.05, 0.01).verdict == "worse"
+    assert Difference("r", 0.1, -0.01, 0.21, 0.07).verdict == "no clear difference"
+    assert Difference("r", 0.0, 0.0, 0.0, 1.0).verdict == "no clear difference"
+
+
+def test_answer_names_the_others_by_verdict() -> None:
+    made = [
+        _with_ranks(name, warm=rank, cold=4)
+        for name, rank in zip("abcd", (2, 3, 3, 4), strict=True)
+    ]
+    parts = _tested(made, "b").parts
+    assert parts[1].answer == [("better", ["d"]), ("worse", ["a"]), ("no clear difference", ["c"])]
+    assert parts[2].answer == [("no clear difference", ["a", "c", "d"])]
+
+
+def test_run_that_recommends_is_asked_about_and_else_the_best() -> None:
+    assert _tested(runs(), "shop-sasrec").run == "shop-sasrec"
+    assert _tested(runs(), "a run of another dataset").run == "shop-mp4sr"
+
+
+def test_part_of_a_single_user_is_left_out() -> None:
+    made = [_with_ranks(name, 1, 2, num_cold=1) for name in ("a", "b")]
+    assert [part.name for part in _tested(made, "a").parts] == ["All users", "Warm targets"]
+
+
+def test_nothing_is_tested_without_another_run_or_without_ranks() -> None:
+    assert contrast(runs()[:1], "shop-popularity") is None
+    assert contrast([replace(run, ranks=None) for run in runs()], "shop-mp4sr") is None
+
+
+def test_page_answers_the_question_before_the_figures(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    section = parse(page_of(World(tmp_path_factory.mktemp("world")))).find(
+        "section", ident="comparison"
+    )[0]
+    answer = [line.words for line in section.find("ul", css="answer")[0].find("li")]
+    assert answer[0] == "All users: better than shop-popularity and shop-sasrec."
+    verdicts = [cell.text for cell in section.find("td", css="verdict")]
+    assert len(verdicts) == 6
+    assert verdicts[:2] == ["better", "better"]

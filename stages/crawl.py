@@ -1,0 +1,23 @@
+"""crawl: a source's files -> raw tables, packed pictures and a row per picture link."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmrec.params.pipeline import Params
+from mmrec.paths import Paths
+from mmrec.stage import Summary, entry, run
+
+
+def main(params: Params, paths: Paths, key: str) -> Summary:
+    """Read the source of dataset `key`."""
+    from mmrec.data.fetch import write_raw
+    from mmrec.data.sources.build import build_source
+
+    settings = entry(params.datasets, key, "datasets")
+    raw = build_source(settings.source, Path(settings.files)).read()
+    return write_raw(raw, paths.dataset(key).raw)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,37 @@
+"""evaluate: a finished run -> ranks of the held-out items, metrics, vectors for retrieval."""
+
+from __future__ import annotations
+
+from mmrec import schemas
+from mmrec.io import read_table, write_json, write_table
+from mmrec.params.pipeline import Params
+from mmrec.paths import Paths
+from mmrec.stage import Summary, entry, run
+
+
+def main(params: Params, paths: Paths, key: str) -> Summary:
+    """Rank the held-out items of run `key`."""
+    from mmrec.evaluation.metrics import summarize_ranks
+    from mmrec.training.finished import evaluate_run
+    from mmrec.training.run_data import load_run_data
+
+    settings, results = entry(params.runs, key, "runs"), paths.run(key)
+    dataset = paths.dataset(settings.dataset)
+    data = load_run_data(dataset, text=settings.text, image=settings.image)
+    users = read_table(dataset.users, schemas.CLEAN_USERS)
+    mask_history = params.evaluate.mask_history
+    ranks, item_vectors, user_vectors = evaluate_run(
+        results.finetuned, data, users, mask_history=mask_history
+    )
+    metrics = summarize_ranks(
+        ranks, cutoffs=params.evaluate.cutoffs, history_bins=params.evaluate.history_bins
+    )
+    write_table(ranks, results.ranks, schemas.RANKS)
+    write_table(item_vectors, results.item_vectors, item_vectors.schema)
+    write_table(user_vectors, results.user_vectors, user_vectors.schema)
+    write_json(metrics, results.metrics)
+    return metrics["all"]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,36 @@
+"""pretrain: features and sequences -> self-supervised weights, or a note that there are none."""
+
+from __future__ import annotations
+
+from mmrec.params.pipeline import Params
+from mmrec.paths import Paths
+from mmrec.stage import Summary, entry, run
+
+
+def main(params: Params, paths: Paths, key: str) -> Summary:
+    """Pre-train the model of run `key`."""
+    from mmrec.training.checkpoint import discard_checkpoints
+    from mmrec.training.finished import save_model
+    from mmrec.training.fit import fit
+    from mmrec.training.run_data import load_run_data
+
+    settings = entry(params.runs, key, "runs")
+    data = load_run_data(paths.dataset(settings.dataset), text=settings.text, image=settings.image)
+    checkpoints = paths.checkpoints / f"{key}-pretrain"
+    recommender, record = fit(
+        params.models[settings.model],
+        data,
+        stage="pretrain",
+        seed=settings.seed,
+        mask_history=params.evaluate.mask_history,
+        weights=None,
+        checkpoint_dir=checkpoints,
+        history_path=paths.run(key).pretrain_history,
+    )
+    save_model(recommender, record, paths.run(key).pretrained)
+    discard_checkpoints(checkpoints)
+    return {name: value for name, value in record.items() if name != "model"}
+
+
+if __name__ == "__main__":
+    run(main)

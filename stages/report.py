@@ -1,0 +1,33 @@
+"""report: all runs, and pictures and users of one dataset -> one static page."""
+
+from __future__ import annotations
+
+from mmrec.io import read_json, write_text
+from mmrec.params.pipeline import Params
+from mmrec.paths import Paths
+from mmrec.stage import Summary, run
+
+
+def main(params: Params, paths: Paths) -> Summary:
+    """Write the page over all runs of `params.yaml`."""
+    from mmrec.report.collect import collect_protocol, collect_runs, collect_showcase
+    from mmrec.report.page import render_page
+    from mmrec.report.steps import dataset_report
+
+    dataset = paths.dataset(params.report.dataset)
+    runs = collect_runs(params, paths)
+    showcase = collect_showcase(params, paths)
+    summary = dataset_report(params.report.dataset, read_json(dataset.clean_summary))
+    page = render_page(
+        title=params.report.title,
+        datasets=[summary],
+        runs=runs,
+        protocol=collect_protocol(params),
+        showcase=showcase,
+    )
+    write_text(page, paths.page)
+    return {"runs": len(runs), "pictures": len(showcase.gallery), "users": len(showcase.users)}
+
+
+if __name__ == "__main__":
+    run(main)

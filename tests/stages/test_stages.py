@@ -1,0 +1,401 @@
+"""Every stage on a tiny shop of one's own, a sequence file, and the union of the two."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from mmrec.params.file import load_params
+from mmrec.params.pipeline import Params
+from mmrec.paths import Paths
+from tests.data.raw_world import jpeg
+from tests.params.test_file import sections
+from tests.stages.reads import Reads, declared, filled_in, value_at
+
+ROOT = Path(__file__).parents[2]
+CLIP = {"model": str(ROOT / "mmrec" / "demo" / "clip"), "pretrained": None}
+IDS = ["a.1", "b 2", "日本", "d/4", "e", "f", "g", "h"]
+
+DATASET: dict[str, Any] = {
+    "clean": {
+        "text_fields": ["title", "about"],
+        "max_sentences": 3,
+        "max_images": 2,
+        "min_rating": None,
+        "user_core": 3,
+        "item_core": 0,
+        "duplicates": "keep_all",
+        "cold_threshold": 3,
+        "max_failed_share": 0.5,
+    },
+    "keywords": {"name": "none"},
+}
+STAGES: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+KEYWORDS = {
+    "name": "open_clip",
+    "num_keywords": 2,
+    "prompt": "a {}",
+    "dictionary": {"name": "file", "path": "data/dictionaries/words.txt"},
+    **CLIP,
+}
+TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
+SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
+
+
+def text_feature(dataset: str, source: str, name: str) -> dict[str, Any]:
+    extractor = {"name": "open_clip_text", "normalize": True, **CLIP}
+    return {
+        "dataset": dataset,
+        "feature": name,
+        "input": source,
+        "precision": "float16",
+        "extractor": extractor,
+    }
+
+
+def a_run(dataset: str, model: str, name: str, **slots: str) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "model": model,
+        "text": "none",
+        "image": "none",
+        "init_from": name,
+        "seed": 1,
+    } | slots
+
+
+def params() -> dict[str, Any]:
+    columns = {"user_id": "who", "item_id": "sku", "timestamp": "when", "timestamp_unit": "iso"}
+    shop = {
+        "name": "tabular",
+        "interactions": {"file": "log.csv", "rating": None, **columns},
+        "items": {
+            "file": "items.csv",
+            "item_id": "sku",
+            "title": "name",
+            "texts": ["about"],
+            "image_files": "pictures",
+            "image_folder": None,
+        },
+    }
+    sequences = {"name": "sequences", "file": "plain.txt"}
+    untold = {**DATASET, "clean": {**DATASET["clean"], "text_fields": []}}
+    both = {"text": "sentences", "image": "pictures"}
+    return {
+        "datasets": {
+            "shop": {**DATASET, "files": "files", "source": shop, "keywords": KEYWORDS},
+            "plain": {**untold, "files": "files", "source": sequences},
+            "both": {**DATASET, "files": "data/unions/both", "source": {"name": "raw"}},
+        },
+        "unions": {"both": {"left": "shop", "right": "plain"}},
+        "embed": {
+            "text": {
+                "shop-sentences": text_feature("shop", "clean/sentences.parquet", "sentences"),
+                "shop-words": text_feature("shop", "keywords/keywords.parquet", "words"),
+                "both-sentences": text_feature("both", "clean/sentences.parquet", "sentences"),
+            },
+            "image": {
+                f"{dataset}-pictures": {
+                    "dataset": dataset,
+                    "feature": "pictures",
+                    "precision": "float32",
+                    "extractor": {"name": "open_clip_image", "normalize": True, **CLIP},
+                }
+                for dataset in ("shop", "both")
+            },
+        },
+        "models": {
+            "mp4sr": {
+                "name": "mp4sr",
+                "architecture": SMALL,
+                "pretrain": TRAINING,
+                "finetune": TRAINING,
+            },
+            "sasrec": {
+                "name": "sasrec",
+                "architecture": {"embedding_dim": 8},
+                "pretrain": None,
+                "finetune": TRAINING,
+            },
+            "popularity": {
+                "name": "popularity",
+                "architecture": {},
+                "pretrain": None,
+                "finetune": None,
+            },
+        },
+        "runs": {
+            "larger": a_run("both", "mp4sr", "larger", **both),
+            "shop-mp4sr": a_run("shop", "mp4sr", "shop-mp4sr", text="sentences", image="words"),
+            "shop-transfer": a_run("shop", "mp4sr", "larger", **both),
+            "plain-sasrec": a_run("plain", "sasrec", "plain-sasrec"),
+            "plain-popularity": a_run("plain", "popularity", "plain-popularity"),
+        },
+        "evaluate": {"mask_history": False, "cutoffs": [1, 3], "history_bins": [2, 4]},
+        "recommend": {"run": "shop-transfer", "top_k": 8, "keep_seen": True},
+        "report": {
+            "title": "Tiny",
+            "dataset": "shop",
+            "num_sample_users": 2,
+            "num_gallery_items": 3,
+        },
+    }
+
+
+def write_files(folder: Path) -> None:
+    """A shop with ids of every kind, items without text or pictures, a picture that is none."""
+    files = folder / "files"
+    files.mkdir()
+    for name in IDS[:5]:
+        (files / f"{IDS.index(name)}.jpg").write_bytes(jpeg(40 * IDS.index(name)))
+    (files / "broken.jpg").write_bytes(b"no picture")
+    with (files / "items.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["sku", "name", "about", "pictures"])
+        for place, name in enumerate(IDS):
+            pictures = {5: "broken.jpg", 6: "missing.jpg", 7: ""}.get(place, f"{place}.jpg")
+            words = (
+                (None, None) if place in (4, 7) else (f"Thing {place}", "Useful. Red &amp; new.")
+            )
+            rows.writerow([name, *words, pictures])
+    with (files / "log.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["who", "sku", "when"])
+        for user in range(12):
+            for step in range(4 if user else 1):
+                rows.writerow([f"u.{user}", IDS[(user + step) % 7], f"2024-01-0{step + 1}"])
+    lines = [f"{user} " + " ".join(str((user + s) % 5 + 1) for s in range(4)) for user in range(9)]
+    (files / "plain.txt").write_text("\n".join(lines) + "\n")
+    dictionaries = folder / "data" / "dictionaries"
+    dictionaries.mkdir(parents=True)
+    (dictionaries / "words.txt").write_text("red\nblue\nshoe\nlamp\n")
+
+
+def write_params(data: object, folder: Path) -> Params:
+    text = io.StringIO()
+    YAML(typ="safe").dump(data, text)
+    (folder / "params.yaml").write_text(text.getvalue())
+    return load_params(folder / "params.yaml")
+
+
+READS = pytest.StashKey[Reads]()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The folder after all stages."""
+    folder = tmp_path_factory.mktemp("world")
+    write_files(folder)
+    checked = write_params(params(), folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        reads = request.config.stash[READS] = Reads(checked, patch)
+        for stage, keys in (
+            ("crawl", ("shop", "plain")),
+            ("union", ("both",)),
+            ("crawl", ("both",)),
+            ("clean", checked.datasets),
+            ("keywords", checked.datasets),
+            ("embed_text", checked.embed.text),
+            ("embed_image", checked.embed.image),
+            ("pretrain", checked.runs),
+            ("finetune", checked.runs),
+            ("evaluate", checked.runs),
+        ):
+            for key in keys:
+                reads.call(stage, key)
+        for stage in ("recommend", "report"):
+            reads.call(stage)
+    return folder
+
+
+def test_a_stage_declares_the_settings_it_reads_and_no_others(
+    world: Path, request: pytest.FixtureRequest
+) -> None:
+    checked = load_params(world / "params.yaml").model_dump()
+    # The kind of a model is read as the class it is of.
+    never_read = {
+        name: set(declared(body)) - {"models.${item.model}.name"} for name, body in STAGES.items()
+    }
+    for (stage, key), reads in request.config.stash[READS].by_call.items():
+        filled, slots = filled_in(STAGES[stage], key, checked)
+        for path in reads - slots:
+            if not isinstance(value_at(checked, path), dict):
+                assert any(f"{path}.".startswith(f"{name}.") for name in filled.values()), path
+        for path, name in filled.items():
+            if any(f"{read}.".startswith(f"{name}.") for read in reads):
+                never_read[stage].discard(path)
+    assert not any(never_read.values()), never_read
+
+
+def dropped(world: Path) -> dict[str, dict[str, int]]:
+    """What each step of cleaning the shop dropped, by reason."""
+    summary = json.loads((Paths(world).dataset("shop").clean / "summary.json").read_text())
+    return {step["step"]: step["dropped"] for step in summary["steps"]}
+
+
+def test_every_output_of_every_stage_is_there(world: Path) -> None:
+    paths, checked = Paths(world), load_params(world / "params.yaml")
+    for name in checked.datasets:
+        assert paths.dataset(name).items.is_file()
+        assert paths.dataset(name).keywords.is_file()
+    for name in checked.runs:
+        metrics = json.loads(paths.run(name).metrics.read_text())
+        assert metrics["all"]["num_users"] >= 9
+        assert paths.run(name).pretrain_history.is_file()
+        assert paths.run(name).finetune_history.is_file()
+    page = (paths.report / "index.html").read_text()
+    assert all(name in page for name in checked.runs)
+
+
+def test_a_user_with_one_interaction_is_counted_and_not_recommended_to(world: Path) -> None:
+    assert dropped(world)["core"] == {"user_core": 1}
+    lists = pl.read_parquet(Paths(world).recommended_lists)
+    assert "u.0" not in lists["user_id"]
+    assert lists["user_id"].n_unique() == 11
+
+
+def test_an_item_without_text_pictures_or_both_is_recommended_like_any_other(world: Path) -> None:
+    lists = pl.read_parquet(Paths(world).recommended_lists)
+    assert set(lists["item_id"]) == set(IDS)
+    assert lists.group_by("user_id").len()["len"].unique().to_list() == [8]
+    vectors = pl.read_parquet(Paths(world).run("shop-transfer").item_vectors)
+    assert set(vectors["item_id"]) == set(IDS)
+    assert vectors["vector"].explode().is_finite().all()
+
+
+def test_a_picture_that_is_none_and_one_that_is_missing_have_a_reason(world: Path) -> None:
+    dataset = Paths(world).dataset("shop")
+    links = pl.read_parquet(dataset.image_links)
+    assert dict(links.filter(pl.col("status") != "ok").select("link", "reason").rows()) == {
+        "missing.jpg": "missing_file"
+    }
+    assert dropped(world)["images"] == {"missing_file": 1, "not_an_image": 1}
+
+
+def test_the_union_has_both_datasets_with_their_names_on_every_id(world: Path) -> None:
+    ids = pl.read_parquet(Paths(world).dataset("both").items)["item_id"]
+    assert {name.partition("/")[0] for name in ids} == {"shop", "plain"}
+    assert len(ids) == 8 + 5
+
+
+def run_stage(
+    folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("log.csv", None, r"log\.csv.*not found"),
+        ("log.csv", "who,item,when\na,b,2024-01-01\n", r"log\.csv.*sku"),
+        ("log.csv", "who,sku,when\na,b,yesterday\n", r"log\.csv.*(line|row) ?2.*yesterday"),
+        ("items.csv", "sku,name,about,pictures\na,A,,\na,B,,\n", r"items\.csv.*a"),
+    ],
+)
+def test_a_wrong_source_file_is_one_message_and_leaves_nothing_half_written(
+    tmp_path: Path, file: str, text: str | None, says: str
+) -> None:
+    write_files(tmp_path)
+    write_params(params(), tmp_path)
+    (tmp_path / "files" / file).unlink()
+    if text is not None:
+        (tmp_path / "files" / file).write_text(text)
+    done = run_stage(tmp_path, "stages.crawl", "shop")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(says, done.stderr.replace("\n", " ")), done.stderr
+    assert not list(tmp_path.glob("data/datasets/**/*.parquet"))
+
+
+def test_a_stage_without_its_key_says_what_it_expects(tmp_path: Path) -> None:
+    write_params(params(), tmp_path)
+    done = run_stage(tmp_path, "stages.crawl")
+    assert done.returncode == 1
+    assert "found 0 arguments, expected key: the name of an entry" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stage_for_an_unknown_entry_says_what_there_is(tmp_path: Path) -> None:
+    write_params(params(), tmp_path)
+    done = run_stage(tmp_path, "stages.clean", "nonsense")
+    assert done.returncode == 1
+    assert "datasets.nonsense: no such entry; found: both, plain, shop" in done.stderr
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    write_params(params(), tmp_path)
+    assert "Traceback" not in run_stage(tmp_path, "stages.clean", "shop").stderr
+    done = run_stage(tmp_path, "stages.clean", "shop", MMREC_LOG="debug")
+    assert "Traceback" in done.stderr
+    done = run_stage(tmp_path, "stages.clean", "shop", MMREC_LOG="loud")
+    assert "MMREC_LOG: found 'loud', allowed: debug, info, warning, error" in done.stderr
+
+
+def test_the_comparison_of_all_runs_is_printed_at_the_end(world: Path) -> None:
+    done = run_stage(world, "mmrec.report")
+    assert done.returncode == 0, done.stderr
+    for name in params()["runs"]:
+        assert name in done.stdout
+    assert "data/report/index.html" in done.stdout
+
+
+def test_wrong_params_are_reported_without_a_stage(tmp_path: Path) -> None:
+    data = params()
+    write_params(data, tmp_path)
+    assert run_stage(tmp_path, "mmrec.params").returncode == 0
+    (tmp_path / "params.yaml").write_text("runs: []\n")
+    done = run_stage(tmp_path, "mmrec.params")
+    assert done.returncode == 1
+    assert "runs: found []" in done.stderr
+
+
+def test_a_catalogue_that_is_empty_after_filtering_is_one_message(
+    world: Path, tmp_path: Path
+) -> None:
+    write_files(tmp_path)
+    data = params()
+    data["datasets"]["shop"]["clean"] = {**DATASET["clean"], "user_core": 50}
+    write_params(data, tmp_path)
+    assert run_stage(tmp_path, "stages.crawl", "shop").returncode == 0
+    done = run_stage(tmp_path, "stages.clean", "shop")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "user_core" in done.stderr
+    assert not (tmp_path / "data" / "datasets" / "shop" / "clean").exists()
+
+
+def test_every_field_of_the_schema_is_read_by_code_or_by_dvc() -> None:
+    """A setting that nothing reads would be a promise that nothing keeps."""
+    files = [*(ROOT / "mmrec").rglob("*.py"), *(ROOT / "stages").rglob("*.py")]
+    code = "\n".join(path.read_text() for path in files if path.parent.name != "params")
+    # `clean` and the column maps are passed on as keyword arguments.
+    dumped = {"CleanParams"}
+    slots = set(re.findall(r"\$\{item\.(\w+)\}", (ROOT / "dvc.yaml").read_text()))
+    kinds: set[type[BaseModel]] = sections(Params)
+    for kind in kinds:
+        for field in kind.model_fields:
+            if field == "name" and "name" not in slots:
+                continue  # the tag of a union: a case of a builder
+            used = re.search(rf"\.{field}\b", code) or field in slots
+            passed = kind.__name__ in dumped and re.search(rf"\b{field}\b", code)
+            assert used or passed, f"{kind.__name__}.{field}"

@@ -1,0 +1,119 @@
+"""`dvc.yaml` against the code: what a stage imports, reads and writes is what it declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+from ruamel.yaml import YAML
+
+from mmrec.params.file import load_params
+from mmrec.paths import Paths
+
+ROOT = Path(__file__).parents[1]
+STAGES: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def body(name: str) -> dict[str, Any]:
+    return STAGES[name].get("do", STAGES[name])
+
+
+def outs(name: str) -> set[str]:
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in body(name).get(kind, [])]
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in entries}
+
+
+def script(name: str) -> str:
+    return (ROOT / "stages" / f"{name}.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    return grimp.build_graph("mmrec", "stages", include_external_packages=False, cache_dir=None)
+
+
+def test_every_stage_is_a_script_and_every_script_a_stage() -> None:
+    scripts = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
+    assert scripts == set(STAGES)
+    assert len(scripts) == 11
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_code_dependencies_are_complete_and_none_is_idle(
+    name: str, imports: grimp.ImportGraph
+) -> None:
+    modules = imports.find_upstream_modules(f"stages.{name}") | {f"stages.{name}"}
+    files = set()
+    for module in modules - {"mmrec", "stages"}:
+        path = Path(*module.split("."))
+        files.add(path / "__init__.py" if (ROOT / path).is_dir() else path.with_suffix(".py"))
+    code = [dep for dep in body(name)["deps"] if dep.startswith(("mmrec", "stages"))]
+    covered = {
+        file for file in files for dep in code if file == Path(dep) or Path(dep) in file.parents
+    }
+    assert files - covered == set()
+    idle = [dep for dep in code if not any(Path(dep) in (f, *f.parents) for f in files)]
+    # Weights that ship with the project are read by path, not imported.
+    idle = [dep for dep in idle if dep != "mmrec/demo/clip"]
+    assert idle == []
+
+
+def test_outputs_lie_where_paths_says(tmp_path: Path) -> None:
+    paths = Paths(Path())
+    dataset, run = paths.dataset("${key}"), paths.run("${key}")
+    assert outs("crawl") == {str(dataset.raw)}
+    assert outs("union") == {str(paths.union("${key}"))}
+    assert outs("clean") == {str(dataset.clean), str(dataset.features("none"))}
+    assert outs("keywords") == {str(dataset.keywords.parent)}
+    feature = paths.dataset("${item.dataset}").features("${item.feature}")
+    assert outs("embed_text") == outs("embed_image") == {str(feature)}
+    assert outs("pretrain") == {str(run.pretrained), str(run.pretrain_history)}
+    assert outs("finetune") == {str(run.finetuned), str(run.finetune_history)}
+    assert outs("evaluate") == {str(run.ranks.parent), str(run.metrics)}
+    assert outs("recommend") == {str(paths.recommendations)}
+    assert outs("report") == {str(paths.report)}
+
+
+def test_every_file_a_stage_touches_is_declared() -> None:
+    """With every slot filled in as for one dataset `X` and one run."""
+    dataset = Paths(Path()).dataset("X")
+    names = [name for name, value in vars(type(dataset)).items() if isinstance(value, property)]
+    touched = 0
+    for stage in STAGES:
+        declared = set()
+        for path in [*body(stage)["deps"], *outs(stage)]:
+            for text in ("clean/sentences.parquet", "keywords/keywords.parquet"):
+                filled = path.replace("${item.input}", text)
+                declared.add(re.sub(r"\$\{[\w.]+\}", "X", filled))
+        for name in names:
+            if re.search(rf"\bdataset\.{name}\b", script(stage)):
+                path = getattr(dataset, name)
+                touched += 1
+                assert declared & {str(path), *map(str, path.parents)}, f"{stage}: {path}"
+    assert touched > 15
+
+
+def test_slots_name_what_params_name() -> None:
+    params = load_params(ROOT / "params.yaml")
+    entry_keys = {
+        "runs": set(type(next(iter(params.runs.values()))).model_fields),
+        "embed.text": set(type(next(iter(params.embed.text.values()))).model_fields),
+        "embed.image": set(type(next(iter(params.embed.image.values()))).model_fields),
+        "datasets": set(type(next(iter(params.datasets.values()))).model_fields),
+        "unions": {"left", "right"},
+    }
+    for name, stage in STAGES.items():
+        if "foreach" in stage:
+            used = set(re.findall(r"\$\{item\.(\w+)\}", str(stage["do"])))
+            assert used <= entry_keys[stage["foreach"][2:-1]], name
+
+
+def test_small_text_results_are_kept_in_git_and_everything_else_is_cached() -> None:
+    for name in STAGES:
+        for kind in ("metrics", "plots"):
+            for entry in body(name).get(kind, []):
+                assert next(iter(entry.values()))["cache"] is False
+        assert all(isinstance(out, str) for out in body(name).get("outs", []))

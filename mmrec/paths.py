@@ -217,6 +217,10 @@ class Paths:
         """Work in progress of trainings that were interrupted: not an artefact, not in git."""
         return self.root / ".mmrec" / "checkpoints"
 
+    def downloads(self, dataset: str) -> Path:
+        """What a dataset's crawl has fetched so far: not an artefact, not in git."""
+        return self.root / ".mmrec" / "crawl" / dataset
+
     def dataset(self, name: str) -> DatasetPaths:
         """Paths of one dataset."""
         return DatasetPaths(self.root / "data" / "datasets" / name)

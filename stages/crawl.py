@@ -11,12 +11,17 @@ from mmrec.stage import Summary, entry, run
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Read the source of dataset `key`."""
+    from mmrec.data.crawler.build import build_crawler
     from mmrec.data.fetch import write_raw
     from mmrec.data.sources.build import build_source
 
     settings = entry(params.datasets, key, "datasets")
     raw = build_source(settings.source, Path(settings.files)).read()
-    return write_raw(raw, paths.dataset(key).raw)
+    out = paths.dataset(key).raw
+    if settings.crawl is None:
+        return write_raw(raw, out)
+    with build_crawler(settings.crawl, paths.downloads(key)) as crawler:
+        return write_raw(raw, out, crawler)
 
 
 if __name__ == "__main__":

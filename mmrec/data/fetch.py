@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
-from mmrec.data.sources.source import ImageRef, RawCatalogue
+from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
 from mmrec.io import conform, content_key, replacing_parts, write_json, write_table, write_tables
 from mmrec.paths import RawPaths
 
@@ -27,8 +27,48 @@ _GROUP_ROWS = 128
 """Rows read at once by `RawImages`."""
 
 
-def write_raw(raw: RawCatalogue, directory: Path) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Download:
+    """How the download of a link ended.
+
+    Attributes:
+        reason: why there is no picture; empty if there is one.
+        attempts: tries that it took.
+        content_key: of the picture.
+        num_bytes: of the picture.
+    """
+
+    reason: str
+    attempts: int
+    content_key: bytes | None
+    num_bytes: int
+
+
+class Downloads(Protocol):
+    """Pictures from the web."""
+
+    def fetch(self, urls: Iterable[str]) -> None:
+        """Try every link that has no answer yet."""
+        ...
+
+    def outcome(self, url: str) -> Download:
+        """How a link ended that `fetch` was called with."""
+        ...
+
+    def read(self, key: bytes) -> bytes:
+        """Bytes of a picture that a link ended with."""
+        ...
+
+
+def write_raw(
+    raw: RawCatalogue, directory: Path, downloads: Downloads | None = None
+) -> dict[str, object]:
     """Write the tables and pictures of a source, and `summary.json` of what it gave.
+
+    Args:
+        raw: of the source.
+        directory: the raw folder.
+        downloads: where pictures that are links to the web come from.
 
     Returns:
         The summary: `items`, `interactions`, `images` (counts of links and contents) and
@@ -45,7 +85,7 @@ def write_raw(raw: RawCatalogue, directory: Path) -> dict[str, object]:
     summary = {
         "items": raw.items.num_rows,
         "interactions": raw.interactions.num_rows,
-        "images": fetch_images(raw.image_refs, out.images, out.image_links),
+        "images": fetch_images(raw.image_refs, out.images, out.image_links, downloads),
         "skipped": dict(raw.skipped),
     }
     write_tables(tables)
@@ -53,12 +93,23 @@ def write_raw(raw: RawCatalogue, directory: Path) -> dict[str, object]:
     return summary
 
 
-def fetch_images(refs: Iterable[ImageRef], directory: Path, links_path: Path) -> dict[str, int]:
+def fetch_images(
+    refs: Iterable[ImageRef],
+    directory: Path,
+    links_path: Path,
+    downloads: Downloads | None = None,
+) -> dict[str, int]:
     """Pack the pictures into `directory` and write a row per link to `links_path`.
 
     A link that cannot be read is a row with its reason. The files depend on what the
     references hold, not on their order. Memory: one part (64 MiB and at most one picture
     more), and some 150 bytes per link; disk: the pictures twice while it runs.
+
+    Args:
+        refs: the pictures.
+        directory: of the parts.
+        links_path: of the table.
+        downloads: brings those on the web.
 
     Returns:
         Counts: `links`, `ok`, one `failed: <reason>` per reason, `contents`, `bytes`.
@@ -66,18 +117,42 @@ def fetch_images(refs: Iterable[ImageRef], directory: Path, links_path: Path) ->
     existing = next(path for path in directory.absolute().parents if path.is_dir())
     # Unnamed on disk, so that it is gone whatever ends the process.
     with tempfile.TemporaryFile(dir=existing) as file:
-        spill = _Spill(file)
-        links = _Links()
+        spill, links = _Spill(file), _Links()
+        remote: list[tuple[ImageRef, str]] = []
         for ref in refs:
-            links.add(ref, spill)
+            if isinstance(ref.load, Url):
+                remote.append((ref, ref.load.address))
+            else:
+                links.add_local(ref, spill)
+        if remote:
+            _download(remote, downloads, links, spill)
         table = links.table()
         write_image_parts(spill.in_key_order(), directory)
     write_table(table, links_path, schemas.IMAGE_LINKS)
     return {
         **links.counts(),
-        "contents": len(spill.places),
-        "bytes": sum(size for _, size in spill.places.values()),
+        "contents": len(spill.places) + len(spill.elsewhere),
+        "bytes": sum(size for _, size in (*spill.places.values(), *spill.elsewhere.values())),
     }
+
+
+def _download(
+    remote: list[tuple[ImageRef, str]],
+    downloads: Downloads | None,
+    links: _Links,
+    spill: _Spill,
+) -> None:
+    if downloads is None:
+        raise ValueError(
+            f"{len(remote)} pictures are links to the web (first: {remote[0][1]}) and nothing"
+            " says how to download them; set `crawl` of the dataset"
+        )
+    downloads.fetch(url for _, url in remote)
+    for ref, url in remote:
+        found = downloads.outcome(url)
+        links.add(ref, found)
+        if found.content_key is not None and found.content_key not in spill.places:
+            spill.elsewhere[found.content_key] = (downloads, found.num_bytes)
 
 
 def write_image_parts(pictures: Iterable[tuple[bytes, bytes]], directory: Path) -> None:
@@ -112,10 +187,11 @@ def _write_part(keys: list[bytes], contents: list[bytes], path: Path) -> None:
 
 @dataclass
 class _Spill:
-    """Distinct contents in one temporary file, in the order they came."""
+    """Distinct contents in one temporary file, in the order they came, or kept elsewhere."""
 
     file: IO[bytes]
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    elsewhere: dict[bytes, tuple[Downloads, int]] = field(default_factory=dict)
     end: int = 0
 
     def add(self, data: bytes) -> bytes:
@@ -127,24 +203,32 @@ class _Spill:
         return key
 
     def in_key_order(self) -> Iterator[tuple[bytes, bytes]]:
-        for key in sorted(self.places):
-            offset, size = self.places[key]
-            self.file.seek(offset)
-            yield key, self.file.read(size)
+        for key in sorted([*self.places, *self.elsewhere]):
+            if key in self.elsewhere:
+                yield key, self.elsewhere[key][0].read(key)
+            else:
+                offset, size = self.places[key]
+                self.file.seek(offset)
+                yield key, self.file.read(size)
 
 
 @dataclass
 class _Links:
-    rows: list[tuple[str, int, str, str, str, bytes | None, int]] = field(default_factory=list)
+    rows: list[tuple[str, int, str, str, str, int, bytes | None, int]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def add(self, ref: ImageRef, spill: _Spill) -> None:
+    def add_local(self, ref: ImageRef, spill: _Spill) -> None:
         data, reason = _load(ref)
-        key = spill.add(data) if data else None
-        self.reasons[reason] += 1
-        status = "failed" if reason else "ok"
-        size = len(data) if data else 0
-        self.rows.append((ref.item_id, ref.position, ref.link, status, reason, key, size))
+        if data is None:
+            self.add(ref, Download(reason, ref.attempts, None, 0))
+        else:
+            self.add(ref, Download("", ref.attempts, spill.add(data), len(data)))
+
+    def add(self, ref: ImageRef, found: Download) -> None:
+        self.reasons[found.reason] += 1
+        status = "failed" if found.reason else "ok"
+        place = (ref.item_id, ref.position, ref.link, status)
+        self.rows.append((*place, found.reason, found.attempts, found.content_key, found.num_bytes))
 
     def counts(self) -> dict[str, int]:
         failed = {f"failed: {key}": self.reasons[key] for key in sorted(self.reasons) if key}
@@ -172,7 +256,7 @@ class _Links:
 def _load(ref: ImageRef) -> tuple[bytes | None, str]:
     """The picture's bytes and no reason, or nothing and why."""
     data = ref.load
-    if data is None:
+    if data is None or isinstance(data, Url):
         return None, ref.reason or "missing_file"
     if isinstance(data, Path):
         try:

@@ -2,105 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    Field,
+    IPvAnyNetwork,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+)
 
 from mmrec.params.section import Name, Section
+from mmrec.params.sources import SourceParams
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-# --- source -----------------------------------------------------------------------------
+# --- crawl ------------------------------------------------------------------------------
 
-
-class DemoSourceParams(Section):
-    """The embedded shop, drawn from a seed."""
-
-    name: Literal["demo"]
-    num_items: PositiveInt
-    num_users: PositiveInt
-    seed: NonNegativeInt
-
-
-class MovielensSourceParams(Section):
-    """MovieLens as published (`100k`, `1m`), or as `items.csv` + `interactions.csv[.gz]`."""
-
-    name: Literal["movielens"]
-    layout: Literal["100k", "1m", "csv"]
-    posters: str | None
-    """Folder of `<item id>.jpg` inside `files`."""
-    metadata: str | None
-    """CSV inside `files` with `movie_id` and any of tagline, overview, genres."""
-
-
-class TabularInteractions(Section):
-    """Columns of an interaction log."""
-
-    file: str
-    user_id: str
-    item_id: str
-    timestamp: str | None
-    timestamp_unit: Literal["s", "ms", "iso"] | None
-    rating: str | None
-
-    @model_validator(mode="after")
-    def _unit_goes_with_timestamp(self) -> Self:
-        if (self.timestamp is None) != (self.timestamp_unit is None):
-            raise ValueError("timestamp and timestamp_unit go together: set both or neither")
-        return self
-
-
-class TabularItems(Section):
-    """Columns of a catalogue."""
-
-    file: str
-    item_id: str
-    title: str | None
-    texts: list[str]
-    image_files: str | None
-    """Column with picture paths below `files`: a list, or a string separated by `|`."""
-    image_folder: str | None
-    """Folder below `files` with pictures named `<item_id>.<ext>` or `<item_id>_<n>.<ext>`."""
-
-    @model_validator(mode="after")
-    def _one_way_to_name_pictures(self) -> Self:
-        if self.image_files is not None and self.image_folder is not None:
-            raise ValueError("image_files and image_folder exclude each other: set one of them")
-        if self.title is not None and self.title in self.texts:
-            raise ValueError(f"texts repeats the title column '{self.title}': leave it out there")
-        return self
-
-
-class TabularSourceParams(Section):
-    """Any CSV, TSV or Parquet files with a map of their columns."""
-
-    name: Literal["tabular"]
-    interactions: TabularInteractions
-    items: TabularItems | None
-
-
-class SequencesSourceParams(Section):
-    """A text file with a line per user: `user item item …`, oldest first."""
-
-    name: Literal["sequences"]
-    file: str
-
-
-class RawSourceParams(Section):
-    """A folder that already holds raw tables, such as `data/unions/<name>`."""
-
-    name: Literal["raw"]
-
-
-SourceParams = Annotated[
-    DemoSourceParams
-    | MovielensSourceParams
-    | TabularSourceParams
-    | SequencesSourceParams
-    | RawSourceParams,
-    Field(discriminator="name"),
+CrawlReason = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(http_[1-5]\d\d|http_[45]xx|timeout|connection|truncated|bad_response"
+        r"|host_not_found|tls|host_unavailable|robots_disallowed|robots_unavailable|x_robots_[a-z]+"
+        r"|address_not_allowed|scheme_not_allowed|bad_url|too_many_redirects|file_too_large"
+        r"|empty_file|not_an_image|too_many_pixels|damaged_image|decoder_crashed)$"
+    ),
 ]
+
+
+class CrawlParams(Section):
+    """Manners and limits of downloading pictures; robots.txt is always obeyed."""
+
+    contact: Annotated[str, StringConstraints(pattern=r"^(\S+@\S+\.\S+|https?://\S+\.\S+)$")]
+    """Address or page that tells a server's owner whom to turn to; part of the user agent."""
+    edition: str
+    """Any word; another one asks every server whether its pictures have changed."""
+    retry: list[CrawlReason]
+    """Links that failed for one of these reasons are tried again when the stage runs."""
+    requests_per_host: PositiveInt
+    """Most requests to one host at a time."""
+    min_interval_s: NonNegativeFloat
+    """Time between the starts of two requests to one host."""
+    attempts: PositiveInt
+    """Most tries of a link whose failures are transient."""
+    backoff_s: NonNegativeFloat
+    """The wait before try n + 1 is drawn from 0 to this times 2 ** (n - 1)."""
+    max_wait_s: NonNegativeFloat
+    """Longest pause that a server may ask for; one that asks for longer is left alone."""
+    host_failures: PositiveInt
+    """Transient failures in a row after which a host rests."""
+    cool_down_s: NonNegativeFloat
+    """How long it rests; if the next request fails too, its other links are given up."""
+    timeout_s: PositiveFloat
+    """Longest time of one request."""
+    max_image_bytes: PositiveInt
+    allow_networks: list[IPvAnyNetwork]
+    """Private networks that may be reached, e.g. `10.1.0.0/16`; public ones always may."""
 
 
 # --- clean ------------------------------------------------------------------------------
@@ -182,6 +142,8 @@ class DatasetParams(Section):
     files: str
     """Folder that holds the source's files (a dependency of `crawl`)."""
     source: SourceParams
+    crawl: CrawlParams | None
+    """None where no picture has to be downloaded."""
     clean: CleanParams
     keywords: KeywordsParams
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mmrec.params.features import EmbedImageParams, EmbedParams, EmbedTextParams
 from mmrec.params.pipeline import Params, RunParams
+from mmrec.params.sources import names_pictures_on_the_web
 
 T = TypeVar("T")
 
@@ -47,6 +48,12 @@ def _valid(annotation: Any, value: object) -> Any:
 
 def wrong_references(params: Params) -> Iterator[str]:
     """Names that point to entries that do not exist, or that contradict each other."""
+    for name, dataset in _valid_entries(params.datasets):
+        if dataset.crawl is None and names_pictures_on_the_web(dataset.source):
+            yield (
+                f"datasets.{name}.crawl: found null, but its source names pictures on the web;"
+                " say how to download them, or take none of them"
+            )
     for path, entry in _embed_entries(params).items():
         yield from _unknown(f"{path}.dataset", entry.dataset, params.datasets)
     yield from _wrong_features(params)

@@ -70,6 +70,7 @@ def test_every_link_is_a_row_with_its_reason(
         "link": "",
         "status": "ok",
         "reason": "",
+        "attempts": 0,
         "content_key": content_key(b"good"),
         "num_bytes": 4,
     }

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import assert_never
 
 from mmrec.data.sources.source import Source
-from mmrec.params.datasets import (
+from mmrec.params.sources import (
+    AmazonSourceParams,
     DemoSourceParams,
+    GoodreadsSourceParams,
+    HmSourceParams,
     MovielensSourceParams,
     RawSourceParams,
     SequencesSourceParams,
@@ -31,6 +34,14 @@ def build_source(params: SourceParams, files: Path) -> Source:
             return MovielensSource(
                 files, layout=params.layout, posters=params.posters, metadata=params.metadata
             )
+        case AmazonSourceParams():
+            return _build_amazon(params, files)
+        case GoodreadsSourceParams():
+            return _build_goodreads(params, files)
+        case HmSourceParams():
+            from mmrec.data.sources.hm import HmSource
+
+            return HmSource(files, images=params.images)
         case TabularSourceParams():
             return _build_tabular(params, files)
         case SequencesSourceParams():
@@ -43,6 +54,31 @@ def build_source(params: SourceParams, files: Path) -> Source:
             return RawSource(files)
         case _:
             assert_never(params)
+
+
+def _build_amazon(params: AmazonSourceParams, files: Path) -> Source:
+    from mmrec.data.sources.amazon import AmazonSource
+
+    return AmazonSource(
+        files,
+        layout=params.layout,
+        reviews=params.reviews,
+        metadata=params.metadata,
+        images=params.images,
+    )
+
+
+def _build_goodreads(params: GoodreadsSourceParams, files: Path) -> Source:
+    from mmrec.data.sources.goodreads import GoodreadsSource
+
+    return GoodreadsSource(
+        files,
+        books=params.books,
+        interactions=params.interactions,
+        book_ids=params.book_ids,
+        genres=params.genres,
+        images=params.images,
+    )
 
 
 def _build_tabular(params: TabularSourceParams, files: Path) -> Source:
@@ -68,5 +104,6 @@ def _build_tabular(params: TabularSourceParams, files: Path) -> Source:
             texts=tuple(items.texts),
             image_files=items.image_files,
             image_folder=items.image_folder,
+            image_urls=items.image_urls,
         ),
     )

@@ -1,4 +1,4 @@
-"""Files of a picture folder, or a column of paths, in; picture references out."""
+"""Files of a picture folder, or a column of paths or links, in; picture references out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from mmrec.data.sources.source import ImageRef
+from mmrec.data.sources.source import ImageRef, Url
 from mmrec.io import DataError
 
 _ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
@@ -56,11 +56,22 @@ def _owner(stem: str, known: set[str]) -> tuple[str | None, int]:
 
 def refs_of_paths(files: Path, item_ids: pl.Series, paths: pl.Series) -> Iterator[ImageRef]:
     """References of a column of paths below `files`, a list per item."""
-    for item_id, links in zip(item_ids, paths, strict=True):
-        named = [link for link in (links if links is not None else []) if link]
+    for item_id, position, link in _named(item_ids, paths):
+        path = PurePosixPath(link)
+        if path.is_absolute() or ".." in path.parts:
+            yield ImageRef(item_id, position, link, None, "outside_folder")
+        else:
+            yield ImageRef(item_id, position, link, files / path)
+
+
+def refs_of_urls(item_ids: pl.Series, urls: pl.Series) -> Iterator[ImageRef]:
+    """References of a column of addresses, a list per item."""
+    for item_id, position, link in _named(item_ids, urls):
+        yield ImageRef(item_id, position, link, Url(link.strip()))
+
+
+def _named(item_ids: pl.Series, links: pl.Series) -> Iterator[tuple[str, int, str]]:
+    for item_id, several in zip(item_ids, links, strict=True):
+        named = [link for link in (several if several is not None else []) if link]
         for position, link in enumerate(named):
-            path = PurePosixPath(link)
-            if path.is_absolute() or ".." in path.parts:
-                yield ImageRef(item_id, position, link, None, "outside_folder")
-            else:
-                yield ImageRef(item_id, position, link, files / path)
+            yield item_id, position, link

@@ -40,15 +40,15 @@ class RawSource:
 
 
 def _refs(links: pa.Table, images: RawImages) -> Iterator[ImageRef]:
-    of_key: dict[bytes, list[tuple[str, int, str]]] = {}
-    columns = ("item_id", "position", "link", "reason", "content_key")
-    for item_id, position, link, reason, key in zip(
+    of_key: dict[bytes, list[tuple[str, int, str, int]]] = {}
+    columns = ("item_id", "position", "link", "reason", "attempts", "content_key")
+    for item_id, position, link, reason, attempts, key in zip(
         *(links.column(name).to_pylist() for name in columns), strict=True
     ):
         if key is None:
-            yield ImageRef(item_id, position, link, None, reason)
+            yield ImageRef(item_id, position, link, None, reason, attempts)
         else:
-            of_key.setdefault(key, []).append((item_id, position, link))
+            of_key.setdefault(key, []).append((item_id, position, link, attempts))
     for key, data in images.iterate(of_key):
-        for item_id, position, link in of_key[key]:
-            yield ImageRef(item_id, position, link, data)
+        for item_id, position, link, attempts in of_key[key]:
+            yield ImageRef(item_id, position, link, data, attempts=attempts)

@@ -10,7 +10,14 @@ from typing import Protocol
 import pyarrow as pa
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An address on the web; nobody has checked it."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRef:
     """A picture that a source names; its bytes are read only when it is fetched.
 
@@ -18,15 +25,17 @@ class ImageRef:
         item_id: item it belongs to.
         position: which picture of the item, from 0.
         link: what the source calls it, e.g. a path below the source's folder.
-        load: the bytes, or the file that holds them; None if there is nothing to read.
+        load: the bytes, or the file or address that holds them; None if there is nothing.
         reason: why there is nothing to read, where `load` is None.
+        attempts: tries that an earlier download took.
     """
 
     item_id: str
     position: int
     link: str
-    load: bytes | Path | None
+    load: bytes | Path | Url | None
     reason: str = ""
+    attempts: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import polars as pl
 
 from mmrec.data.sources import columns as convert
 from mmrec.data.sources import raw_tables
-from mmrec.data.sources.image_files import find_images, refs_of_paths
+from mmrec.data.sources.image_files import find_images, refs_of_paths, refs_of_urls
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.data.sources.source_table import SourceTable, read_source_table
 
@@ -35,6 +35,7 @@ class ItemColumns:
     Attributes:
         image_files: column of picture paths below the source's folder.
         image_folder: folder of pictures named after the items.
+        image_urls: column of addresses on the web.
     """
 
     file: str
@@ -43,6 +44,7 @@ class ItemColumns:
     texts: tuple[str, ...] = ()
     image_files: str | None = None
     image_folder: str | None = None
+    image_urls: str | None = None
 
 
 class TabularSource:
@@ -51,9 +53,10 @@ class TabularSource:
     def __init__(
         self, files: Path, *, interactions: InteractionColumns, items: ItemColumns | None
     ) -> None:
-        if items is not None and items.image_files and items.image_folder:
+        if items is not None and len(_picture_columns(items)) > 1:
             raise ValueError(
-                "source.items: image_files and image_folder are both set; set one of them to null"
+                f"source.items: {' and '.join(_picture_columns(items))} are set; set all but one"
+                " to null"
             )
         if items is not None and items.title in items.texts:
             raise ValueError(
@@ -87,7 +90,8 @@ class TabularSource:
         )
 
     def _read_items(self, columns: ItemColumns) -> SourceTable:
-        wanted = [columns.item_id, columns.title, *columns.texts, columns.image_files]
+        pictures = columns.image_files or columns.image_urls
+        wanted = [columns.item_id, columns.title, *columns.texts, pictures]
         return read_source_table(
             self._files / columns.file, [name for name in wanted if name is not None]
         )
@@ -96,10 +100,20 @@ class TabularSource:
         self, columns: ItemColumns, frame: pl.DataFrame
     ) -> tuple[Iterable[ImageRef], dict[str, int]]:
         if columns.image_files is not None:
-            return refs_of_paths(self._files, frame["item_id"], frame["image_files"]), {}
+            return refs_of_paths(self._files, frame["item_id"], frame["pictures"]), {}
+        if columns.image_urls is not None:
+            return refs_of_urls(frame["item_id"], frame["pictures"]), {}
         if columns.image_folder is not None:
             return find_images(self._files, columns.image_folder, frame["item_id"])
         return (), {}
+
+
+def _picture_columns(columns: ItemColumns) -> list[str]:
+    return [
+        name
+        for name in ("image_files", "image_folder", "image_urls")
+        if getattr(columns, name) is not None
+    ]
 
 
 def _item_frame(table: SourceTable, columns: ItemColumns) -> pl.DataFrame:
@@ -110,8 +124,9 @@ def _item_frame(table: SourceTable, columns: ItemColumns) -> pl.DataFrame:
         title.alias("title"),
         *(convert.as_text(table, name).alias(f"text:{name}") for name in columns.texts),
     ]
-    if columns.image_files is not None:
-        series.append(convert.as_paths(table, columns.image_files).alias("image_files"))
+    pictures = columns.image_files or columns.image_urls
+    if pictures is not None:
+        series.append(convert.as_paths(table, pictures).alias("pictures"))
     return pl.DataFrame(series)
 
 

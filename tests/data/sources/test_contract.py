@@ -15,8 +15,10 @@ from mmrec.data.images import decode_image
 from mmrec.data.sources.build import build_source
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.io import DataError
-from mmrec.params import datasets as params
+from mmrec.params import sources as params
+from tests.data.crawler.nowhere import Nowhere
 from tests.data.raw_world import interactions, items, jpeg, write_raw
+from tests.data.sources.published import amazon_2023, goodreads_json, hm_world
 
 
 def _demo(folder: Path) -> params.SourceParams:
@@ -47,6 +49,7 @@ def _tabular(folder: Path) -> params.SourceParams:
         texts=["about"],
         image_files="pictures",
         image_folder=None,
+        image_urls=None,
     )
     return params.TabularSourceParams(name="tabular", interactions=log, items=catalogue)
 
@@ -65,6 +68,9 @@ def _raw(folder: Path) -> params.SourceParams:
 _WORLDS: dict[type, Callable[[Path], params.SourceParams]] = {
     params.DemoSourceParams: _demo,
     params.MovielensSourceParams: _movielens,
+    params.AmazonSourceParams: amazon_2023,
+    params.GoodreadsSourceParams: goodreads_json,
+    params.HmSourceParams: hm_world,
     params.TabularSourceParams: _tabular,
     params.SequencesSourceParams: _sequences,
     params.RawSourceParams: _raw,
@@ -79,7 +85,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], RawCata
 
 
 def test_every_kind_of_source_is_here() -> None:
-    assert len(_KINDS) == 5
+    assert len(_KINDS) == 8
     assert set(_KINDS) == set(_WORLDS)
 
 
@@ -123,7 +129,8 @@ def test_texts_are_not_empty_and_do_not_repeat_the_title(
 
 
 def test_pictures_can_be_fetched(make: Callable[[], RawCatalogue], tmp_path: Path) -> None:
-    counts = fetch_images(make().image_refs, tmp_path / "out", tmp_path / "links.parquet")
+    refs, out = make().image_refs, tmp_path / "out"
+    counts = fetch_images(refs, out, tmp_path / "links.parquet", Nowhere())
     assert counts["links"] == sum(
         count for name, count in counts.items() if name == "ok" or name.startswith("failed")
     )

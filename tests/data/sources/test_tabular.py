@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from mmrec.data.sources.source import ImageRef
+from mmrec.data.sources.source import ImageRef, Url
 from mmrec.data.sources.tabular import InteractionColumns, ItemColumns, TabularSource
 from mmrec.io import DataError
 
@@ -240,7 +240,24 @@ def test_a_column_of_paths_names_pictures_below_the_folder(tmp_path: Path) -> No
 
 
 def test_contradicting_columns_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="image_files and image_folder are both set"):
+    with pytest.raises(ValueError, match="image_files and image_folder are set"):
         _read(tmp_path, ItemColumns("i.csv", "id", image_files="x", image_folder="y"))
     with pytest.raises(ValueError, match="'name' is the title"):
         _read(tmp_path, ItemColumns("i.csv", "id", "name", ("name",)))
+
+
+def test_a_column_of_links_names_pictures_on_the_web(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        log_csv="user,item\nu,a\n",
+        items_csv="id,pictures\na,http://x/1.jpg| http://x/2.jpg\nb,\n",
+    )
+    raw = _read(tmp_path, ItemColumns("items.csv", "id", image_urls="pictures"))
+    assert [(ref.item_id, ref.position, ref.load) for ref in raw.image_refs] == [
+        ("a", 0, Url("http://x/1.jpg")),
+        ("a", 1, Url("http://x/2.jpg")),
+    ]
+    frame = pl.DataFrame({"id": ["a"], "pictures": [["http://x/1.jpg", "", "http://x/2.jpg"]]})
+    frame.write_parquet(tmp_path / "items.parquet")
+    raw = _read(tmp_path, ItemColumns("items.parquet", "id", image_urls="pictures"))
+    assert [ref.position for ref in raw.image_refs] == [0, 1]

@@ -1,0 +1,220 @@
+"""Amazon, Goodreads and H&M in the layouts in which they are published."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmrec.data.sources.build import build_source
+from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
+from mmrec.io import DataError
+from mmrec.params import sources as params
+from tests.data.sources.published import (
+    BOOKS,
+    EVENTS,
+    PRODUCTS_2014,
+    PRODUCTS_2018,
+    REVIEWS_2014,
+    REVIEWS_2018,
+    REVIEWS_2023,
+    amazon_2023,
+    goodreads_json,
+    hm_world,
+    write_lines,
+)
+
+
+def _amazon(layout: Any, images: Any = "hi_res") -> params.AmazonSourceParams:
+    return params.AmazonSourceParams(
+        name="amazon", layout=layout, reviews="reviews.json", metadata="meta.json", images=images
+    )
+
+
+def _read(source: params.SourceParams, folder: Path) -> RawCatalogue:
+    return build_source(source, folder).read()
+
+
+def _log(raw: RawCatalogue) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in raw.interactions.to_pylist()]
+
+
+def _texts(raw: RawCatalogue, item: int = 0) -> dict[str, str]:
+    return {one["field"]: one["text"] for one in raw.items.to_pylist()[item]["texts"]}
+
+
+@pytest.mark.parametrize("literals", [True, False])
+def test_amazon_2014_in_json_and_in_python_literals(tmp_path: Path, *, literals: bool) -> None:
+    write_lines(tmp_path / "reviews.json", REVIEWS_2014, literals=literals)
+    write_lines(tmp_path / "meta.json", PRODUCTS_2014, literals=literals)
+    raw = _read(_amazon(2014), tmp_path)
+    assert _log(raw) == [
+        ("A2SUAM1J3GNN3B", "0000031852", 1252800000, 5.0),
+        ("B", "0000031909", 1252800001, 1.0),
+    ]
+    assert raw.items.column("title").to_pylist() == ['Girls "Ballet" Tutu\'s', None]
+    assert _texts(raw) == {
+        "description": "A tutu.",
+        "brand": "Coxlures",
+        "categories": "Sports & Outdoors, Other Sports, Dance",
+    }
+    link = "http://ecx.images-amazon.com/images/I/51fAmVkTbyL._SY300_.jpg"
+    assert list(raw.image_refs) == [ImageRef("0000031852", 0, link, Url(link))]
+
+
+def test_a_python_literal_is_never_run(tmp_path: Path) -> None:
+    flag = tmp_path / "run"
+    write_lines(tmp_path / "meta.json", PRODUCTS_2014, literals=True)
+    (tmp_path / "reviews.json").write_text(f"__import__('pathlib').Path({str(flag)!r}).touch()\n")
+    with pytest.raises(DataError, match=r"reviews\.json, line 1: expected a JSON object or a Pyth"):
+        _read(_amazon(2014), tmp_path)
+    assert not flag.exists()
+
+
+def test_amazon_2018_takes_all_large_pictures_and_no_page_code(tmp_path: Path) -> None:
+    write_lines(tmp_path / "reviews.json", REVIEWS_2018)
+    write_lines(tmp_path / "meta.json", PRODUCTS_2018)
+    raw = _read(_amazon(2018), tmp_path)
+    assert _log(raw) == [("AUI6WTTT0QZYS", "0000031852", 1514764800, 5.0)]
+    assert raw.items.column("title").to_pylist() == ["Girls Ballet Tutu Zebra Hot Pink", None]
+    assert _texts(raw)["features"] == "Botiquecutie Trademark\n\nHot Pink Zebra"
+    assert _texts(raw)["description"] == "This tutu is great."
+    assert [(ref.item_id, ref.position, ref.link) for ref in raw.image_refs] == [
+        ("0000031852", 0, "http://images-na.ssl/I/51f.jpg"),
+        ("0000031852", 1, "http://images-na.ssl/I/51g.jpg"),
+        ("B1", 0, "http://a/t.jpg"),
+    ]
+    assert raw.skipped == {"item_without_id": 0, "item_repeated": 1, "title_is_page_code": 1}
+
+
+def test_amazon_2023_names_items_by_their_parent(tmp_path: Path) -> None:
+    raw = _read(amazon_2023(tmp_path), tmp_path)
+    assert _log(raw) == [
+        ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B01CUPMQZE", 1588687728, 5.0),
+        ("U2", "B2", 1588687728, 2.0),
+    ]
+    assert raw.items.column("title").to_pylist() == ["Howard Leather Salve", "Half a pair ?"]
+    assert _texts(raw) == {
+        "description": "For leather.\n\nNot for suede.",
+        "features": "Protects.\n\nCleans.",
+        "brand": "Howard Products",
+        "categories": "Beauty, Leather",
+        "details": "Brand: Howard",
+    }
+    assert [ref.link for ref in raw.image_refs] == ["https://m/I/a.jpg", "https://m/I/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("images", "links"),
+    [("hi_res", ["https://m/I/a_1500.jpg", "https://m/I/b.jpg"]), ("none", [])],
+)
+def test_amazon_pictures_come_in_the_size_asked_for(
+    tmp_path: Path, images: str, links: list[str]
+) -> None:
+    source = amazon_2023(tmp_path).model_copy(update={"images": images})
+    assert [ref.link for ref in _read(source, tmp_path).image_refs] == links
+
+
+def test_amazon_without_metadata_has_the_items_of_its_log(tmp_path: Path) -> None:
+    source = amazon_2023(tmp_path).model_copy(update={"metadata": None})
+    assert _read(source, tmp_path).items.column("item_id").to_pylist() == ["B01CUPMQZE", "B2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"rating": 5.0, "asin', r"line 3: expected a JSON object, found '\{\"rating\": 5\.0, "),
+        ("[1, 2]", r"line 3: expected a JSON object, found '\[1, 2\]'"),
+        (
+            '{"asin": "B"}',
+            r"line 3: expected a number as 'timestamp', found no such key",
+        ),
+        (
+            '{"user_id": "u", "parent_asin": "B", "timestamp": "soon"}',
+            "line 3: expected a number as 'timestamp', found",
+        ),
+        (
+            '{"user_id": "u", "parent_asin": "B", "timestamp": NaN}',
+            "line 3: expected a whole number as 'timestamp', found",
+        ),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    source = amazon_2023(tmp_path).model_copy(update={"reviews": "r.jsonl"})
+    path = write_lines(tmp_path / "r.jsonl", REVIEWS_2023)
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(DataError, match=rf"r\.jsonl, {message}"):
+        _read(source, tmp_path)
+
+
+def test_a_file_that_is_cut_off_or_in_another_encoding_is_named(tmp_path: Path) -> None:
+    source = amazon_2023(tmp_path).model_copy(update={"reviews": "r.jsonl.gz"})
+    whole = gzip.compress(b'{"rating": 5}\n' * 100)
+    (tmp_path / "r.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"r\.jsonl\.gz.*replace the file|no such key"):
+        _read(source, tmp_path)
+    (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(b'{"title": "\xe9"}\n'))
+    with pytest.raises(DataError, match="line 1: expected utf-8 text, found the byte 0xe9"):
+        _read(source, tmp_path)
+
+
+def test_goodreads_has_times_genres_and_real_covers_only(tmp_path: Path) -> None:
+    raw = _read(goodreads_json(tmp_path), tmp_path)
+    assert _log(raw) == [
+        ("8842281e1d1347389f2ab93d60773d4d", "5333265", 1459825853, 5.0),
+        ("u2", "1333909", 946684800, None),
+    ]
+    assert raw.items.column("title").to_pylist() == ["W.C. Fields", "Good Harbor"]
+    assert _texts(raw) == {
+        "description": "A story.",
+        "genres": "history, biography, fiction",
+        "publisher": "St. Martin's Press",
+    }
+    assert [ref.item_id for ref in raw.image_refs] == ["5333265"]
+    assert raw.skipped == {"item_without_id": 0, "item_repeated": 1, "no_cover": 1}
+
+
+def test_goodreads_as_csv_names_books_by_the_map(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path).model_copy(
+        update={"interactions": "i.csv", "book_ids": "book_id_map.csv", "genres": None}
+    )
+    (tmp_path / "book_id_map.csv").write_text("book_id_csv,book_id\n0,5333265\n1,1333909\n")
+    log = "user_id,book_id,is_read,rating,is_reviewed\n0,1,1,5,0\n0,0,0,0,0\n"
+    (tmp_path / "i.csv").write_text(log)
+    raw = _read(source, tmp_path)
+    assert _log(raw) == [("0", "1333909", None, 5.0), ("0", "5333265", None, None)]
+    (tmp_path / "i.csv").write_text(log + "0,7,1,5,0\n")
+    with pytest.raises(DataError, match=r"i\.csv, line 4: expected a book_id that book_id_map"):
+        _read(source, tmp_path)
+
+
+def test_a_malformed_time_of_goodreads_is_named(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    write_lines(tmp_path / "events.json.gz", [*EVENTS, {**EVENTS[0], "date_added": "2016-04-04"}])
+    with pytest.raises(DataError, match=r"line 3: expected a time such as .* found '2016-04-04'"):
+        _read(source, tmp_path)
+
+
+def test_goodreads_without_covers_needs_no_download(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path).model_copy(update={"images": False})
+    assert list(_read(source, tmp_path).image_refs) == []
+    assert not params.names_pictures_on_the_web(source)
+    assert len(BOOKS) == 3
+
+
+def test_hm_keeps_leading_zeros_and_finds_its_pictures(tmp_path: Path) -> None:
+    raw = _read(hm_world(tmp_path), tmp_path)
+    assert _log(raw) == [
+        ("000058a1", "0108775015", 1537401600, None),
+        ("000058a1", "0108775044", 1537488000, None),
+    ]
+    assert raw.items.column("item_id").to_pylist() == ["0108775015", "0108775044"]
+    assert _texts(raw)["description"] == "Jersey top, narrow."
+    assert "description" not in _texts(raw, 1)
+    path = tmp_path / "images/010/0108775015.jpg"
+    assert list(raw.image_refs) == [ImageRef("0108775015", 0, "images/010/0108775015.jpg", path)]
+    assert raw.skipped == {"item_without_id": 0, "picture_of_no_item": 1}
+    with pytest.raises(DataError, match="photos: folder of pictures not found"):
+        _read(params.HmSourceParams(name="hm", images="photos"), tmp_path)

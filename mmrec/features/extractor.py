@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -15,8 +15,12 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
+    from torch.nn import Module
+
+    from mmrec.features.pairs import TextImagePair
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
+IntArray: TypeAlias = npt.NDArray[np.int64]
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -90,8 +94,67 @@ class Extractor(Protocol[T_contra]):
         ...
 
 
+@dataclass(frozen=True)
+class TokenStates:
+    """The states of any number of tokens for each of n contents; none is padding."""
+
+    values: FloatArray
+    """[sum of lengths, dim], content after content."""
+    lengths: IntArray
+    """[n] tokens of each content, 0 allowed."""
+
+    @classmethod
+    def of(cls, states: Sequence[FloatArray], dim: int) -> Self:
+        """Join the states [P, dim] of each content."""
+        values = np.concatenate([np.empty((0, dim), np.float32), *states])
+        return cls(values, np.array([len(one) for one in states], np.int64))
+
+    def split(self) -> list[FloatArray]:
+        """The states [P, dim] of each content, as views."""
+        return np.split(self.values, self.lengths.cumsum()[:-1]) if len(self.lengths) else []
+
+
+class TokenExtractor(Protocol[T_contra]):
+    """A frozen model that turns each content into the states of its tokens.
+
+    States depend on their content alone, as the vectors of an `Extractor` do.
+    """
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """How the states come about; `pooling` says which layer and which tokens."""
+        ...
+
+    @property
+    def libraries(self) -> Mapping[str, str]:
+        """Versions of the libraries in use: recorded beside the fingerprint, not in it."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of the state of one token."""
+        ...
+
+    @property
+    def level(self) -> Literal["tokens"]:
+        """What one content becomes."""
+        ...
+
+    @property
+    def last_blocks(self) -> Module:
+        """What turns these states into the model's final ones: `(states, mask) -> states`."""
+        ...
+
+    def encode(self, contents: Iterable[T_contra]) -> TokenStates:
+        """States of the contents, in their order."""
+        ...
+
+
 TextExtractor: TypeAlias = Extractor[str]
 ImageExtractor: TypeAlias = "Extractor[Image]"
+TextTokenExtractor: TypeAlias = TokenExtractor[str]
+ImageTokenExtractor: TypeAlias = "TokenExtractor[Image]"
+PairTokenExtractor: TypeAlias = "TokenExtractor[TextImagePair]"
 
 
 def canonical_json(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import HTTPError, URLError
 
 PACKAGE_PREFIX = "package:"
@@ -61,6 +62,8 @@ def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
     # What is in a file is not ours: unpicklers and configuration readers raise what they like.
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if isinstance(error, UnpicklingError):
+            reason = "its weights are a pickle of more than tensors, which is not run"
         if hub_name is None:
             raise WeightsError(
                 f"model '{model}' could not be loaded from its folder ({reason}); its files are "

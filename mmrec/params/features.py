@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from mmrec.params.section import Name, Section
 
@@ -38,10 +38,115 @@ class OpenClipImageParams(Section):
     normalize: bool
 
 
+def refuse_part_of_tokens(below_last: int, *, special_tokens: bool) -> None:
+    """States for further blocks must be complete.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if below_last and not special_tokens:
+        raise ValueError(
+            f"special_tokens is false with below_last {below_last}, but the last blocks read "
+            "those tokens; set special_tokens to true"
+        )
+
+
+class ImagePreparationParams(Section):
+    """How a picture becomes a square tensor, in place of the model's own way."""
+
+    side: PositiveInt
+    """Pixels of the square."""
+    fit: Literal["squash", "crop"]
+    """Scale both sides to the square, or the shorter one and cut out the centre."""
+    interpolation: Literal["bilinear", "bicubic"]
+    mean: tuple[float, float, float]
+    """By channel, of values in [0, 1]."""
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+
+
+class TimmImageParams(Section):
+    """The pooled features of any timm backbone."""
+
+    name: Literal["timm_image"]
+    model: str
+    """Folder, `hf-hub:<repository>`, or an architecture with or without a pretrained tag."""
+    revision: str | None
+    """Branch, tag or commit of an `hf-hub:` repository."""
+    checkpoint: str | None
+    """Weights file of an architecture, in place of its published weights."""
+    preparation: ImagePreparationParams | None
+    """None is what the weights were trained with."""
+    normalize: bool
+
+
+class TransformerTextTokensParams(Section):
+    """The token states of any transformers text encoder."""
+
+    name: Literal["transformer_text_tokens"]
+    model: str
+    """Hub id or folder."""
+    revision: str | None
+    below_last: NonNegativeInt
+    """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
+    special_tokens: bool
+    """Keep the states of [CLS], [SEP] and the like; the last k blocks read them."""
+    lowercase: bool
+    max_length: PositiveInt
+    """Tokens of a text that are read, special ones included."""
+
+    @model_validator(mode="after")
+    def _blocks_read_all_tokens(self) -> Self:
+        refuse_part_of_tokens(self.below_last, special_tokens=self.special_tokens)
+        return self
+
+
+class TransformerImageTokensParams(Section):
+    """The token states (patches, windows or grid positions) of a transformers image encoder."""
+
+    name: Literal["transformer_image_tokens"]
+    model: str
+    """Hub id or folder."""
+    revision: str | None
+    below_last: NonNegativeInt
+    """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
+    special_tokens: bool
+    """Keep the state of the class token, where there is one; the last k blocks read it."""
+    preparation: ImagePreparationParams | None
+    """None is the model's own."""
+
+    @model_validator(mode="after")
+    def _blocks_read_all_tokens(self) -> Self:
+        refuse_part_of_tokens(self.below_last, special_tokens=self.special_tokens)
+        return self
+
+
+class VisionLanguageTokensParams(Section):
+    """The joint token states of text and picture of an item."""
+
+    name: Literal["vision_language_tokens"]
+    model: str
+    """Hub id or folder of a CLIP, GroupViT, ViLT, VisualBERT or FLAVA."""
+    revision: str | None
+    tokenizer: str | None
+    """Hub id or folder; None where the model brings its own, which VisualBERT does not."""
+    below_last: NonNegativeInt
+    """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
+    lowercase: bool
+    max_length: PositiveInt
+    """Tokens of a text that are read, special ones included."""
+    preparation: ImagePreparationParams | None
+    """None is the model's own."""
+    visual: TransformerImageTokensParams | None
+    """What gives VisualBERT its visual embeddings; None for all others."""
+
+
 TextExtractorParams = Annotated[
     SentenceTransformerParams | OpenClipTextParams, Field(discriminator="name")
 ]
-ImageExtractorParams = OpenClipImageParams
+ImageExtractorParams = Annotated[OpenClipImageParams | TimmImageParams, Field(discriminator="name")]
+TextTokensParams = TransformerTextTokensParams
+ImageTokensParams = TransformerImageTokensParams
+PairTokensParams = VisionLanguageTokensParams
 Precision = Literal["float16", "float32"]
 
 

@@ -20,11 +20,12 @@ from mmrec.params.features import (
     OpenClipTextParams,
     SentenceTransformerParams,
     TextExtractorParams,
+    TimmImageParams,
 )
 from tests.features import worlds
 
 TEXT_PARAMS = get_args(get_args(TextExtractorParams)[0])
-IMAGE_PARAMS = get_args(ImageExtractorParams) or (ImageExtractorParams,)
+IMAGE_PARAMS = get_args(get_args(ImageExtractorParams)[0])
 ALL_PARAMS = [*TEXT_PARAMS, *IMAGE_PARAMS]
 
 
@@ -44,6 +45,17 @@ def extractor(request: pytest.FixtureRequest) -> Extractor[Any]:
         return build_text_extractor(
             OpenClipTextParams(name="open_clip_text", model=folder, pretrained=None, normalize=True)
         )
+    if request.param is TimmImageParams:
+        return build_image_extractor(
+            TimmImageParams(
+                name="timm_image",
+                model=str(request.getfixturevalue("timm_folder")),
+                revision=None,
+                checkpoint=None,
+                preparation=None,
+                normalize=True,
+            )
+        )
     assert request.param is OpenClipImageParams
     return build_image_extractor(
         OpenClipImageParams(name="open_clip_image", model=folder, pretrained=None, normalize=True)
@@ -52,7 +64,7 @@ def extractor(request: pytest.FixtureRequest) -> Extractor[Any]:
 
 @pytest.fixture(scope="module")
 def contents(extractor: Extractor[Any]) -> list[Any]:
-    if extractor.fingerprint.extractor == "open_clip_image":
+    if extractor.fingerprint.extractor in {"open_clip_image", "timm_image"}:
         return [worlds.picture(seed, (32 + seed, 50 - seed)) for seed in range(19)]
     return _texts()
 
@@ -63,7 +75,7 @@ def vectors(extractor: Extractor[Any], contents: list[Any]) -> np.ndarray:
 
 
 def test_every_extractor_of_the_params_is_under_contract() -> None:
-    assert len(ALL_PARAMS) >= 3
+    assert len(ALL_PARAMS) >= 4
 
 
 def test_vectors_have_the_promised_shape_and_type(extractor, contents, vectors) -> None:

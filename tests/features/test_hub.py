@@ -9,10 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from mmrec.features.build import build_image_extractor, build_text_extractor
+from mmrec.features.build import (
+    build_image_extractor,
+    build_image_tokens,
+    build_pair_tokens,
+    build_text_extractor,
+    build_text_tokens,
+)
 from mmrec.features.hub import WeightsError
-from mmrec.params.features import OpenClipImageParams, SentenceTransformerParams
+from mmrec.params.features import (
+    OpenClipImageParams,
+    SentenceTransformerParams,
+    TimmImageParams,
+)
 from tests.features import worlds
+from tests.features.token_worlds import image_params, pair_params, text_params
 
 
 def _refuse_connections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +47,26 @@ def _clip(model: str, pretrained: str | None) -> Callable[[], object]:
     return lambda: build_image_extractor(params)
 
 
+def _timm(model: str) -> Callable[[], object]:
+    params = TimmImageParams(
+        name="timm_image",
+        model=model,
+        revision=None,
+        checkpoint=None,
+        preparation=None,
+        normalize=True,
+    )
+    return lambda: build_image_extractor(params)
+
+
 @pytest.mark.parametrize(
     ("build", "said"),
     [
+        (_timm("resnet50.a1_in1k"), "hf download timm/resnet50.a1_in1k"),
+        (_timm("hf-hub:nobody/resnet"), "hf download nobody/resnet"),
+        (lambda: build_text_tokens(text_params("nobody/bert")), "hf download nobody/bert"),
+        (lambda: build_image_tokens(image_params("nobody/mae")), "hf download nobody/mae"),
+        (lambda: build_pair_tokens(pair_params("nobody/vilt")), "hf download nobody/vilt"),
         (_sentence("nobody/no-such-model"), "hf download nobody/no-such-model"),
         (_sentence("some/missing/folder"), "some/missing/folder"),
         (_sentence("package:no_such_package"), "pip install no-such-package"),

@@ -58,7 +58,7 @@ def test_rows_are_sorted_and_carry_the_vector_of_their_sentence(tmp_path: Path) 
     texts = [row[2].replace("e\u0301", "\u00e9") for row in expected]
     assert [r["embedding"] for r in rows] == [LetterCounts.vector(text) for text in texts]
     assert [r["content_key"] for r in rows] == [sentence_key(text) for text in texts]
-    assert counts == {"rows": 5, "contents": 3, "repeats": 2, "dim": 3}
+    assert counts == {"rows": 5, "contents": 3, "repeats": 2, "encoded": 3, "dim": 3}
 
 
 def test_equal_sentences_are_encoded_once(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_order_of_the_input_changes_no_byte(tmp_path: Path) -> None:
 def test_no_sentences_give_an_empty_feature_of_the_extractors_dimension(tmp_path: Path) -> None:
     empty = schemas.SENTENCES.empty_table()
     counts = embed_sentences(empty, LetterCounts(), tmp_path, precision="float16")
-    assert counts == {"rows": 0, "contents": 0, "repeats": 0, "dim": 3}
+    assert counts == {"rows": 0, "contents": 0, "repeats": 0, "encoded": 0, "dim": 3}
     assert read_table(tmp_path, schemas.features(3, schemas.pa.float16())).num_rows == 0
 
 
@@ -131,7 +131,8 @@ def test_pictures_get_the_vectors_of_their_own_bytes(clip, tmp_path: Path) -> No
     found = np.array(table["embedding"].to_pylist(), np.float32)
     expected = clip.image.encode([worlds.picture(seed) for seed in (3, 0, 3)])
     assert np.array_equal(found, expected)
-    assert counts == {"rows": 3, "contents": 2, "repeats": 1, "dim": clip.image.dim}
+    dim = clip.image.dim
+    assert counts == {"rows": 3, "contents": 2, "repeats": 1, "encoded": 2, "dim": dim}
 
 
 def test_a_picture_that_does_not_decode_names_its_item(clip, tmp_path: Path) -> None:

@@ -41,6 +41,34 @@ def write_tiny_clip(folder: Path) -> Path:
     return folder
 
 
+def write_tiny_timm(folder: Path, architecture: str = "test_resnet") -> Path:
+    """A timm backbone with random weights, in the layout of a downloaded one."""
+    define_missing_operators()
+    import timm
+
+    folder.mkdir(parents=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = timm.create_model(architecture, pretrained=False, num_classes=7)
+        for tensor in model.parameters():
+            if tensor.ndim > 1:
+                torch.nn.init.normal_(tensor, std=0.3)
+    save_file(model.state_dict(), folder / "model.safetensors")
+    settings = {
+        "input_size": [3, 48, 48],
+        "crop_pct": 0.9,
+        "interpolation": "bicubic",
+        "mean": [0.4, 0.5, 0.6],
+        "std": [0.2, 0.3, 0.4],
+        "num_classes": 7,
+        "classifier": "fc",
+        "first_conv": "conv1.0",
+    }
+    config = {"architecture": architecture, "num_classes": 7, "pretrained_cfg": settings}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
 def picture(seed: int, size: tuple[int, int] = (40, 36)) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1] // 4, size[0] // 4, 3))
     return Image.fromarray(pixels.astype(np.uint8)).resize(size)

@@ -1,0 +1,181 @@
+"""Loading the parts of a transformers model from a folder or the hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from logging import ERROR
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from mmrec.features.canonical import IntArray
+from mmrec.features.extractor import canonical_json, library_versions, text_digest
+from mmrec.features.hub import WeightsError, loading
+from mmrec.features.image_preparation import Preparation, processor_preparation
+from mmrec.torchvision_schemas import define_missing_operators
+
+_VOLATILE: Final = (
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "transformers_version",
+)
+_NO_LIMIT: Final = 1_000_000
+"""A tokenizer that knows no limit says a number beyond this one."""
+
+
+@dataclass(frozen=True)
+class TransformerModel:
+    """A loaded model, and which of its weights its checkpoint lacks."""
+
+    name: str
+    """As the user named it."""
+    module: Any
+    architecture: str
+    """Digest of the configuration."""
+    _missing: dict[int, str]
+
+    @property
+    def label(self) -> str:
+        """The name for fingerprints: a folder has none of its own."""
+        return "folder" if Path(self.name).is_dir() else self.name
+
+    def check_complete(self, *parts: nn.Module) -> None:
+        """Refuse parts whose weights the checkpoint lacks: they would be random numbers.
+
+        Raises:
+            WeightsError: names the first of them.
+        """
+        tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
+        lacking = [self._missing[id(tensor)] for tensor in tensors if id(tensor) in self._missing]
+        if lacking:
+            raise WeightsError(
+                f"model '{self.name}': its checkpoint lacks {len(lacking)} weights (first: "
+                f"{lacking[0]}); it belongs to another architecture than its config.json says: "
+                "copy both again, or choose another model"
+            )
+
+
+def load_transformer(model: str, revision: str | None) -> TransformerModel:
+    """Load a model with its weights, in float32; nothing is unpickled, no code is fetched.
+
+    Raises:
+        WeightsError: no such model or file; says what was looked for and where.
+    """
+    # transformers imports torchvision as soon as it is installed.
+    define_missing_operators()
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # The report of unused heads is theirs; what matters is checked by `check_complete`.
+    level = logging.get_verbosity()
+    logging.set_verbosity(ERROR)
+    try:
+        with loading(model, hub_name=_hub_name(model)):
+            module, found = AutoModel.from_pretrained(
+                model, revision=revision or "main", dtype=torch.float32, output_loading_info=True
+            )
+    finally:
+        logging.set_verbosity(level)
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    missing = {id(tensors[name]): name for name in found["missing_keys"] if name in tensors}
+    return TransformerModel(
+        name=model,
+        module=module.eval().requires_grad_(requires_grad=False),
+        architecture=text_digest(canonical_json(_settings(module.config.to_diff_dict()))),
+        _missing=missing,
+    )
+
+
+def load_tokenizer(model: str, revision: str | None) -> Any:
+    """The tokenizer of a model.
+
+    Raises:
+        WeightsError: it has none.
+    """
+    define_missing_operators()
+    from transformers import AutoTokenizer
+
+    with loading(model, hub_name=_hub_name(model)):
+        return AutoTokenizer.from_pretrained(model, revision=revision or "main")
+
+
+def load_preparation(model: str, revision: str | None) -> Preparation:
+    """The image processor of a model.
+
+    Raises:
+        WeightsError: it has none.
+    """
+    define_missing_operators()
+    from transformers import AutoImageProcessor
+
+    with loading(model, hub_name=_hub_name(model)):
+        # Pillow's results are the same on every device and in every version.
+        auto: Any = AutoImageProcessor
+        processor = auto.from_pretrained(model, revision=revision or "main", backend="pil")
+    return processor_preparation(processor)
+
+
+def check_max_length(encoder: Any, tokenizer: Any, max_length: int, *, model: str) -> None:
+    """Refuse to read more tokens than the model has positions.
+
+    Raises:
+        WeightsError: says the model's limit.
+    """
+    limit = min(_positions(encoder), tokenizer.model_max_length)
+    if limit < _NO_LIMIT and max_length > limit:
+        raise WeightsError(
+            f"model '{model}': max_length is {max_length}, but it reads at most {limit} tokens; "
+            f"set max_length to {limit} or less"
+        )
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """Digest of everything that decides which tokens a text becomes."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    text = tokenizer.get_vocab() if backend is None else _untruncated(backend)
+    return text_digest(canonical_json(text))
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what the extractors of this kind run on."""
+    return library_versions("transformers", "tokenizers", "torch", "pillow")
+
+
+def token_counts(ids: list[list[int]]) -> IntArray:
+    """Number of tokens of each text."""
+    return np.array([len(one) for one in ids], np.int64)
+
+
+def _untruncated(backend: Any) -> str:
+    """Truncation and padding are set by every call, and are no part of a tokenizer."""
+    from tokenizers import Tokenizer
+
+    copy = Tokenizer.from_str(backend.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    text: str = copy.to_str()
+    return text
+
+
+def _positions(encoder: Any) -> int:
+    table = getattr(encoder.embeddings, "position_embeddings", None)
+    if not isinstance(table, nn.Embedding):
+        limit = getattr(encoder.config, "max_position_embeddings", None)
+        return _NO_LIMIT if limit is None else int(limit)
+    # RoBERTa counts positions from behind its padding index.
+    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+
+
+def _settings(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {k: _settings(v) for k, v in config.items() if k not in _VOLATILE}
+    return config
+
+
+def _hub_name(model: str) -> str | None:
+    return None if Path(model).is_dir() else model

@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: repro test lint environment
+.PHONY: repro test lint environment share fetch
 
 environment: $(VENV)/installed
 
@@ -19,6 +19,14 @@ repro: $(VENV)/installed
 	@$(BIN)/python -m mmrec.params
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/python -m mmrec.report
+
+# To and from the team's DVC remote; see docs/sharing_features.md.
+share: $(VENV)/installed
+	$(BIN)/dvc push --run-cache
+	$(BIN)/python -m mmrec.features.cache push
+
+fetch: $(VENV)/installed
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro --pull --allow-missing
 
 test: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest

@@ -12,6 +12,8 @@ import pyarrow as pa
 
 FINGERPRINT_KEY: Final = b"mmrec.fingerprint"
 """Parquet metadata key under which a feature file says how it was made (JSON)."""
+LIBRARIES_KEY: Final = b"mmrec.libraries"
+"""The same for the versions of the libraries that made it."""
 
 CONTENT_KEY: Final = pa.binary(16)
 """BLAKE2b-128 of a picture's bytes or of a sentence's NFC form."""
@@ -55,11 +57,13 @@ IMAGE_LINKS: Final = _schema(
     ("link", pa.string()),
     ("status", pa.string()),
     ("reason", pa.string()),
+    ("attempts", pa.int32()),
     ("content_key", CONTENT_KEY),
     ("num_bytes", pa.int64()),
     nullable=("content_key",),
 )
-"""One row per link, `status` "ok" or "failed"; `reason` is empty when ok."""
+"""One row per link, `status` "ok" or "failed"; `reason` is empty when ok. `attempts` counts the
+tries of a download and is 0 where nothing had to be downloaded."""
 
 RAW_IMAGES: Final = _schema(("content_key", CONTENT_KEY), ("bytes", pa.large_binary()))
 """Packed pictures, each distinct content once, ordered by key over all parts."""

@@ -14,6 +14,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.data.images import RawImages
     from mmrec.device import choose_device
     from mmrec.features.build import make_keywords
+    from mmrec.features.cache.place import open_cache
 
     settings, dataset = entry(params.datasets, key, "datasets").keywords, paths.dataset(key)
     keywords = make_keywords(
@@ -22,10 +23,12 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         sentences=read_table(dataset.sentences, schemas.SENTENCES),
         raw_images=RawImages(dataset.raw_images),
         device=str(choose_device()),
+        cache=open_cache(paths.root),
     )
     write_table(keywords.table, dataset.keywords, schemas.KEYWORDS)
     write_json(keywords.summary, dataset.keywords_summary)
-    return keywords.summary
+    encoded = keywords.vectors.num_encoded if keywords.vectors else 0
+    return {**keywords.summary, "encoded": encoded}
 
 
 if __name__ == "__main__":

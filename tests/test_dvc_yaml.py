@@ -69,7 +69,7 @@ def test_outputs_lie_where_paths_says(tmp_path: Path) -> None:
     assert outs("clean") == {str(dataset.clean), str(dataset.features("none"))}
     assert outs("keywords") == {str(dataset.keywords.parent)}
     feature = paths.dataset("${item.dataset}").features("${item.feature}")
-    assert outs("embed_text") == outs("embed_image") == {str(feature)}
+    assert outs("embed_text") == outs("embed_image") == {str(feature), f"{feature}.json"}
     assert outs("pretrain") == {str(run.pretrained), str(run.pretrain_history)}
     assert outs("finetune") == {str(run.finetuned), str(run.finetune_history)}
     assert outs("evaluate") == {str(run.ranks.parent), str(run.metrics)}
@@ -116,4 +116,8 @@ def test_small_text_results_are_kept_in_git_and_everything_else_is_cached() -> N
         for kind in ("metrics", "plots"):
             for entry in body(name).get(kind, []):
                 assert next(iter(entry.values()))["cache"] is False
-        assert all(isinstance(out, str) for out in body(name).get("outs", []))
+        for out in body(name).get("outs", []):
+            if not isinstance(out, str):
+                ((path, options),) = out.items()
+                assert path.endswith(".json")
+                assert options == {"cache": False}

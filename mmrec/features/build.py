@@ -7,17 +7,30 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 from mmrec.params.datasets import KeywordsParams, NoKeywordsParams, OpenClipKeywordsParams
 from mmrec.params.features import (
     ImageExtractorParams,
+    ImagePreparationParams,
+    ImageTokensParams,
     OpenClipImageParams,
     OpenClipTextParams,
+    PairTokensParams,
     SentenceTransformerParams,
     TextExtractorParams,
+    TextTokensParams,
+    TimmImageParams,
 )
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mmrec.data.images import RawImages
-    from mmrec.features.extractor import ImageExtractor, TextExtractor
+    from mmrec.features.cache.place import FeatureCache
+    from mmrec.features.extractor import (
+        ImageExtractor,
+        PairTokenExtractor,
+        TextExtractor,
+        TextTokenExtractor,
+    )
+    from mmrec.features.image_preparation import Preparation
+    from mmrec.features.image_tokens import TransformerImageTokensExtractor
     from mmrec.features.keywords import Keywords
     from mmrec.features.open_clip_model import OpenClipModel
 
@@ -70,8 +83,85 @@ def build_image_extractor(params: ImageExtractorParams, *, device: str = "cpu") 
 
             model = load_open_clip(params.model, params.pretrained, device)
             return OpenClipImageExtractor(model, normalize=params.normalize)
+        case TimmImageParams():
+            from mmrec.features.timm_image import TimmImageExtractor
+
+            return TimmImageExtractor(
+                params.model,
+                revision=params.revision,
+                checkpoint=params.checkpoint,
+                preparation=_preparation(params.preparation),
+                normalize=params.normalize,
+                device=device,
+            )
         case _:
             assert_never(params)
+
+
+def build_text_tokens(params: TextTokensParams, *, device: str = "cpu") -> TextTokenExtractor:
+    """The extractor of a text's token states that `params` describe.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+    """
+    from mmrec.features.text_tokens import TransformerTextTokensExtractor
+
+    return TransformerTextTokensExtractor(
+        params.model,
+        revision=params.revision,
+        below_last=params.below_last,
+        special_tokens=params.special_tokens,
+        lowercase=params.lowercase,
+        max_length=params.max_length,
+        device=device,
+    )
+
+
+def build_image_tokens(
+    params: ImageTokensParams, *, device: str = "cpu"
+) -> TransformerImageTokensExtractor:
+    """The extractor of a picture's token states that `params` describe.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+    """
+    from mmrec.features.image_tokens import TransformerImageTokensExtractor
+
+    return TransformerImageTokensExtractor(
+        params.model,
+        revision=params.revision,
+        below_last=params.below_last,
+        special_tokens=params.special_tokens,
+        preparation=_preparation(params.preparation),
+        device=device,
+    )
+
+
+def build_pair_tokens(params: PairTokensParams, *, device: str = "cpu") -> PairTokenExtractor:
+    """The extractor of the joint token states of text and picture that `params` describe.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+    """
+    from mmrec.features.vision_language import VisionLanguageTokensExtractor
+
+    return VisionLanguageTokensExtractor(
+        params.model,
+        revision=params.revision,
+        tokenizer=params.tokenizer,
+        below_last=params.below_last,
+        lowercase=params.lowercase,
+        max_length=params.max_length,
+        preparation=_preparation(params.preparation),
+        visual=build_image_tokens(params.visual, device=device) if params.visual else None,
+        device=device,
+    )
+
+
+def _preparation(params: ImagePreparationParams | None) -> Preparation | None:
+    from mmrec.features.image_preparation import square_preparation
+
+    return None if params is None else square_preparation(params)
 
 
 def build_clip(model: str, pretrained: str | None, *, device: str = "cpu") -> Clip:
@@ -98,6 +188,7 @@ def make_keywords(
     sentences: pa.Table,
     raw_images: RawImages,
     device: str,
+    cache: FeatureCache | None = None,
 ) -> Keywords:
     """The keywords of a dataset's pictures, as `params` describe.
 
@@ -107,6 +198,7 @@ def make_keywords(
         sentences: SENTENCES of the dataset, for a dictionary of its own words.
         raw_images: the bytes behind the content keys.
         device: where the model runs.
+        cache: where the vectors of pictures are looked for and kept.
     """
     from mmrec.features.dictionary import build_dictionary
     from mmrec.features.keywords import assign_keywords, no_keywords
@@ -123,6 +215,7 @@ def make_keywords(
                 build_dictionary(params.dictionary, sentences=sentences, clip=clip.model),
                 num_keywords=params.num_keywords,
                 prompt=params.prompt,
+                cache=cache,
             )
         case _:
             assert_never(params)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,18 +12,17 @@ import torch
 
 from mmrec import schemas
 from mmrec.features.canonical import IntArray
+from mmrec.features.encode import Vectors
 from mmrec.features.extractor import FloatArray
-from mmrec.features.run import DistinctRows, checked, distinct_rows, pictures
-from mmrec.stage import progress
+from mmrec.features.run import DistinctRows, distinct_rows, image_vectors
 
 if TYPE_CHECKING:
     from mmrec.data.images import RawImages
     from mmrec.features.build import Clip
+    from mmrec.features.cache.place import FeatureCache
     from mmrec.features.dictionary import Dictionary
 
-logger = logging.getLogger(__name__)
-
-_IMAGES_PER_CALL: Final = 64
+_IMAGES_AT_ONCE: Final = 4_096
 _STEPS: Final = 1_000_000
 """Scores are kept in steps of a millionth: finer differences are rounding errors of the model."""
 _NUM_TOP_WORDS: Final = 20
@@ -39,6 +34,8 @@ class Keywords:
 
     table: pa.Table
     summary: dict[str, object]
+    vectors: Vectors | None = None
+    """Of the pictures, where there are any."""
 
 
 def no_keywords() -> Keywords:
@@ -54,6 +51,7 @@ def assign_keywords(
     *,
     num_keywords: int,
     prompt: str,
+    cache: FeatureCache | None = None,
 ) -> Keywords:
     """Give every picture its `num_keywords` nearest words; equal pictures are encoded once.
 
@@ -64,6 +62,7 @@ def assign_keywords(
         dictionary: words to choose from; of equally near words the earlier one wins.
         num_keywords: words per picture.
         prompt: text around a word, with "{}" in its place.
+        cache: where the vectors of pictures are looked for and kept.
 
     Raises:
         ValueError: the dictionary has too few words, or the prompt no "{}".
@@ -72,14 +71,16 @@ def assign_keywords(
     _check(dictionary, num_keywords, prompt)
     rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
     words = clip.text.encode(prompt.replace("{}", word) for word in dictionary.words)
+    vectors = image_vectors(rows, raw_images, clip.image, cache, precision="float32")
+    values = vectors.values
     parts = [
-        nearest_words(vectors, words, num_keywords)
-        for vectors in _image_vectors(rows, raw_images, clip)
+        nearest_words(values[start : start + _IMAGES_AT_ONCE], words, num_keywords)
+        for start in range(0, len(values), _IMAGES_AT_ONCE)
     ]
     chosen = np.concatenate([np.empty((0, num_keywords), np.int64), *(p[0] for p in parts)])
     scores = np.concatenate([np.empty((0, num_keywords), np.float32), *(p[1] for p in parts)])
     table = _table(rows, dictionary, chosen, scores)
-    return Keywords(table, _summary(table, rows, dictionary))
+    return Keywords(table, _summary(table, rows, dictionary), vectors)
 
 
 def nearest_words(
@@ -118,19 +119,6 @@ def _check(dictionary: Dictionary, num_keywords: int, prompt: str) -> None:
             f"({dictionary.source}) has {len(dictionary.words)}; lower the number or give a "
             "larger dictionary"
         )
-
-
-def _image_vectors(rows: DistinctRows, raw_images: RawImages, clip: Clip) -> Iterator[FloatArray]:
-    started = time.perf_counter()
-    total = len(rows.keys)
-    drawn = iter(progress(pictures(rows, raw_images), total=total, unit="images", desc="keywords"))
-    for start in range(0, total, _IMAGES_PER_CALL):
-        count = min(_IMAGES_PER_CALL, total - start)
-        vectors = clip.image.encode(islice(drawn, count))
-        yield checked(vectors, count, clip.image, rows.item_of(start))
-    seconds = time.perf_counter() - started
-    rate = total / max(seconds, 1e-9)
-    logger.info("keywords of %s images in %.1f s (%.0f/s)", f"{total:,}", seconds, rate)
 
 
 def _table(

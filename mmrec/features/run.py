@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-import time
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from mmrec import schemas
 from mmrec.data.images import ImageError, RawImages, decode_image
+from mmrec.features.cache.place import FeatureCache
 from mmrec.features.canonical import IntArray
-from mmrec.features.extractor import Extractor, FloatArray
-from mmrec.io import DataError, PartWriter, sentence_key
-from mmrec.stage import progress
+from mmrec.features.encode import Vectors, cached_vectors
+from mmrec.features.extractor import canonical_json
+from mmrec.io import DataError, PartWriter, sentence_key, write_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +29,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_CONTENTS_PER_CALL: Final = 16_384
 _ROWS_PER_WRITE: Final = 16_384
 _PRECISIONS: Final = {"float16": pa.float16(), "float32": pa.float32()}
 
@@ -55,15 +52,21 @@ class DistinctRows:
 
 
 def embed_sentences(
-    sentences: pa.Table, extractor: TextExtractor, directory: Path, *, precision: str
+    sentences: pa.Table,
+    extractor: TextExtractor,
+    directory: Path,
+    *,
+    precision: str,
+    cache: FeatureCache | None = None,
 ) -> dict[str, int]:
-    """Write a vector per sentence to `directory`; counts rows, contents, repeats and dimension.
+    """Write a vector per sentence to `directory`; counts rows, contents and what was encoded.
 
     Args:
         sentences: columns item_id, position, sentence; others are not read.
         extractor: what encodes them.
         directory: folder of the feature.
         precision: "float16" or "float32".
+        cache: where vectors are looked for and kept.
 
     Raises:
         DataError: a row is there twice, or a vector is not usable; names extractor and item.
@@ -73,9 +76,19 @@ def embed_sentences(
     rows = distinct_rows(table.append_column("content_key", pa.array(keys, schemas.CONTENT_KEY)))
     texts = rows.table["sentence"].take(pa.array(rows.first_row)).to_pylist()
     # The key is that of the canonical form, so that form is what is encoded.
-    contents = (unicodedata.normalize("NFC", text) for text in texts)
-    vectors = _encode(contents, rows, extractor, precision, "sentences")
-    return _write(vectors, rows, extractor, precision, directory)
+    contents = [unicodedata.normalize("NFC", text) for text in texts]
+    vectors = cached_vectors(
+        rows.keys,
+        lambda places: (contents[place] for place in places),
+        extractor,
+        cache,
+        precision=precision,
+        unit="sentences",
+        item_of=rows.item_of,
+        # Of like length together: what is padded is computed for nothing.
+        order=np.argsort([len(text) for text in contents], kind="stable"),
+    )
+    return _write(vectors, rows, directory)
 
 
 def embed_images(
@@ -85,8 +98,9 @@ def embed_images(
     directory: Path,
     *,
     precision: str,
+    cache: FeatureCache | None = None,
 ) -> dict[str, int]:
-    """Write a vector per picture to `directory`; counts rows, contents, repeats and dimension.
+    """Write a vector per picture to `directory`; counts rows, contents and what was encoded.
 
     Args:
         images: columns item_id, position, content_key.
@@ -94,14 +108,39 @@ def embed_images(
         extractor: what encodes them.
         directory: folder of the feature.
         precision: "float16" or "float32".
+        cache: where vectors are looked for and kept.
 
     Raises:
         DataError: a picture is missing or does not decode, a row is there twice, or a vector is
             not usable; names the item.
     """
     rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
-    vectors = _encode(pictures(rows, raw_images), rows, extractor, precision, "images")
-    return _write(vectors, rows, extractor, precision, directory)
+    vectors = image_vectors(rows, raw_images, extractor, cache, precision=precision)
+    return _write(vectors, rows, directory)
+
+
+def image_vectors(
+    rows: DistinctRows,
+    raw_images: RawImages,
+    extractor: ImageExtractor,
+    cache: FeatureCache | None,
+    *,
+    precision: str,
+) -> Vectors:
+    """Vectors of the distinct pictures.
+
+    Raises:
+        DataError: a picture is missing or does not decode, or a vector is not usable.
+    """
+    return cached_vectors(
+        rows.keys,
+        lambda places: pictures(rows, places, raw_images),
+        extractor,
+        cache,
+        precision=precision,
+        unit="images",
+        item_of=rows.item_of,
+    )
 
 
 def distinct_rows(table: pa.Table) -> DistinctRows:
@@ -128,90 +167,52 @@ def distinct_rows(table: pa.Table) -> DistinctRows:
     return DistinctRows(table, keys, first_row, content_of_row)
 
 
-def pictures(rows: DistinctRows, raw_images: RawImages) -> Iterator[Image]:
-    """The decoded picture of each distinct content, one at a time.
+def pictures(rows: DistinctRows, places: IntArray, raw_images: RawImages) -> Iterator[Image]:
+    """The decoded pictures at some places of `rows.keys`, ascending, one at a time.
 
     Raises:
         DataError: a picture is not there or does not decode.
     """
-    for content, (key, data) in enumerate(raw_images.iterate(rows.keys)):
+    drawn = raw_images.iterate([rows.keys[place] for place in places])
+    for place, (key, data) in zip(places.tolist(), drawn, strict=True):
         try:
             yield decode_image(data)
         except ImageError as error:
             raise DataError(
-                f"picture {key.hex()} of item '{rows.item_of(content)}': {error.reason}; "
+                f"picture {key.hex()} of item '{rows.item_of(place)}': {error.reason}; "
                 "run the clean stage again"
             ) from error
 
 
-def checked(vectors: FloatArray, count: int, extractor: Extractor[Any], item: str) -> FloatArray:
-    """The vectors, if there are `count` of the promised dimension.
-
-    Raises:
-        DataError: there are not; names the extractor and the item they begin with.
-    """
-    if vectors.shape != (count, extractor.dim):
-        raise DataError(
-            f"extractor {extractor.fingerprint.extractor}: found vectors of shape {vectors.shape}, "
-            f"expected {(count, extractor.dim)}, from item '{item}' on; correct the extractor"
-        )
-    return vectors
-
-
-def _encode(
-    contents: Iterator[T],
-    rows: DistinctRows,
-    extractor: Extractor[T],
-    precision: str,
-    unit: str,
-) -> npt.NDArray[Any]:
-    started = time.perf_counter()
-    total, name = len(rows.keys), extractor.fingerprint.extractor
-    kept = np.empty((total, extractor.dim), np.dtype(precision))
-    drawn = iter(progress(contents, total=total, unit=unit, desc=name))
-    for start in range(0, total, _CONTENTS_PER_CALL):
-        count = min(_CONTENTS_PER_CALL, total - start)
-        vectors = extractor.encode(islice(drawn, count))
-        usable = checked(vectors, count, extractor, rows.item_of(start))
-        # What a half cannot hold becomes infinite, which is refused below.
-        with np.errstate(over="ignore"):
-            kept[start : start + count] = usable
-    unusable = np.flatnonzero(~np.isfinite(kept).all(1))
-    if unusable.size:
-        item = rows.item_of(int(unusable[0]))
-        raise DataError(
-            f"extractor {name}: {unusable.size} vectors are not finite in {precision} (first: item "
-            f"'{item}'); look at that item's content, or keep the feature as float32"
-        )
-    seconds = time.perf_counter() - started
-    rate = total / max(seconds, 1e-9)
-    logger.info("%s: encoded %s %s in %.1f s (%.0f/s)", name, f"{total:,}", unit, seconds, rate)
-    return kept
-
-
-def _write(
-    vectors: npt.NDArray[Any],
-    rows: DistinctRows,
-    extractor: Extractor[Any],
-    precision: str,
-    directory: Path,
-) -> dict[str, int]:
-    schema = schemas.features(extractor.dim, _PRECISIONS[precision]).with_metadata(
-        {schemas.FINGERPRINT_KEY: extractor.fingerprint.kept_as(precision).to_json()}
+def _write(vectors: Vectors, rows: DistinctRows, directory: Path) -> dict[str, int]:
+    fingerprint, dim = vectors.fingerprint, vectors.fingerprint.dim
+    schema = schemas.features(dim, pa.from_numpy_dtype(vectors.values.dtype)).with_metadata(
+        {
+            schemas.FINGERPRINT_KEY: fingerprint.to_json(),
+            schemas.LIBRARIES_KEY: canonical_json(dict(vectors.libraries)),
+        }
     )
     keyed = rows.table.select(["item_id", "position", "content_key"])
     with PartWriter(directory, schema) as writer:
         for start in range(0, keyed.num_rows, _ROWS_PER_WRITE):
-            chosen = vectors[rows.content_of_row[start : start + _ROWS_PER_WRITE]]
+            chosen = vectors.values[rows.content_of_row[start : start + _ROWS_PER_WRITE]]
             embedding = pa.FixedSizeListArray.from_arrays(
                 pa.array(chosen.reshape(-1)), type=schema.field("embedding").type
             )
             part = keyed.slice(start, _ROWS_PER_WRITE).append_column("embedding", embedding)
             writer.write(part)
     num_rows, num_contents = keyed.num_rows, len(rows.keys)
+    # Beside the folder and in git: what any commit's features were made with.
+    described = {
+        "fingerprint": asdict(fingerprint),
+        "rows": num_rows,
+        "contents": num_contents,
+    }
+    write_json(described, directory.with_name(f"{directory.name}.json"))
     return {
         "rows": num_rows,
         "contents": num_contents,
         "repeats": num_rows - num_contents,
-        "dim": extractor.dim,
+        "encoded": vectors.num_encoded,
+        "dim": dim,
     }

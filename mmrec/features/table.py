@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from mmrec import schemas
-from mmrec.io import DataError, PartWriter, open_parquet, part_files, read_table
-
-_ROWS_PER_CHECK: Final = 65_536
+from mmrec.io import DataError, PartWriter, check_schema, open_parquet, part_files
 
 
 @dataclass(frozen=True)
@@ -81,15 +80,14 @@ def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
         DataError: the feature has an item that `items` has not, a row twice, parts of two
             extractors, or a vector that is null or not finite.
     """
-    table = read_table(directory, _schema_of(directory))
-    item_index = _item_index(table["item_id"], items, directory)
-    position = table["position"].to_numpy()
+    schema = _schema_of(directory)
+    places, vectors = _read(directory, schema)
+    item_index = _item_index(places["item_id"], items, directory)
+    position = places["position"].to_numpy()
     order = np.lexsort((position, item_index))
-    _refuse_repeats(table, item_index[order], position[order], order, directory)
-    vectors = _vectors(table, directory)
+    _refuse_repeats(places, item_index[order], position[order], order, directory)
     if (np.diff(order) != 1).any():
         vectors = vectors[order]
-    vectors = np.require(vectors, requirements="W")
     counts = np.bincount(item_index, minlength=items.num_rows + 1)
     return FeatureTable(torch.from_numpy(vectors), _offsets(torch.from_numpy(counts)))
 
@@ -162,16 +160,45 @@ def _refuse_repeats(
         )
 
 
-def _vectors(table: pa.Table, directory: Path) -> npt.NDArray[Any]:
-    column = table["embedding"].combine_chunks()
-    # Flattening would drop null rows and shift all later ones: reading has refused nulls.
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    vectors: npt.NDArray[Any] = values.reshape(table.num_rows, column.type.list_size)
-    for start in range(0, len(vectors), _ROWS_PER_CHECK):
-        finite = np.isfinite(vectors[start : start + _ROWS_PER_CHECK]).all(1)
-        if not finite.all():
-            item = table["item_id"][start + int(np.argmin(finite))].as_py()
-            raise DataError(
-                f"{directory}: item '{item}' has a vector that is not finite; embed again"
-            )
+def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any]]:
+    """Items and positions, and the vectors [R, d]; in memory once, and a row group more."""
+    kind = schema.field("embedding").type
+    files = part_files(directory)
+    num_rows = 0
+    for path in files:
+        with open_parquet(path) as file:
+            num_rows += file.metadata.num_rows
+    vectors = np.empty((num_rows, kind.list_size), kind.value_type.to_pandas_dtype())
+    places, end = [], 0
+    for path in files:
+        with open_parquet(path) as file:
+            check_schema(file.schema_arrow, schema, path)
+            for group in range(file.num_row_groups):
+                rows = _row_group(file, group, path)
+                values = _values(rows, path)
+                vectors[end : end + len(values)] = values
+                end += len(values)
+                places.append(rows.select(["item_id", "position"]))
+    empty = schema.empty_table().select(["item_id", "position"])
+    return pa.concat_tables([empty, *places]), vectors
+
+
+def _row_group(file: pq.ParquetFile, group: int, path: Path) -> pa.Table:
+    try:
+        return file.read_row_group(group, columns=["item_id", "position", "embedding"])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: damaged ({error}); delete it and embed again") from None
+
+
+def _values(rows: pa.Table, path: Path) -> npt.NDArray[Any]:
+    column = rows["embedding"].combine_chunks()
+    # Flattening would drop null rows and shift all later ones.
+    if column.null_count or column.values.null_count:
+        raise DataError(f"{path}: an embedding is null; embed again")
+    values = column.values.to_numpy(zero_copy_only=False)
+    vectors: npt.NDArray[Any] = values.reshape(len(rows), column.type.list_size)
+    finite = np.isfinite(vectors).all(1)
+    if not finite.all():
+        item = rows["item_id"][int(np.argmin(finite))].as_py()
+        raise DataError(f"{path}: item '{item}' has a vector that is not finite; embed again")
     return vectors

@@ -74,27 +74,14 @@ def fit(
     torch.manual_seed(derive_seed(seed, stage, "initial weights"))
     recommender = build_for(params, data, stage)
     if weights:
-        report = load_pretrained(recommender, weights)
-        logger.info(
-            "pre-trained parameters: %d loaded; fresh: %s; unused: %s",
-            len(report.loaded),
-            _names(report.fresh),
-            _names(report.unused),
-        )
+        _start_from(recommender, weights)
     device = choose_device()
     objective = build_objective(params, recommender, stage=stage).to(device)
     sequences, held_out = _samples(data, settings)
     length = max_sequence_length(params)
     result = train(
         objective,
-        TrainingBatches(
-            sequences.to(device),
-            batching=settings.batching,
-            max_sequence_length=length,
-            window_overlap=settings.window_overlap,
-            batch_size=settings.batch_size,
-            seed=derive_seed(seed, stage),
-        ),
+        _batches(sequences.to(device), settings, length, derive_seed(seed, stage)),
         _validator(recommender, held_out, settings, length, mask_history=mask_history),
         epochs=settings.epochs,
         patience=settings.patience,
@@ -119,6 +106,29 @@ def fit(
         f"validation {settings.metric}": result.best_metric,
     }
     return recommender, record
+
+
+def _start_from(recommender: SequenceRecommender, weights: Mapping[str, Tensor]) -> None:
+    report = load_pretrained(recommender, weights)
+    logger.info(
+        "pre-trained parameters: %d loaded; fresh: %s; unused: %s",
+        len(report.loaded),
+        _names(report.fresh),
+        _names(report.unused),
+    )
+
+
+def _batches(
+    sequences: Sequences, settings: TrainingParams, length: int, seed: int
+) -> TrainingBatches:
+    return TrainingBatches(
+        sequences,
+        batching=settings.batching,
+        max_sequence_length=length,
+        window_overlap=settings.window_overlap,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
 
 
 def _samples(data: RunData, settings: TrainingParams) -> tuple[Sequences, HeldOut]:

@@ -28,6 +28,7 @@ CLIP = {"model": str(ROOT / "mmrec" / "demo" / "clip"), "pretrained": None}
 IDS = ["a.1", "b 2", "日本", "d/4", "e", "f", "g", "h"]
 
 DATASET: dict[str, Any] = {
+    "crawl": None,
     "clean": {
         "text_fields": ["title", "about"],
         "max_sentences": 3,
@@ -87,6 +88,7 @@ def params() -> dict[str, Any]:
             "texts": ["about"],
             "image_files": "pictures",
             "image_folder": None,
+            "image_urls": None,
         },
     }
     sequences = {"name": "sequences", "file": "plain.txt"}
@@ -200,6 +202,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     checked = write_params(params(), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("MMREC_CACHE", str(folder / "cache"))
         reads = request.config.stash[READS] = Reads(checked, patch)
         for stage, keys in (
             ("crawl", ("shop", "plain")),

@@ -1,0 +1,105 @@
+"""`python -m mmrec.features.cache stats | compact | prune | push | pull`: look after the cache."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from mmrec.features.cache import maintenance
+from mmrec.features.cache.place import FeatureCache, open_cache
+from mmrec.features.cache.remote import RemoteCache
+from mmrec.io import DataError
+
+
+def main() -> None:
+    """Run one command on the cache of the project in this folder."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    parser = argparse.ArgumentParser(prog="python -m mmrec.features.cache", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("stats", help="what is held, for what, how large")
+    commands.add_parser("compact", help="join small files")
+    prune = commands.add_parser("prune", help="delete what no branch, tag or experiment refers to")
+    prune.add_argument("--delete", action="store_true", help="delete; without it, only say what")
+    commands.add_parser("push", help="bring what is new to the DVC remote")
+    commands.add_parser("pull", help="bring everything from the DVC remote")
+    arguments = parser.parse_args()
+    try:
+        cache = open_cache(Path())
+        match arguments.command:
+            case "stats":
+                _stats(cache)
+            case "compact":
+                _compact(cache)
+            case "prune":
+                _prune(cache, delete=arguments.delete)
+            case "push":
+                _push(cache)
+            case "pull":
+                _pull(cache)
+    except (DataError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _stats(cache: FeatureCache) -> None:
+    print(f"{cache.root}")
+    for store in maintenance.stats(cache.root):
+        kept = store.fingerprint
+        print(
+            f"\n{store.name}: {store.num_rows:,} vectors in {store.num_segments} files, "
+            f"{store.num_bytes / 1e6:,.1f} MB\n"
+            f"  {kept['extractor']} version {kept['version']}, model {kept['model']}, weights "
+            f"{kept['weights'][:12]}\n"
+            f"  {kept['dim']} × {kept['precision']}, normalised: {kept['normalize']}, pooling: "
+            f"{kept['pooling']}\n"
+            f"  preprocessing: {kept['preprocessing']}\n"
+            f"  made with {json.dumps(store.libraries)}"
+        )
+
+
+def _compact(cache: FeatureCache) -> None:
+    for store in maintenance.stores(cache.root):
+        print(f"{store.name}: {maintenance.compact(store)} files fewer")
+
+
+def _prune(cache: FeatureCache, *, delete: bool) -> None:
+    dead = maintenance.dead_stores(cache.root, maintenance.live_digests(Path()))
+    for store in dead:
+        if delete:
+            maintenance.remove(store)
+        print(f"{store.name}: {'deleted' if delete else 'nothing refers to it'}")
+    if dead and not delete:
+        print("nothing was deleted; run again with --delete")
+    elif not dead:
+        print("everything is referred to")
+
+
+def _push(cache: FeatureCache) -> None:
+    remote = _remote(cache)
+    for store in maintenance.stores(cache.root):
+        print(f"{store.name}: {remote.push(store)} files pushed")
+
+
+def _pull(cache: FeatureCache) -> None:
+    remote = _remote(cache)
+    for name in remote.stores():
+        folder = cache.root / name / "segments"
+        folder.mkdir(parents=True, exist_ok=True)
+        print(f"{name}: {remote.pull(name, folder)} files pulled")
+        if not (folder.parent / "fingerprint.json").is_file():
+            remote.describe(name, folder.parent / "fingerprint.json")
+
+
+def _remote(cache: FeatureCache) -> RemoteCache:
+    if cache.remote is None:
+        raise ValueError(
+            "no DVC remote that can list its files, or MMREC_CACHE_REMOTE is off; "
+            "`dvc remote add --default <name> <url>` adds one"
+        )
+    return cache.remote
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""All vectors of one fingerprint: look up, read, append."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mmrec import schemas
+from mmrec.features.cache.index import KeyIndex, load_index
+from mmrec.features.cache.segments import (
+    KeyArray,
+    VectorArray,
+    read_keys,
+    read_rows,
+    remove_abandoned,
+    segment_files,
+    segment_schema,
+    write_segment,
+)
+from mmrec.features.extractor import Fingerprint
+from mmrec.io import DataError, read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = "fingerprint.json"
+
+
+class SecondLevel(Protocol):
+    """Where others' segments can be fetched from."""
+
+    def fetch(self, store: str, keys: KeyArray, folder: Path) -> int:
+        """Bring the segments that hold any of the keys into `folder`; returns how many."""
+        ...
+
+
+class FeatureStore:
+    """Vectors by content key, in immutable segments that any number of writers may add to.
+
+    A lost, damaged or foreign segment costs its vectors and nothing else: it is set aside, and
+    its contents count as not encoded.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        fingerprint: Fingerprint,
+        libraries: Mapping[str, str],
+        *,
+        second_level: SecondLevel | None = None,
+    ) -> None:
+        """Open the store of a fingerprint, making it if there is none.
+
+        Args:
+            root: folder of the whole cache.
+            fingerprint: of the vectors as they are kept.
+            libraries: versions in use, recorded beside the fingerprint.
+            second_level: where to look for what is not here.
+        """
+        self.name = f"{fingerprint.extractor}-{fingerprint.digest()[:16]}"
+        self.folder = root / self.name
+        self._second_level = second_level
+        self._fingerprint = fingerprint.to_json().encode()
+        self._schema = segment_schema(fingerprint.dim, fingerprint.precision)
+        self._metadata = {
+            schemas.FINGERPRINT_KEY: self._fingerprint,
+            schemas.LIBRARIES_KEY: json.dumps(dict(libraries), sort_keys=True).encode(),
+        }
+        self.segments_folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / DESCRIPTION).is_file():
+            described = {
+                "fingerprint": json.loads(self._fingerprint),
+                "libraries": dict(libraries),
+            }
+            write_json(described, self.folder / DESCRIPTION)
+        self.libraries: dict[str, str] = read_json(self.folder / DESCRIPTION)["libraries"]
+        """Versions that the store was begun with."""
+        self._indices = self._open()
+
+    @property
+    def segments_folder(self) -> Path:
+        """Folder of the segments."""
+        return self.folder / "segments"
+
+    def __len__(self) -> int:
+        """Contents held here; those in two indices count twice."""
+        return sum(len(index.keys) for index in self._indices)
+
+    def fill(self, keys: KeyArray, vectors: VectorArray) -> npt.NDArray[np.bool_]:
+        """Write the vectors of the keys that are known into `vectors`; says which are.
+
+        Args:
+            keys: [n] distinct, ascending.
+            vectors: [n, d]; rows of unknown keys are left as they are.
+
+        Returns:
+            [n] whether the key is known.
+        """
+        known = self._fill(keys, vectors)
+        if self._second_level is not None and not known.all():
+            fetched = self._second_level.fetch(self.name, keys[~known], self.segments_folder)
+            if fetched:
+                self._indices = self._open()
+                missing = np.flatnonzero(~known)
+                brought = vectors[missing]
+                known[missing] = self._fill(keys[missing], brought)
+                vectors[missing] = brought
+        return known
+
+    def append(self, keys: KeyArray, vectors: VectorArray) -> None:
+        """Add vectors, durably: when this returns, they survive the end of the process."""
+        if len(keys):
+            write_segment(self.segments_folder, keys, vectors, self._metadata)
+
+    def _open(self) -> list[KeyIndex]:
+        remove_abandoned(self.segments_folder)
+        names = [path.name for path in segment_files(self.segments_folder)]
+        return load_index(self.folder / "index", names, self._keys_of)
+
+    def _keys_of(self, name: str) -> KeyArray | None:
+        path = self.segments_folder / name
+        try:
+            return read_keys(path, self._fingerprint, self._schema)
+        except DataError as error:
+            self._set_aside(path, error)
+            return None
+
+    def _fill(self, keys: KeyArray, vectors: VectorArray) -> npt.NDArray[np.bool_]:
+        known = np.zeros(len(keys), bool)
+        for index in self._indices:
+            rows = index.find(keys)
+            rows[known] = -1
+            wanted = np.flatnonzero(rows >= 0)
+            segments = index.segment_of(rows[wanted])
+            for segment in np.unique(segments):
+                places = wanted[segments == segment]
+                within = rows[places] - index.starts[segment]
+                found = self._rows_of(index.segments[segment], within)
+                if found is not None:
+                    vectors[places] = found
+                    known[places] = True
+        return known
+
+    def _rows_of(self, name: str, rows: npt.NDArray[np.int64]) -> VectorArray | None:
+        path = self.segments_folder / name
+        try:
+            found = read_rows(path, rows, self._schema)
+        except DataError as error:
+            self._set_aside(path, error)
+            return None
+        if np.isfinite(found).all():
+            return found
+        self._set_aside(path, DataError(f"{path}: holds vectors that are not finite"))
+        return None
+
+    def _set_aside(self, path: Path, error: DataError) -> None:
+        aside = self.folder / "damaged" / path.name
+        aside.parent.mkdir(exist_ok=True)
+        try:
+            path.replace(aside)
+        except FileNotFoundError:
+            return  # another process has moved it, or pruned the store
+        logger.warning("%s; moved to %s, its contents are encoded again", error, aside)

@@ -1,0 +1,144 @@
+"""An extractor whose model is loaded only if there is something to encode.
+
+Its fingerprint is remembered from the last time the model was loaded, for as long as its files,
+its settings, the libraries and the code of the extractors are as they were then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from hashlib import blake2b
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from mmrec.features.extractor import Extractor, Fingerprint, FloatArray, canonical_json
+from mmrec.features.hub import PACKAGE_PREFIX, WeightsError, package_model_folder
+from mmrec.io import DataError, write_json
+
+T = TypeVar("T")
+
+_FILE_SETTINGS = ("model", "pretrained", "checkpoint", "tokenizer")
+_LIBRARIES = frozenset(
+    {"open-clip-torch", "sentence-transformers", "timm", "tokenizers", "torch", "transformers"}
+)
+
+
+class LazyExtractor(Generic[T]):
+    """Knows its fingerprint, and loads its model when it first encodes."""
+
+    level: Literal["vector"] = "vector"
+
+    def __init__(
+        self,
+        fingerprint: Fingerprint,
+        libraries: Mapping[str, str],
+        build: Callable[[], Extractor[T]],
+    ) -> None:
+        """Remember how to load the model; `build` must give an extractor of `fingerprint`."""
+        self.fingerprint = fingerprint
+        self.libraries = libraries
+        self.dim = fingerprint.dim
+        self._build = build
+
+    def encode(self, contents: Iterable[T]) -> FloatArray:
+        """Vectors [n, dim] in the order of the contents.
+
+        Raises:
+            DataError: the model is not the one that was remembered.
+        """
+        return self._loaded.encode(contents)
+
+    @cached_property
+    def _loaded(self) -> Extractor[T]:
+        extractor = self._build()
+        if extractor.fingerprint != self.fingerprint:
+            raise DataError(
+                f"extractor {self.fingerprint.extractor}: the model changed while it was in use; "
+                "run the stage again"
+            )
+        return extractor
+
+
+def remembered(
+    settings: Mapping[str, object], build: Callable[[], Extractor[T]], memory: Path
+) -> Extractor[T]:
+    """The extractor of some settings, its model loaded only if it is not known or is needed.
+
+    Args:
+        settings: resolved params of the extractor, which say where its files are.
+        build: loads the model.
+        memory: folder of remembered fingerprints.
+    """
+    files = _files(settings)
+    if files is None:
+        return build()
+    path = memory / f"{_signature(settings, files)}.json"
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text())
+        return LazyExtractor(Fingerprint(**kept["fingerprint"]), kept["libraries"], build)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not remembered, or by code that is no more
+    extractor = build()
+    kept = {
+        "fingerprint": asdict(extractor.fingerprint),
+        "libraries": dict(extractor.libraries),
+    }
+    write_json(kept, path)
+    return extractor
+
+
+def _files(settings: Mapping[str, object]) -> list[Path] | None:
+    """Files of a model, its tokenizer and whatever else it reads.
+
+    None if one of them comes from the hub, where a name may mean other files tomorrow.
+    """
+    found: list[Path] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            inner = _files(value) if "model" in value else []
+        elif name in _FILE_SETTINGS and value is not None:
+            inner = _local_files(str(value))
+        else:
+            inner = []
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def _local_files(model: str) -> list[Path] | None:
+    if model.startswith(PACKAGE_PREFIX):
+        try:
+            folder = package_model_folder(model)
+        except WeightsError:
+            return None  # building it says what is wrong
+    else:
+        folder = Path(model.removeprefix("local-dir:"))
+    if folder.is_file():
+        return [folder]
+    return sorted(path for path in folder.rglob("*") if path.is_file()) or None
+
+
+def _file_signature(path: Path) -> str:
+    stat = path.stat()
+    return f"{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+
+
+def _signature(settings: Mapping[str, object], files: list[Path]) -> str:
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    versions = {
+        found.name: found.version
+        for found in distributions()
+        if found.name.lower().replace("_", "-") in _LIBRARIES
+    }
+    parts = [
+        canonical_json(settings),
+        canonical_json(versions),
+        *map(_file_signature, sorted(files)),
+        *(blake2b(path.read_bytes()).hexdigest() for path in code),
+    ]
+    return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

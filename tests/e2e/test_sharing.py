@@ -1,0 +1,83 @@
+"""Two clones and a remote: what one has encoded, the other does not, with another catalogue too."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.workspace import dvc_environment, make_workspace, repro
+from mmrec.io import read_json
+from tests.e2e.test_demo_pipeline import ran, small_params, text_of
+
+TARGETS = ("embed_text@demo-sentences", "embed_image@demo-clip_image")
+
+
+def params(max_sentences: int) -> Any:
+    data = small_params()
+    data["datasets"]["demo"]["source"] |= {"num_items": 100, "num_users": 60}
+    data["datasets"]["demo"]["clean"]["max_sentences"] = max_sentences
+    clip = {"name": "open_clip_text", "model": "mmrec/demo/clip", "pretrained": None}
+    for entry in data["embed"]["text"].values():
+        entry["extractor"] = {**clip, "normalize": True}
+    return data
+
+
+def clone(folder: Path, remote: Path, max_sentences: int) -> Path:
+    made = make_workspace(folder, text_of(params(max_sentences)), {})
+    run(made, "dvc", "remote", "add", "--quiet", "--default", "team", str(remote))
+    return made
+
+
+def run(folder: Path, *module: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *module],
+        cwd=folder,
+        env=dvc_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def encoded(output: str) -> list[int]:
+    return [int(n.replace(",", "")) for n in re.findall(r"encoded ([\d,]+)", output)]
+
+
+@pytest.fixture(scope="module")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("team")
+    made = clone(folder / "alice", folder / "remote", 2)
+    first = encoded(repro(made, *TARGETS))
+    assert len(first) == 2
+    assert min(first) > 50
+    run(made, "dvc", "push", "--run-cache")
+    assert "files pushed" in run(made, "mmrec.features.cache", "push")
+    return made
+
+
+def test_a_teammate_runs_nothing_that_was_shared(alice: Path, tmp_path: Path) -> None:
+    bob = clone(tmp_path / "bob", alice.parent / "remote", 2)
+    (bob / "dvc.lock").write_bytes((alice / "dvc.lock").read_bytes())
+    assert ran(repro(bob, "--pull", "--allow-missing", *TARGETS)) == set()
+
+
+def test_a_teammate_with_more_sentences_encodes_only_those(alice: Path, tmp_path: Path) -> None:
+    carol = clone(tmp_path / "carol", alice.parent / "remote", 10)
+    num_pictures, num_sentences = sorted(encoded(repro(carol, *TARGETS)))
+    feature = Path("data", "datasets", "demo", "features", "sentences.json")
+    contents = [read_json(folder / feature)["contents"] for folder in (alice, carol)]
+    assert num_pictures == 0
+    assert num_sentences == contents[1] - contents[0] > 0
+
+
+def test_a_comment_in_the_code_runs_the_stage_and_encodes_nothing(alice: Path) -> None:
+    path = alice / "mmrec" / "features" / "run.py"
+    path.write_text(path.read_text() + "\n# A comment.\n")
+    assert encoded(repro(alice, *TARGETS)) == [0, 0]

@@ -1,0 +1,103 @@
+"""Statistics, compaction and pruning."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmrec.features.cache.maintenance import (
+    compact,
+    dead_stores,
+    live_digests,
+    remove,
+    stats,
+    stores,
+)
+from mmrec.features.cache.store import FeatureStore
+from mmrec.features.extractor import Fingerprint
+from mmrec.io import DataError
+from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
+
+OTHER = Fingerprint(**{**asdict(FINGERPRINT), "version": 2})
+
+
+def fill(root: Path, pieces: int) -> None:
+    for piece in range(pieces):
+        numbers = range(piece * 8, piece * 8 + 10)  # two of each piece are in the next one, too
+        open_store(root).append(keys_of(numbers), vectors_of(keys_of(numbers)))
+
+
+def test_stats_say_what_is_held_for_what(tmp_path: Path) -> None:
+    fill(tmp_path, 3)
+    (found,) = stats(tmp_path)
+    assert (found.num_segments, found.num_rows) == (3, 30)
+    assert Fingerprint(**found.fingerprint) == FINGERPRINT
+    assert found.libraries == {"torch": "1"}
+    assert found.num_bytes > 30 * (16 + 12)
+
+
+def test_compaction_keeps_every_vector_once(tmp_path: Path) -> None:
+    fill(tmp_path, 5)
+    assert compact(stores(tmp_path)[0]) == 4
+    (found,) = stats(tmp_path)
+    assert (found.num_segments, found.num_rows) == (1, 42)
+    keys = np.sort(keys_of(range(42)))
+    vectors = np.zeros((42, FINGERPRINT.dim), np.float16)
+    assert open_store(tmp_path).fill(keys, vectors).all()
+    assert (vectors == vectors_of(keys)).all()
+    assert compact(stores(tmp_path)[0]) == 0
+
+
+def test_a_reader_opened_before_compaction_loses_nothing_but_time(tmp_path: Path) -> None:
+    fill(tmp_path, 5)
+    reader = open_store(tmp_path)
+    compact(stores(tmp_path)[0])
+    keys = np.sort(keys_of(range(42)))
+    vectors = np.zeros((42, FINGERPRINT.dim), np.float16)
+    known = reader.fill(keys, vectors)
+    assert (vectors[known] == vectors_of(keys[known])).all()
+    assert open_store(tmp_path).fill(keys, vectors).all()
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def describe(project: Path, fingerprint: Fingerprint) -> None:
+    path = project / "data" / "datasets" / "shop" / "features" / "text.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"fingerprint": asdict(fingerprint), "rows": 1, "contents": 1}))
+
+
+def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(tmp_path: Path) -> None:
+    project, root = tmp_path / "project", tmp_path / "cache"
+    third = Fingerprint(**{**asdict(FINGERPRINT), "version": 3})
+    for fingerprint in (FINGERPRINT, OTHER, third):
+        FeatureStore(root, fingerprint, {})
+    project.mkdir()
+    git(project, "init", "--quiet", "--initial-branch=main")
+    describe(project, FINGERPRINT)
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "-m", "one")
+    git(project, "checkout", "--quiet", "-b", "trial")
+    describe(project, OTHER)
+    git(project, "commit", "--quiet", "-a", "-m", "two")
+    git(project, "checkout", "--quiet", "main")
+    (dead,) = dead_stores(root, live_digests(project))
+    assert dead.name.endswith(third.digest()[:16])
+    describe(project, third)
+    assert dead_stores(root, live_digests(project)) == []
+    git(project, "checkout", "--quiet", ".")
+    remove(dead)
+    assert len(stores(root)) == 2
+
+
+def test_pruning_needs_the_history(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="git log failed"):
+        live_digests(tmp_path)

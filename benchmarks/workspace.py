@@ -26,7 +26,8 @@ def make_workspace(
     """
     listing = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listing.split("\0")):
-        if name.startswith("data/runs/") or name in {"dvc.lock", "params.yaml"}:
+        results = name.startswith(("data/datasets/", "data/runs/"))
+        if results or name in {"dvc.lock", "params.yaml"}:
             continue
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -116,8 +116,5 @@ def test_small_text_results_are_kept_in_git_and_everything_else_is_cached() -> N
         for kind in ("metrics", "plots"):
             for entry in body(name).get(kind, []):
                 assert next(iter(entry.values()))["cache"] is False
-        for out in body(name).get("outs", []):
-            if not isinstance(out, str):
-                ((path, options),) = out.items()
-                assert path.endswith(".json")
-                assert options == {"cache": False}
+        # DVC keeps no run record of a stage with an out that is neither cached nor a metric.
+        assert all(isinstance(out, str) for out in body(name).get("outs", []))

@@ -117,7 +117,7 @@ class TokenStates:
 class TokenExtractor(Protocol[T_contra]):
     """A frozen model that turns each content into the states of its tokens.
 
-    States depend on their content alone, as the vectors of an `Extractor` do.
+    States depend on their content alone, to the last bits of a float.
     """
 
     @property

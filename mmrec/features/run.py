@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.data.images import ImageError, RawImages, decode_image
 from mmrec.features.cache.place import FeatureCache
+from mmrec.features.cache.store import store_name
 from mmrec.features.canonical import IntArray
 from mmrec.features.encode import Vectors, cached_vectors
 from mmrec.features.extractor import canonical_json
@@ -202,11 +203,13 @@ def _write(vectors: Vectors, rows: DistinctRows, directory: Path) -> dict[str, i
             part = keyed.slice(start, _ROWS_PER_WRITE).append_column("embedding", embedding)
             writer.write(part)
     num_rows, num_contents = keyed.num_rows, len(rows.keys)
-    # Beside the folder and in git: what any commit's features were made with.
+    # Beside the folder and in git: where the vectors of any commit's features are kept.
     described = {
-        "fingerprint": asdict(fingerprint),
         "rows": num_rows,
         "contents": num_contents,
+        "dim": dim,
+        # Pictures are kept as float32 for keywords, too, and features are rounded from there.
+        "stores": [store_name(fingerprint.kept_as(name)) for name in ("float16", "float32")],
     }
     write_json(described, directory.with_name(f"{directory.name}.json"))
     return {

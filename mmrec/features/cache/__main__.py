@@ -65,7 +65,7 @@ def _compact(cache: FeatureCache) -> None:
 
 
 def _prune(cache: FeatureCache, *, delete: bool) -> None:
-    dead = maintenance.dead_stores(cache.root, maintenance.live_digests(Path()))
+    dead = maintenance.dead_stores(cache.root, maintenance.live_stores(Path()))
     for store in dead:
         if delete:
             maintenance.remove(store)

@@ -21,7 +21,6 @@ from mmrec.features.cache.segments import (
     write_segment,
 )
 from mmrec.features.cache.store import DESCRIPTION
-from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError, open_parquet, read_json
 
 logger = logging.getLogger(__name__)
@@ -110,35 +109,25 @@ def compact(store: Path) -> int:
     return len(small) - len(written)
 
 
-def live_digests(project: Path) -> set[str]:
-    """Digests of the fingerprints that any commit, experiment or the working tree refers to.
+def live_stores(project: Path) -> set[str]:
+    """Names of the stores that any commit, experiment or the working tree refers to.
 
     Raises:
         DataError: the folder is no git repository, so it cannot be known.
     """
-    found = set()
+    found: set[str] = set()
     for text in _described_in_git(project):
         try:
-            kept = json.loads(text)["fingerprint"]
+            found.update(json.loads(text)["stores"])
         except (ValueError, KeyError, TypeError):
             continue  # another file of this name, or of another time
-        # Images are kept as float32 for keywords as well, and features are rounded from there.
-        for precision in ("float16", "float32"):
-            try:
-                found.add(Fingerprint(**{**kept, "precision": precision}).digest())
-            except TypeError:
-                break  # of another version of the fingerprint: nothing here can be of it
     return found
 
 
 def dead_stores(root: Path, live: Iterable[str]) -> list[Path]:
-    """Stores whose fingerprint is not among the live ones."""
+    """Stores that are not among the live ones."""
     alive = set(live)
-    return [
-        store
-        for store in stores(root)
-        if Fingerprint(**read_json(store / DESCRIPTION)["fingerprint"]).digest() not in alive
-    ]
+    return [store for store in stores(root) if store.name not in alive]
 
 
 def remove(store: Path) -> None:

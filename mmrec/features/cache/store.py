@@ -39,6 +39,11 @@ class SecondLevel(Protocol):
         ...
 
 
+def store_name(fingerprint: Fingerprint) -> str:
+    """Folder of a fingerprint's vectors, the same in every cache."""
+    return f"{fingerprint.extractor}-{fingerprint.digest()[:16]}"
+
+
 class FeatureStore:
     """Vectors by content key, in immutable segments that any number of writers may add to.
 
@@ -62,7 +67,7 @@ class FeatureStore:
             libraries: versions in use, recorded beside the fingerprint.
             second_level: where to look for what is not here.
         """
-        self.name = f"{fingerprint.extractor}-{fingerprint.digest()[:16]}"
+        self.name = store_name(fingerprint)
         self.folder = root / self.name
         self._second_level = second_level
         self._fingerprint = fingerprint.to_json().encode()

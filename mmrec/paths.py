@@ -124,6 +124,11 @@ class DatasetPaths:
         """Counts of the keyword stage."""
         return self.root / "keywords" / "summary.json"
 
+    @property
+    def keywords_stores(self) -> Path:
+        """Where the vectors behind the keywords are kept."""
+        return self.root / "keywords.json"
+
     def features(self, feature: str) -> Path:
         """Folder of one feature's parts."""
         return self.root / "features" / feature

@@ -222,6 +222,11 @@ class Paths:
         """Work in progress of trainings that were interrupted: not an artefact, not in git."""
         return self.root / ".mmrec" / "checkpoints"
 
+    @property
+    def verdicts(self) -> Path:
+        """Which pictures decode: not an artefact, not in git."""
+        return self.root / ".mmrec" / "decoded"
+
     def downloads(self, dataset: str) -> Path:
         """What a dataset's crawl has fetched so far: not an artefact, not in git."""
         return self.root / ".mmrec" / "crawl" / dataset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mmrec import schemas
@@ -19,17 +20,15 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the pictures of entry `key` of `embed.image`."""
     from mmrec.data.images import RawImages
     from mmrec.features.cache.place import open_cache
+    from mmrec.features.executor import choose_executor
     from mmrec.features.lazy import remembered
     from mmrec.features.run import embed_images
 
     settings = entry(params.embed.image, key, "embed.image")
     dataset = paths.dataset(settings.dataset)
     cache = open_cache(paths.root)
-    extractor = remembered(
-        settings.extractor.model_dump(),
-        lambda: _load(settings.extractor),
-        cache.root / "fingerprints",
-    )
+    load = partial(_load, settings.extractor)
+    extractor = remembered(settings.extractor.model_dump(), load, cache.root / "fingerprints")
     return embed_images(
         read_table(dataset.images, schemas.IMAGES),
         RawImages(dataset.raw_images),
@@ -37,6 +36,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         dataset.features(settings.feature),
         precision=settings.precision,
         cache=cache,
+        executor=choose_executor(load),
     )
 
 

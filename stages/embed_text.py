@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mmrec import schemas
@@ -18,17 +19,15 @@ if TYPE_CHECKING:
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the text of entry `key` of `embed.text`."""
     from mmrec.features.cache.place import open_cache
+    from mmrec.features.executor import choose_executor
     from mmrec.features.lazy import remembered
     from mmrec.features.run import embed_sentences
 
     settings = entry(params.embed.text, key, "embed.text")
     dataset = paths.dataset(settings.dataset)
     cache = open_cache(paths.root)
-    extractor = remembered(
-        settings.extractor.model_dump(),
-        lambda: _load(settings.extractor),
-        cache.root / "fingerprints",
-    )
+    load = partial(_load, settings.extractor)
+    extractor = remembered(settings.extractor.model_dump(), load, cache.root / "fingerprints")
     if settings.input == "keywords/keywords.parquet":
         sentences = read_table(dataset.keywords, schemas.KEYWORDS)
     else:
@@ -39,6 +38,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         dataset.features(settings.feature),
         precision=settings.precision,
         cache=cache,
+        executor=choose_executor(load),
     )
 
 

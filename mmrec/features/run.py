@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -13,17 +12,17 @@ import numpy as np
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.data.images import ImageError, RawImages, decode_image
+from mmrec.data.images import RawImages
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.cache.store import store_name
 from mmrec.features.canonical import IntArray
 from mmrec.features.encode import Vectors, cached_vectors
+from mmrec.features.executor import LOCAL, Executor
 from mmrec.features.extractor import canonical_json
+from mmrec.features.raw_pictures import decoded, raw_pictures
 from mmrec.io import DataError, PartWriter, sentence_key, write_json
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from mmrec.features.extractor import ImageExtractor, TextExtractor
 
 T = TypeVar("T")
@@ -59,6 +58,7 @@ def embed_sentences(
     *,
     precision: str,
     cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
 ) -> dict[str, int]:
     """Write a vector per sentence to `directory`; counts rows, contents and what was encoded.
 
@@ -68,6 +68,7 @@ def embed_sentences(
         directory: folder of the feature.
         precision: "float16" or "float32".
         cache: where vectors are looked for and kept.
+        executor: who encodes.
 
     Raises:
         DataError: a row is there twice, or a vector is not usable; names extractor and item.
@@ -88,6 +89,7 @@ def embed_sentences(
         item_of=rows.item_of,
         # Of like length together: what is padded is computed for nothing.
         order=np.argsort([len(text) for text in contents], kind="stable"),
+        executor=executor,
     )
     return _write(vectors, rows, directory)
 
@@ -100,23 +102,27 @@ def embed_images(
     *,
     precision: str,
     cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
 ) -> dict[str, int]:
     """Write a vector per picture to `directory`; counts rows, contents and what was encoded.
 
     Args:
         images: columns item_id, position, content_key.
-        raw_images: the bytes behind the content keys; one picture is decoded at a time.
+        raw_images: the bytes behind the content keys; few pictures are decoded at a time.
         extractor: what encodes them.
         directory: folder of the feature.
         precision: "float16" or "float32".
         cache: where vectors are looked for and kept.
+        executor: who encodes.
 
     Raises:
         DataError: a picture is missing or does not decode, a row is there twice, or a vector is
             not usable; names the item.
     """
     rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
-    vectors = image_vectors(rows, raw_images, extractor, cache, precision=precision)
+    vectors = image_vectors(
+        rows, raw_images, extractor, cache, precision=precision, executor=executor
+    )
     return _write(vectors, rows, directory)
 
 
@@ -127,6 +133,7 @@ def image_vectors(
     cache: FeatureCache | None,
     *,
     precision: str,
+    executor: Executor = LOCAL,
 ) -> Vectors:
     """Vectors of the distinct pictures.
 
@@ -135,12 +142,14 @@ def image_vectors(
     """
     return cached_vectors(
         rows.keys,
-        lambda places: pictures(rows, places, raw_images),
+        lambda places: raw_pictures(rows, places, raw_images),
         extractor,
         cache,
         precision=precision,
         unit="images",
         item_of=rows.item_of,
+        prepare=decoded,
+        executor=executor,
     )
 
 
@@ -166,23 +175,6 @@ def distinct_rows(table: pa.Table) -> DistinctRows:
     joined = unique.tobytes()
     keys = [joined[i : i + 16] for i in range(0, len(joined), 16)]
     return DistinctRows(table, keys, first_row, content_of_row)
-
-
-def pictures(rows: DistinctRows, places: IntArray, raw_images: RawImages) -> Iterator[Image]:
-    """The decoded pictures at some places of `rows.keys`, ascending, one at a time.
-
-    Raises:
-        DataError: a picture is not there or does not decode.
-    """
-    drawn = raw_images.iterate([rows.keys[place] for place in places])
-    for place, (key, data) in zip(places.tolist(), drawn, strict=True):
-        try:
-            yield decode_image(data)
-        except ImageError as error:
-            raise DataError(
-                f"picture {key.hex()} of item '{rows.item_of(place)}': {error.reason}; "
-                "run the clean stage again"
-            ) from error
 
 
 def _write(vectors: Vectors, rows: DistinctRows, directory: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Encoding by Ray actors, on one machine or many: a lost one costs what it had not finished.
+"""Encoding by Ray actors: a lost one costs what it had not finished.
 
 Raw contents go to the actors and results come back; only this process reads and writes files.
 """
@@ -9,14 +9,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any, Final, Generic, TypeVar
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
 from mmrec.features.canonical import IntArray
-from mmrec.features.executor import FIRST_UNIT, Encoder, Job
+from mmrec.features.executor import Encoder, Job
 from mmrec.features.ray_cluster import RaySettings, Room, connected, find_room
+from mmrec.features.ray_units import SMALLEST_UNIT, UNITS_PER_ACTOR, Unit, Units
 from mmrec.features.ray_worker import Plan, Worker
 from mmrec.io import DataError
 
@@ -26,11 +28,8 @@ logger = logging.getLogger(__name__)
 
 _MOST_LOSSES: Final = 3
 """Actors that may die over one unit before it is given up."""
-_UNITS_PER_ACTOR: Final = 2
-"""One being encoded, one on its way."""
-_SMALLEST_UNIT: Final = 64
-_SECONDS_PER_UNIT: Final = 15.0
-_BYTES_PER_UNIT: Final = 32 * 2**20
+_MOST_NAMED: Final = 100
+_LENGTH_OF_REASON: Final = 300
 _PATIENCE_S: Final = 60.0
 
 
@@ -72,20 +71,12 @@ class RayExecutor:
                 crew.dismiss()
 
 
-@dataclass
-class _Unit:
-    places: IntArray
-    raw: Any
-    """Reference to the raw contents, kept until they are encoded."""
-    num_losses: int = 0
-
-
 @dataclass(eq=False)
 class _Actor:
     handle: Any
     loading: Any
     """Reference to the end of loading; None when it has."""
-    units: dict[Any, _Unit] = field(default_factory=dict)
+    units: dict[Any, Unit] = field(default_factory=dict)
     """By reference to the result, in the order in which they are encoded."""
 
     def next_event(self) -> Any:
@@ -98,12 +89,13 @@ class _Crew(Generic[E]):
 
     def __init__(self, plan: Plan[E], room: Room, job: Job[Any, Any, E]) -> None:
         self._job = job
+        self._name = job.extractor.fingerprint.extractor
         self._room = room
         self._plan = ray.put(plan)
-        wanted = -(-len(job.places) // _SMALLEST_UNIT)
+        wanted = -(-len(job.places) // SMALLEST_UNIT)
         self._size = min(room.num_actors, wanted)
-        self._units = _Units(job, self._size)
-        self._returned: deque[_Unit] = deque()
+        self._units = Units(job, self._size)
+        self._returned: deque[Unit] = deque()
         self._losses = 0
         """Since something was finished last."""
         self._actors = [self._start() for _ in range(self._size)]
@@ -156,7 +148,7 @@ class _Crew(Generic[E]):
         ready = [actor for actor in self._actors if actor.loading is None]
         while ready and not self._all_drawn():
             actor = min(ready, key=lambda actor: len(actor.units))
-            if len(actor.units) == _UNITS_PER_ACTOR:
+            if len(actor.units) == UNITS_PER_ACTOR:
                 return
             unit = self._returned.popleft() if self._returned else self._units.draw()
             actor.units[actor.handle.encode.remote(unit.raw)] = unit
@@ -184,67 +176,26 @@ class _Crew(Generic[E]):
         self._losses += 1
         units = list(actor.units.values())
         self._returned.extendleft(reversed(units))
-        name = self._name()
-        logger.warning("%s: an actor was lost, its work is done elsewhere: %s", name, error)
+        name, why = (
+            self._job.extractor.fingerprint.extractor,
+            shorten(str(error), _LENGTH_OF_REASON),
+        )
+        logger.warning("%s: an actor was lost, its work is done elsewhere: %s", name, why)
         if units and actor.loading is None:
             units[0].num_losses += 1
             if units[0].num_losses == _MOST_LOSSES:
-                raise self._given_up(units[0].places, error)
+                raise self._given_up(units[0].places, why)
         if self._losses > _MOST_LOSSES * self._size:
             raise DataError(
-                f"extractor {name}: {self._losses} actors died and none finished anything, the "
-                f"last by: {error}; look at the memory of the nodes"
+                f"extractor {self._name}: {self._losses} actors died and none finished anything, "
+                f"the last by: {why}; look at the memory of the nodes"
             )
         self._actors.append(self._start())
 
-    def _given_up(self, places: IntArray, error: RayError) -> DataError:
-        items = [self._job.item_of(int(place)) for place in (places[0], places[-1])]
+    def _given_up(self, places: IntArray, why: str) -> DataError:
+        items = sorted({self._job.item_of(int(place)) for place in places})[:_MOST_NAMED]
         return DataError(
-            f"extractor {self._name()}: {_MOST_LOSSES} actors died over the same "
-            f"{len(places)} contents (items '{items[0]}' to '{items[1]}'), the last by: {error}; "
-            "look at these items, and at the memory of the nodes"
+            f"extractor {self._name}: {_MOST_LOSSES} actors died over the same {len(places)} "
+            f"contents, the last by: {why}; look at the memory of the nodes and at these items: "
+            f"{', '.join(items)}"
         )
-
-    def _name(self) -> str:
-        return self._job.extractor.fingerprint.extractor
-
-
-class _Units:
-    """Cuts a job into units as they are handed out, by the speed of those before."""
-
-    def __init__(self, job: Job[Any, Any, Any], num_actors: int) -> None:
-        self.rate = FIRST_UNIT / _SECONDS_PER_UNIT
-        """Contents per second of an actor."""
-        self._job = job
-        self._num_shares = _UNITS_PER_ACTOR * num_actors
-        self._drawn = iter(job.draw(job.places))
-        self._begin = 0
-
-    @property
-    def num_left(self) -> int:
-        """Contents that are not drawn."""
-        return len(self._job.places) - self._begin
-
-    def draw(self) -> _Unit:
-        """The next unit; smaller ones towards the end, so that all actors end together."""
-        even = max(_SMALLEST_UNIT, -(-self.num_left // self._num_shares))
-        count = min(
-            max(FIRST_UNIT, int(self.rate * _SECONDS_PER_UNIT)),
-            even,
-            self.num_left,
-            self._job.largest_unit,
-        )
-        raw: list[Any] = []
-        num_bytes = 0
-        while len(raw) < count and num_bytes < _BYTES_PER_UNIT:
-            raw.append(next(self._drawn))
-            num_bytes += _num_bytes(raw[-1])
-        places = self._job.places[self._begin : self._begin + len(raw)]
-        self._begin += len(raw)
-        return _Unit(places, ray.put(raw))
-
-
-def _num_bytes(raw: object) -> int:
-    if isinstance(raw, tuple):
-        return sum(map(_num_bytes, raw))
-    return len(raw) if isinstance(raw, bytes | str) else 0

@@ -43,11 +43,9 @@ class Worker(Generic[E]):
         Raises:
             DataError: it is another one, or computed by other libraries.
         """
-        import torch
-
-        torch.set_num_threads(self._plan.num_threads)
-        # Read by those who build extractors: an actor has what the cluster gave it.
+        # Read by those who build extractors, and by torch when they import it.
         os.environ["MMREC_DEVICE"] = self._plan.device
+        os.environ["OMP_NUM_THREADS"] = str(self._plan.num_threads)
         extractor = self._plan.build()
         expected, found = asdict(self._plan.fingerprint), asdict(extractor.fingerprint)
         _refuse("fingerprint", expected, found)

@@ -94,6 +94,8 @@ class DownloadStore:
                 f"{self._directory}: found a store of format {found}, expected {_FORMAT};"
                 " delete the folder to download everything afresh"
             )
+        # No other process is let in anyway; so no query has to ask the file system for a lock.
+        self._table.execute("PRAGMA locking_mode = EXCLUSIVE")
         # The quickest journal that needs nothing of the file system but a flush.
         self._table.execute("PRAGMA journal_mode = PERSIST")
         self._table.executescript(_TABLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from mmrec.params.datasets import KeywordsParams, NoKeywordsParams, OpenClipKeywordsParams
@@ -214,6 +215,7 @@ def make_keywords(
         cache: where the vectors of pictures are looked for and kept.
     """
     from mmrec.features.dictionary import build_dictionary
+    from mmrec.features.executor import choose_executor
     from mmrec.features.keywords import assign_keywords, no_keywords
 
     match params:
@@ -229,6 +231,13 @@ def make_keywords(
                 num_keywords=params.num_keywords,
                 prompt=params.prompt,
                 cache=cache,
+                executor=choose_executor(partial(_clip_images, params.model, params.pretrained)),
             )
         case _:
             assert_never(params)
+
+
+def _clip_images(model: str, pretrained: str | None) -> ImageExtractor:
+    from mmrec.device import choose_device
+
+    return build_clip(model, pretrained, device=str(choose_device())).image

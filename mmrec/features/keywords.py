@@ -15,6 +15,7 @@ from mmrec.features.cache.store import store_name
 from mmrec.features.canonical import IntArray
 from mmrec.features.distinct import DistinctRows, distinct_rows
 from mmrec.features.encode import Vectors
+from mmrec.features.executor import LOCAL, Executor
 from mmrec.features.extractor import FloatArray
 from mmrec.features.run import image_vectors
 
@@ -59,6 +60,7 @@ def assign_keywords(
     num_keywords: int,
     prompt: str,
     cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
 ) -> Keywords:
     """Give every picture its `num_keywords` nearest words; equal pictures are encoded once.
 
@@ -70,6 +72,7 @@ def assign_keywords(
         num_keywords: words per picture.
         prompt: text around a word, with "{}" in its place.
         cache: where the vectors of pictures are looked for and kept.
+        executor: who encodes pictures.
 
     Raises:
         ValueError: the dictionary has too few words, or the prompt no "{}".
@@ -78,7 +81,9 @@ def assign_keywords(
     _check(dictionary, num_keywords, prompt)
     rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
     words = clip.text.encode(prompt.replace("{}", word) for word in dictionary.words)
-    vectors = image_vectors(rows, raw_images, clip.image, cache, precision="float32")
+    vectors = image_vectors(
+        rows, raw_images, clip.image, cache, precision="float32", executor=executor
+    )
     values = vectors.values
     parts = [
         nearest_words(values[start : start + _IMAGES_AT_ONCE], words, num_keywords)

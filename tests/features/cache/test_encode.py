@@ -124,6 +124,8 @@ def test_pictures_are_not_even_decoded_when_they_are_known(
     rows = worlds.images([(f"i{n}", 0, picture) for n, picture in enumerate(pictures)])
     arguments = {"precision": "float16", "cache": cache}
     assert embed_images(rows, raw, clip.image, tmp_path / "a", **arguments)["encoded"] == 5
-    monkeypatch.setattr("mmrec.features.run.decode_image", lambda _: pytest.fail("decoded"))
+    monkeypatch.setattr(
+        "mmrec.features.raw_pictures.decode_image", lambda _: pytest.fail("decoded")
+    )
     assert embed_images(rows, raw, clip.image, tmp_path / "b", **arguments)["encoded"] == 0
     assert files(tmp_path / "a") == files(tmp_path / "b")

@@ -30,6 +30,7 @@ from mmrec.features.cache.place import FeatureCache
 from mmrec.features.open_clip_extractors import OpenClipImageExtractor
 from mmrec.features.open_clip_model import load_open_clip
 from mmrec.features.run import embed_images, embed_sentences
+from mmrec.features.sentence_transformer import SentenceTransformerExtractor
 from mmrec.io import content_key
 from mmrec.params.features import SentenceTransformerParams
 from mmrec.torchvision_schemas import define_missing_operators
@@ -118,7 +119,8 @@ def sentences(data: Path) -> None:
         max_length=None,
     )
     extractor = build_text_extractor(params)
-    library = extractor._model  # type: ignore[attr-defined]  # the same loaded weights
+    assert isinstance(extractor, SentenceTransformerExtractor)
+    library = extractor._model  # the same loaded weights
     by_length = sorted(texts, key=len)
 
     def embed(folder: Path) -> object:

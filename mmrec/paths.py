@@ -124,6 +124,11 @@ class DatasetPaths:
         """Counts of the keyword stage."""
         return self.root / "keywords" / "summary.json"
 
+    @property
+    def keywords_stores(self) -> Path:
+        """Where the vectors behind the keywords are kept."""
+        return self.root / "keywords.json"
+
     def features(self, feature: str) -> Path:
         """Folder of one feature's parts."""
         return self.root / "features" / feature
@@ -216,6 +221,11 @@ class Paths:
     def checkpoints(self) -> Path:
         """Work in progress of trainings that were interrupted: not an artefact, not in git."""
         return self.root / ".mmrec" / "checkpoints"
+
+    @property
+    def verdicts(self) -> Path:
+        """Which pictures decode: not an artefact, not in git."""
+        return self.root / ".mmrec" / "decoded"
 
     def downloads(self, dataset: str) -> Path:
         """What a dataset's crawl has fetched so far: not an artefact, not in git."""

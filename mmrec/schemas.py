@@ -149,6 +149,17 @@ def features(dim: int, value: pa.DataType) -> pa.Schema:
     )
 
 
+def token_features(dim: int, value: pa.DataType) -> pa.Schema:
+    """Token states of one extractor, a row per token, ordered by `item_id`, `position`, `token`."""
+    return _schema(
+        ("item_id", pa.string()),
+        ("position", pa.int32()),
+        ("token", pa.int32()),
+        ("content_key", CONTENT_KEY),
+        ("embedding", vector(dim, value)),
+    )
+
+
 def item_vectors(dim: int) -> pa.Schema:
     """Retrieval vectors of a trained run, one per item."""
     return _schema(

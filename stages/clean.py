@@ -13,6 +13,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Clean dataset `key`."""
     from mmrec.data.clean import clean, write_clean
     from mmrec.data.images import RawImages
+    from mmrec.data.verdicts import Verdicts
     from mmrec.features.table import write_empty_feature
 
     settings, dataset = entry(params.datasets, key, "datasets").clean, paths.dataset(key)
@@ -23,6 +24,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         RawImages(dataset.raw_images),
         skipped=read_json(dataset.raw_summary)["skipped"],
         **settings.model_dump(),
+        verdicts=Verdicts(paths.verdicts),
     )
     write_clean(result, dataset)
     write_empty_feature(dataset.features("none"))

@@ -1,4 +1,4 @@
-"""embed_image: pictures -> one vector each, by a frozen extractor."""
+"""embed_image: pictures -> a vector or the token states of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmrec.paths import Paths
 from mmrec.stage import Summary, entry, run
 
 if TYPE_CHECKING:
-    from mmrec.features.extractor import ImageExtractor
+    from mmrec.features.extractor import ImageExtractor, ImageTokenExtractor
     from mmrec.params.features import ImageExtractorParams
 
 
@@ -19,6 +19,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the pictures of entry `key` of `embed.image`."""
     from mmrec.data.images import RawImages
     from mmrec.features.cache.place import open_cache
+    from mmrec.features.inputs import first_images
     from mmrec.features.lazy import remembered
     from mmrec.features.run import embed_images
 
@@ -31,7 +32,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         cache.root / "fingerprints",
     )
     return embed_images(
-        read_table(dataset.images, schemas.IMAGES),
+        first_images(read_table(dataset.images, schemas.IMAGES), settings.max_per_item),
         RawImages(dataset.raw_images),
         extractor,
         dataset.features(settings.feature),
@@ -40,7 +41,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     )
 
 
-def _load(params: ImageExtractorParams) -> ImageExtractor:
+def _load(params: ImageExtractorParams) -> ImageExtractor | ImageTokenExtractor:
     # Here, so that torch is not imported where everything is in the cache.
     from mmrec.device import choose_device
     from mmrec.features.build import build_image_extractor

@@ -1,4 +1,4 @@
-"""embed_text: sentences or keyword sentences -> one vector each, by a frozen extractor."""
+"""embed_text: sentences or keyword sentences -> a vector or the token states of each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from mmrec.paths import Paths
 from mmrec.stage import Summary, entry, run
 
 if TYPE_CHECKING:
-    from mmrec.features.extractor import TextExtractor
+    from mmrec.features.extractor import TextExtractor, TextTokenExtractor
     from mmrec.params.features import TextExtractorParams
 
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the text of entry `key` of `embed.text`."""
     from mmrec.features.cache.place import open_cache
+    from mmrec.features.inputs import joined_sentences
     from mmrec.features.lazy import remembered
     from mmrec.features.run import embed_sentences
 
@@ -34,7 +35,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     else:
         sentences = read_table(dataset.sentences, schemas.SENTENCES)
     return embed_sentences(
-        sentences,
+        joined_sentences(sentences) if settings.per == "item" else sentences,
         extractor,
         dataset.features(settings.feature),
         precision=settings.precision,
@@ -42,7 +43,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     )
 
 
-def _load(params: TextExtractorParams) -> TextExtractor:
+def _load(params: TextExtractorParams) -> TextExtractor | TextTokenExtractor:
     # Here, so that torch is not imported where everything is in the cache.
     from mmrec.device import choose_device
     from mmrec.features.build import build_text_extractor

@@ -27,6 +27,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     )
     write_table(keywords.table, dataset.keywords, schemas.KEYWORDS)
     write_json(keywords.summary, dataset.keywords_summary)
+    write_json({"stores": keywords.stores}, dataset.keywords_stores)
     encoded = keywords.vectors.num_encoded if keywords.vectors else 0
     return {**keywords.summary, "encoded": encoded}
 

@@ -10,6 +10,7 @@ import grimp
 import pytest
 from ruamel.yaml import YAML
 
+from mmrec.params.features import EmbedPairParams
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
 
@@ -38,7 +39,7 @@ def imports() -> grimp.ImportGraph:
 def test_every_stage_is_a_script_and_every_script_a_stage() -> None:
     scripts = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
     assert scripts == set(STAGES)
-    assert len(scripts) == 11
+    assert len(scripts) == 12
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -67,9 +68,10 @@ def test_outputs_lie_where_paths_says(tmp_path: Path) -> None:
     assert outs("crawl") == {str(dataset.raw)}
     assert outs("union") == {str(paths.union("${key}"))}
     assert outs("clean") == {str(dataset.clean), str(dataset.features("none"))}
-    assert outs("keywords") == {str(dataset.keywords.parent)}
+    assert outs("keywords") == {str(dataset.keywords.parent), str(dataset.keywords_stores)}
     feature = paths.dataset("${item.dataset}").features("${item.feature}")
-    assert outs("embed_text") == outs("embed_image") == {str(feature), f"{feature}.json"}
+    for stage in ("embed_text", "embed_image", "embed_pair"):
+        assert outs(stage) == {str(feature), f"{feature}.json"}
     assert outs("pretrain") == {str(run.pretrained), str(run.pretrain_history)}
     assert outs("finetune") == {str(run.finetuned), str(run.finetune_history)}
     assert outs("evaluate") == {str(run.ranks.parent), str(run.metrics)}
@@ -102,6 +104,7 @@ def test_slots_name_what_params_name() -> None:
         "runs": set(type(next(iter(params.runs.values()))).model_fields),
         "embed.text": set(type(next(iter(params.embed.text.values()))).model_fields),
         "embed.image": set(type(next(iter(params.embed.image.values()))).model_fields),
+        "embed.pair": set(EmbedPairParams.model_fields),
         "datasets": set(type(next(iter(params.datasets.values()))).model_fields),
         "unions": {"left", "right"},
     }

@@ -20,6 +20,7 @@ from mmrec.data.interactions import (
 from mmrec.data.item_content import make_sentences, verify_images
 from mmrec.data.sentences import repair_line
 from mmrec.data.steps import Account
+from mmrec.data.verdicts import Verdicts
 from mmrec.data.vocabulary import FIRST_ITEM_INDEX
 from mmrec.io import DataError, write_json, write_tables
 from mmrec.paths import DatasetPaths
@@ -54,6 +55,7 @@ def clean(
     duplicates: Duplicates,
     cold_threshold: int,
     max_failed_share: float,
+    verdicts: Verdicts | None = None,
 ) -> CleanResult:
     """Clean the raw tables of one dataset; `skipped` is what the source did not give, by reason.
 
@@ -62,7 +64,7 @@ def clean(
     with `item_core` 0 it stays as a new item, never trained on and yet a candidate. Items
     without text, without pictures or without both stay and are counted; so do users with a
     single interaction, which only train. Then the texts of the items that stay are repaired
-    and split, and their pictures decoded.
+    and split, and their pictures decoded, but for those that `verdicts` knows.
 
     Raises:
         DataError: nothing is left after a step, item ids repeat, or too many pictures failed.
@@ -89,6 +91,7 @@ def clean(
         images,
         max_images=max_images,
         max_failed_share=max_failed_share,
+        verdicts=verdicts,
     )
     account.add_images(pictures.height, counts)
     coded = _with_final_indices(coded, account.present(coded))

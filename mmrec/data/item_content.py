@@ -12,6 +12,7 @@ import polars as pl
 from mmrec import schemas
 from mmrec.data.images import ImageError, RawImages, decode_image
 from mmrec.data.sentences import has_word, repair_text, split_sentences
+from mmrec.data.verdicts import Verdicts
 from mmrec.io import DataError
 
 _BATCH = 256
@@ -84,7 +85,12 @@ def _sentences(field: str, text: str) -> list[str]:
 
 
 def verify_images(
-    links: pl.DataFrame, images: RawImages, *, max_images: int, max_failed_share: float
+    links: pl.DataFrame,
+    images: RawImages,
+    *,
+    max_images: int,
+    max_failed_share: float,
+    verdicts: Verdicts | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
     """Decode every picture of `links` once and keep the first `max_images` of each item.
 
@@ -93,6 +99,7 @@ def verify_images(
         images: the bytes.
         max_images: most pictures of an item; broken ones do not count.
         max_failed_share: share of failed links, not fetched or not decoded, that stops.
+        verdicts: what is known of pictures; they are not decoded again.
 
     Returns:
         `item_id`, `position` (that of the link), `content_key`, sorted; of the links that
@@ -102,12 +109,12 @@ def verify_images(
         DataError: more than `max_failed_share` of the links failed.
     """
     keys = links["content_key"].drop_nulls().unique().to_list()
-    broken = find_broken(images, keys)
-    verdicts = pl.DataFrame(
+    broken = find_broken(images, keys, verdicts)
+    reasons = pl.DataFrame(
         {"content_key": list(broken), "verdict": list(broken.values())},
         schema={"content_key": pl.Binary, "verdict": pl.String},
     )
-    judged = links.join(verdicts, on="content_key", how="left").with_columns(
+    judged = links.join(reasons, on="content_key", how="left").with_columns(
         reason=pl.when(pl.col("status") == "ok")
         .then(pl.col("verdict").fill_null(""))
         .otherwise("reason")
@@ -123,25 +130,32 @@ def verify_images(
     return kept, failed, {**dropped, "over_max_images": valid.height - kept.height}
 
 
-def find_broken(images: RawImages, keys: Iterable[bytes]) -> dict[bytes, str]:
+def find_broken(
+    images: RawImages, keys: Iterable[bytes], verdicts: Verdicts | None = None
+) -> dict[bytes, str]:
     """Decode the pictures with `keys`; give the reason of each that is none."""
-    broken: dict[bytes, str] = {}
-    pictures = images.iterate(keys)
+    wanted = list(keys)
+    unknown = [key for key in wanted if verdicts is None or key not in verdicts]
+    found: dict[bytes, str] = {}
+    pictures = images.iterate(unknown)
     with ThreadPoolExecutor() as pool:
         # In batches: a pool takes all of its input at once.
         while batch := list(islice(pictures, _BATCH)):
             reasons = pool.map(_fault, [data for _, data in batch])
-            broken |= {key: why for (key, _), why in zip(batch, reasons, strict=True) if why}
-    return broken
+            found |= {key: why for (key, _), why in zip(batch, reasons, strict=True)}
+    if verdicts is not None:
+        verdicts.add(found)
+        found |= {key: verdicts[key] for key in wanted}
+    return {key: why for key, why in found.items() if why}
 
 
-def _fault(data: bytes) -> str | None:
+def _fault(data: bytes) -> str:
     try:
         # The smallest scale still reads all of a JPEG's data.
         decode_image(data, min_side=1)
     except ImageError as error:
         return error.reason
-    return None
+    return ""
 
 
 def _refuse_many(failed: pl.DataFrame, num_links: int, max_failed_share: float) -> None:

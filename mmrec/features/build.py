@@ -8,14 +8,14 @@ from mmrec.params.datasets import KeywordsParams, NoKeywordsParams, OpenClipKeyw
 from mmrec.params.features import (
     ImageExtractorParams,
     ImagePreparationParams,
-    ImageTokensParams,
     OpenClipImageParams,
     OpenClipTextParams,
-    PairTokensParams,
     SentenceTransformerParams,
     TextExtractorParams,
-    TextTokensParams,
     TimmImageParams,
+    TransformerImageTokensParams,
+    TransformerTextTokensParams,
+    VisionLanguageTokensParams,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mmrec.features.cache.place import FeatureCache
     from mmrec.features.extractor import (
         ImageExtractor,
+        ImageTokenExtractor,
         PairTokenExtractor,
         TextExtractor,
         TextTokenExtractor,
@@ -43,7 +44,9 @@ class Clip(NamedTuple):
     model: OpenClipModel
 
 
-def build_text_extractor(params: TextExtractorParams, *, device: str = "cpu") -> TextExtractor:
+def build_text_extractor(
+    params: TextExtractorParams, *, device: str = "cpu"
+) -> TextExtractor | TextTokenExtractor:
     """The extractor of texts that `params` describe.
 
     Raises:
@@ -66,11 +69,15 @@ def build_text_extractor(params: TextExtractorParams, *, device: str = "cpu") ->
 
             model = load_open_clip(params.model, params.pretrained, device)
             return OpenClipTextExtractor(model, normalize=params.normalize)
+        case TransformerTextTokensParams():
+            return build_text_tokens(params, device=device)
         case _:
             assert_never(params)
 
 
-def build_image_extractor(params: ImageExtractorParams, *, device: str = "cpu") -> ImageExtractor:
+def build_image_extractor(
+    params: ImageExtractorParams, *, device: str = "cpu"
+) -> ImageExtractor | ImageTokenExtractor:
     """The extractor of pictures that `params` describe.
 
     Raises:
@@ -94,11 +101,15 @@ def build_image_extractor(params: ImageExtractorParams, *, device: str = "cpu") 
                 normalize=params.normalize,
                 device=device,
             )
+        case TransformerImageTokensParams():
+            return build_image_tokens(params, device=device)
         case _:
             assert_never(params)
 
 
-def build_text_tokens(params: TextTokensParams, *, device: str = "cpu") -> TextTokenExtractor:
+def build_text_tokens(
+    params: TransformerTextTokensParams, *, device: str = "cpu"
+) -> TextTokenExtractor:
     """The extractor of a text's token states that `params` describe.
 
     Raises:
@@ -118,7 +129,7 @@ def build_text_tokens(params: TextTokensParams, *, device: str = "cpu") -> TextT
 
 
 def build_image_tokens(
-    params: ImageTokensParams, *, device: str = "cpu"
+    params: TransformerImageTokensParams, *, device: str = "cpu"
 ) -> TransformerImageTokensExtractor:
     """The extractor of a picture's token states that `params` describe.
 
@@ -137,7 +148,9 @@ def build_image_tokens(
     )
 
 
-def build_pair_tokens(params: PairTokensParams, *, device: str = "cpu") -> PairTokenExtractor:
+def build_pair_tokens(
+    params: VisionLanguageTokensParams, *, device: str = "cpu"
+) -> PairTokenExtractor:
     """The extractor of the joint token states of text and picture that `params` describe.
 
     Raises:

@@ -11,10 +11,12 @@ import pyarrow as pa
 import torch
 
 from mmrec import schemas
+from mmrec.features.cache.store import store_name
 from mmrec.features.canonical import IntArray
+from mmrec.features.distinct import DistinctRows, distinct_rows
 from mmrec.features.encode import Vectors
 from mmrec.features.extractor import FloatArray
-from mmrec.features.run import DistinctRows, distinct_rows, image_vectors
+from mmrec.features.run import image_vectors
 
 if TYPE_CHECKING:
     from mmrec.data.images import RawImages
@@ -36,6 +38,11 @@ class Keywords:
     summary: dict[str, object]
     vectors: Vectors | None = None
     """Of the pictures, where there are any."""
+
+    @property
+    def stores(self) -> list[str]:
+        """Where the feature cache keeps these vectors."""
+        return [store_name(self.vectors.fingerprint)] if self.vectors else []
 
 
 def no_keywords() -> Keywords:

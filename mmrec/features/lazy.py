@@ -13,13 +13,24 @@ from functools import cached_property
 from hashlib import blake2b
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from mmrec.features.extractor import Extractor, Fingerprint, FloatArray, canonical_json
+from mmrec.features.extractor import (
+    Extractor,
+    Fingerprint,
+    FloatArray,
+    TokenExtractor,
+    TokenStates,
+    canonical_json,
+)
 from mmrec.features.hub import PACKAGE_PREFIX, WeightsError, package_model_folder
 from mmrec.io import DataError, write_json
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
 T = TypeVar("T")
+X = TypeVar("X", bound="Extractor[Any] | TokenExtractor[Any]")
 
 _FILE_SETTINGS = ("model", "pretrained", "checkpoint", "tokenizer")
 _LIBRARIES = frozenset(
@@ -27,16 +38,11 @@ _LIBRARIES = frozenset(
 )
 
 
-class LazyExtractor(Generic[T]):
+class _Lazy(Generic[X]):
     """Knows its fingerprint, and loads its model when it first encodes."""
 
-    level: Literal["vector"] = "vector"
-
     def __init__(
-        self,
-        fingerprint: Fingerprint,
-        libraries: Mapping[str, str],
-        build: Callable[[], Extractor[T]],
+        self, fingerprint: Fingerprint, libraries: Mapping[str, str], build: Callable[[], X]
     ) -> None:
         """Remember how to load the model; `build` must give an extractor of `fingerprint`."""
         self.fingerprint = fingerprint
@@ -44,16 +50,13 @@ class LazyExtractor(Generic[T]):
         self.dim = fingerprint.dim
         self._build = build
 
-    def encode(self, contents: Iterable[T]) -> FloatArray:
-        """Vectors [n, dim] in the order of the contents.
+    @cached_property
+    def loaded(self) -> X:
+        """The extractor itself.
 
         Raises:
             DataError: the model is not the one that was remembered.
         """
-        return self._loaded.encode(contents)
-
-    @cached_property
-    def _loaded(self) -> Extractor[T]:
         extractor = self._build()
         if extractor.fingerprint != self.fingerprint:
             raise DataError(
@@ -63,9 +66,32 @@ class LazyExtractor(Generic[T]):
         return extractor
 
 
-def remembered(
-    settings: Mapping[str, object], build: Callable[[], Extractor[T]], memory: Path
-) -> Extractor[T]:
+class LazyExtractor(_Lazy[Extractor[T]], Generic[T]):
+    """An `Extractor` whose model is loaded when it first encodes."""
+
+    level: Literal["vector"] = "vector"
+
+    def encode(self, contents: Iterable[T]) -> FloatArray:
+        """Vectors [n, dim] in the order of the contents."""
+        return self.loaded.encode(contents)
+
+
+class LazyTokenExtractor(_Lazy[TokenExtractor[T]], Generic[T]):
+    """A `TokenExtractor` whose model is loaded when it first encodes."""
+
+    level: Literal["tokens"] = "tokens"
+
+    def encode(self, contents: Iterable[T]) -> TokenStates:
+        """States of the contents, in their order."""
+        return self.loaded.encode(contents)
+
+    @property
+    def last_blocks(self) -> Module:
+        """What turns these states into the model's final ones."""
+        return self.loaded.last_blocks
+
+
+def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: Path) -> X:
     """The extractor of some settings, its model loaded only if it is not known or is needed.
 
     Args:
@@ -79,12 +105,16 @@ def remembered(
     path = memory / f"{_signature(settings, files)}.json"
     try:
         kept: dict[str, Any] = json.loads(path.read_text())
-        return LazyExtractor(Fingerprint(**kept["fingerprint"]), kept["libraries"], build)
+        kind: Any = LazyExtractor if kept["level"] == "vector" else LazyTokenExtractor
+        lazy: X = kind(Fingerprint(**kept["fingerprint"]), kept["libraries"], build)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not remembered, or by code that is no more
+    else:
+        return lazy
     extractor = build()
     kept = {
         "fingerprint": asdict(extractor.fingerprint),
+        "level": extractor.level,
         "libraries": dict(extractor.libraries),
     }
     write_json(kept, path)

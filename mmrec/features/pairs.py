@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
+from mmrec.features.inputs import first_images, joined_sentences
 from mmrec.io import content_key, sentence_key
 
 if TYPE_CHECKING:
@@ -46,36 +46,21 @@ def item_pairs(sentences: pa.Table, images: pa.Table) -> pa.Table:
     Returns:
         `ITEM_PAIRS`, in ascending order of item_id.
     """
-    texts = (
-        _frame(sentences, ["item_id", "position", "sentence"])
-        .sort("item_id", "position")
-        .group_by("item_id", maintain_order=True)
-        .agg(pl.col("sentence").str.join(" ").alias("text"))
-    )
-    first = (
-        _frame(images, ["item_id", "position", "content_key"])
-        .sort("item_id", "position")
-        .unique("item_id", keep="first", maintain_order=True)
-        .select("item_id", pl.col("content_key").alias("image_key"))
-    )
-    pairs = texts.join(first, on="item_id", how="inner").sort("item_id")
-    keys = [pair_key(text, key) for text, key in pairs.select("text", "image_key").iter_rows()]
+    texts = joined_sentences(sentences).drop("position")
+    first = first_images(images, 1).drop("position").rename_columns(["item_id", "image_key"])
+    pairs = texts.join(first, "item_id", join_type="inner").sort_by("item_id")
+    pairs = pairs.rename_columns({"sentence": "text"})
+    drawn = zip(pairs["text"].to_pylist(), pairs["image_key"].to_pylist(), strict=True)
     columns = {
-        "item_id": pairs["item_id"].to_list(),
-        "position": [0] * len(keys),
-        "content_key": keys,
-        "text": pairs["text"].to_list(),
-        "image_key": pairs["image_key"].to_list(),
+        "item_id": pairs["item_id"],
+        "position": pa.repeat(0, len(pairs)),
+        "content_key": [pair_key(text, image_key) for text, image_key in drawn],
+        "text": pairs["text"],
+        "image_key": pairs["image_key"],
     }
-    return pa.table(columns, schema=ITEM_PAIRS)
+    return pa.table({name: columns[name] for name in ITEM_PAIRS.names}).cast(ITEM_PAIRS)
 
 
 def pair_key(text: str, image_key: bytes) -> bytes:
     """Content key of a text with the picture behind `image_key`."""
     return content_key(sentence_key(text) + image_key)
-
-
-def _frame(table: pa.Table, columns: list[str]) -> pl.DataFrame:
-    frame = pl.from_arrow(table.select(columns))
-    assert isinstance(frame, pl.DataFrame)
-    return frame

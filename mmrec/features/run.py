@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,59 +13,48 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.data.images import ImageError, RawImages, decode_image
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.cache.store import store_name
 from mmrec.features.canonical import IntArray
+from mmrec.features.distinct import DistinctRows, distinct_rows
 from mmrec.features.encode import Vectors, cached_vectors
-from mmrec.features.extractor import canonical_json
-from mmrec.io import DataError, PartWriter, sentence_key, write_json
+from mmrec.features.feature_files import write_token_states, write_vectors
+from mmrec.features.pairs import TextImagePair, item_pairs
+from mmrec.features.token_states import CachedStates
+from mmrec.io import DataError, sentence_key
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from mmrec.features.extractor import ImageExtractor, TextExtractor
+    from mmrec.features.extractor import (
+        Extractor,
+        ImageExtractor,
+        ImageTokenExtractor,
+        PairTokenExtractor,
+        TextExtractor,
+        TextTokenExtractor,
+        TokenExtractor,
+    )
 
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
-
-_ROWS_PER_WRITE: Final = 16_384
-_PRECISIONS: Final = {"float16": pa.float16(), "float32": pa.float32()}
-
-
-@dataclass(frozen=True)
-class DistinctRows:
-    """Rows by item and position, and the distinct contents behind them."""
-
-    table: pa.Table
-    """As given, in ascending order of item_id, position."""
-    keys: list[bytes]
-    """Distinct content keys, ascending."""
-    first_row: IntArray
-    """A row of each distinct content."""
-    content_of_row: IntArray
-    """Index into `keys` of each row."""
-
-    def item_of(self, content: int) -> str:
-        """The first item that has the content."""
-        return str(self.table["item_id"][int(self.first_row[content])].as_py())
 
 
 def embed_sentences(
     sentences: pa.Table,
-    extractor: TextExtractor,
+    extractor: TextExtractor | TextTokenExtractor,
     directory: Path,
     *,
     precision: str,
     cache: FeatureCache | None = None,
 ) -> dict[str, int]:
-    """Write a vector per sentence to `directory`; counts rows, contents and what was encoded.
+    """Write a vector per sentence, or the states of its tokens, to `directory`.
+
+    Counts rows, contents and what was encoded.
 
     Args:
         sentences: columns item_id, position, sentence; others are not read.
         extractor: what encodes them.
         directory: folder of the feature.
         precision: "float16" or "float32".
-        cache: where vectors are looked for and kept.
+        cache: where vectors or states are looked for and kept; states need one.
 
     Raises:
         DataError: a row is there twice, or a vector is not usable; names extractor and item.
@@ -78,30 +65,31 @@ def embed_sentences(
     texts = rows.table["sentence"].take(pa.array(rows.first_row)).to_pylist()
     # The key is that of the canonical form, so that form is what is encoded.
     contents = [unicodedata.normalize("NFC", text) for text in texts]
-    vectors = cached_vectors(
-        rows.keys,
+    return _embed(
+        rows,
         lambda places: (contents[place] for place in places),
         extractor,
-        cache,
+        directory,
         precision=precision,
+        cache=cache,
         unit="sentences",
-        item_of=rows.item_of,
         # Of like length together: what is padded is computed for nothing.
         order=np.argsort([len(text) for text in contents], kind="stable"),
     )
-    return _write(vectors, rows, directory)
 
 
 def embed_images(
     images: pa.Table,
     raw_images: RawImages,
-    extractor: ImageExtractor,
+    extractor: ImageExtractor | ImageTokenExtractor,
     directory: Path,
     *,
     precision: str,
     cache: FeatureCache | None = None,
 ) -> dict[str, int]:
-    """Write a vector per picture to `directory`; counts rows, contents and what was encoded.
+    """Write a vector per picture, or the states of its tokens, to `directory`.
+
+    Counts rows, contents and what was encoded.
 
     Args:
         images: columns item_id, position, content_key.
@@ -109,15 +97,76 @@ def embed_images(
         extractor: what encodes them.
         directory: folder of the feature.
         precision: "float16" or "float32".
-        cache: where vectors are looked for and kept.
+        cache: where vectors or states are looked for and kept; states need one.
 
     Raises:
         DataError: a picture is missing or does not decode, a row is there twice, or a vector is
             not usable; names the item.
     """
     rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
-    vectors = image_vectors(rows, raw_images, extractor, cache, precision=precision)
-    return _write(vectors, rows, directory)
+    return _embed(
+        rows,
+        lambda places: pictures(rows, places, raw_images),
+        extractor,
+        directory,
+        precision=precision,
+        cache=cache,
+        unit="images",
+        order=np.arange(len(rows.keys)),
+    )
+
+
+def embed_pairs(
+    sentences: pa.Table,
+    images: pa.Table,
+    raw_images: RawImages,
+    extractor: PairTokenExtractor,
+    directory: Path,
+    *,
+    precision: str,
+    cache: FeatureCache,
+) -> dict[str, int]:
+    """Write the joint states of every item's text and first picture to `directory`.
+
+    Counts rows, contents and what was encoded.
+
+    Args:
+        sentences: columns item_id, position, sentence.
+        images: columns item_id, position, content_key.
+        raw_images: the bytes behind the content keys.
+        extractor: what encodes pairs.
+        directory: folder of the feature.
+        precision: "float16" or "float32".
+        cache: where states are looked for and kept.
+
+    Raises:
+        DataError: a picture is missing or does not decode, or states are not usable.
+    """
+    rows = distinct_rows(item_pairs(sentences, images))
+    image_keys = rows.table["image_key"].take(pa.array(rows.first_row)).to_pylist()
+    texts = rows.table["text"].take(pa.array(rows.first_row)).to_pylist()
+    texts = [unicodedata.normalize("NFC", text) for text in texts]
+
+    def contents(places: IntArray) -> Iterator[TextImagePair]:
+        # Pictures are read in order of their keys; several pairs may have one.
+        wanted = [image_keys[place] for place in places]
+        drawn = raw_images.iterate(wanted)
+        image_key, data = None, b""
+        for place, key in zip(places.tolist(), wanted, strict=True):
+            if key != image_key:
+                image_key, data = next(drawn)
+            yield TextImagePair(texts[place], _decoded(data, key, rows.item_of(place)))
+
+    return _embed(
+        rows,
+        contents,
+        extractor,
+        directory,
+        precision=precision,
+        cache=cache,
+        unit="pairs",
+        order=np.array(sorted(range(len(texts)), key=image_keys.__getitem__), np.int64),
+    )
 
 
 def image_vectors(
@@ -144,30 +193,6 @@ def image_vectors(
     )
 
 
-def distinct_rows(table: pa.Table) -> DistinctRows:
-    """Sort rows by item_id, position and find the distinct values of their content_key.
-
-    Raises:
-        DataError: two rows have the same item_id and position.
-    """
-    table = table.sort_by([("item_id", "ascending"), ("position", "ascending")]).combine_chunks()
-    items, positions = table["item_id"].to_numpy(), table["position"].to_numpy()
-    repeated = np.flatnonzero((items[1:] == items[:-1]) & (positions[1:] == positions[:-1]))
-    if repeated.size:
-        row = int(repeated[0])
-        raise DataError(
-            f"{repeated.size} rows have the item_id and position of another (first: "
-            f"'{items[row]}', {positions[row]}); run the clean stage again"
-        )
-    raw = b"".join(table["content_key"].to_pylist())
-    unique, first_row, content_of_row = np.unique(
-        np.frombuffer(raw, dtype="S16"), return_index=True, return_inverse=True
-    )
-    joined = unique.tobytes()
-    keys = [joined[i : i + 16] for i in range(0, len(joined), 16)]
-    return DistinctRows(table, keys, first_row, content_of_row)
-
-
 def pictures(rows: DistinctRows, places: IntArray, raw_images: RawImages) -> Iterator[Image]:
     """The decoded pictures at some places of `rows.keys`, ascending, one at a time.
 
@@ -176,46 +201,45 @@ def pictures(rows: DistinctRows, places: IntArray, raw_images: RawImages) -> Ite
     """
     drawn = raw_images.iterate([rows.keys[place] for place in places])
     for place, (key, data) in zip(places.tolist(), drawn, strict=True):
-        try:
-            yield decode_image(data)
-        except ImageError as error:
-            raise DataError(
-                f"picture {key.hex()} of item '{rows.item_of(place)}': {error.reason}; "
-                "run the clean stage again"
-            ) from error
+        yield _decoded(data, key, rows.item_of(place))
 
 
-def _write(vectors: Vectors, rows: DistinctRows, directory: Path) -> dict[str, int]:
-    fingerprint, dim = vectors.fingerprint, vectors.fingerprint.dim
-    schema = schemas.features(dim, pa.from_numpy_dtype(vectors.values.dtype)).with_metadata(
-        {
-            schemas.FINGERPRINT_KEY: fingerprint.to_json(),
-            schemas.LIBRARIES_KEY: canonical_json(dict(vectors.libraries)),
-        }
+def _decoded(data: bytes, key: bytes, item: str) -> Image:
+    try:
+        return decode_image(data)
+    except ImageError as error:
+        raise DataError(
+            f"picture {key.hex()} of item '{item}': {error.reason}; run the clean stage again"
+        ) from error
+
+
+def _embed(
+    rows: DistinctRows,
+    contents: Callable[[IntArray], Iterable[T]],
+    extractor: Extractor[T] | TokenExtractor[T],
+    directory: Path,
+    *,
+    precision: str,
+    cache: FeatureCache | None,
+    unit: str,
+    order: IntArray,
+) -> dict[str, int]:
+    if extractor.level == "vector":
+        vectors = cached_vectors(
+            rows.keys,
+            contents,
+            extractor,
+            cache,
+            precision=precision,
+            unit=unit,
+            item_of=rows.item_of,
+            order=order,
+        )
+        return write_vectors(vectors, rows, directory)
+    if cache is None:
+        raise ValueError("token states go through the feature cache, found none; open one")
+    states = CachedStates(
+        rows.keys, contents, extractor, cache, precision=precision, item_of=rows.item_of
     )
-    keyed = rows.table.select(["item_id", "position", "content_key"])
-    with PartWriter(directory, schema) as writer:
-        for start in range(0, keyed.num_rows, _ROWS_PER_WRITE):
-            chosen = vectors.values[rows.content_of_row[start : start + _ROWS_PER_WRITE]]
-            embedding = pa.FixedSizeListArray.from_arrays(
-                pa.array(chosen.reshape(-1)), type=schema.field("embedding").type
-            )
-            part = keyed.slice(start, _ROWS_PER_WRITE).append_column("embedding", embedding)
-            writer.write(part)
-    num_rows, num_contents = keyed.num_rows, len(rows.keys)
-    # Beside the folder and in git: where the vectors of any commit's features are kept.
-    described = {
-        "rows": num_rows,
-        "contents": num_contents,
-        "dim": dim,
-        # Pictures are kept as float32 for keywords, too, and features are rounded from there.
-        "stores": [store_name(fingerprint.kept_as(name)) for name in ("float16", "float32")],
-    }
-    write_json(described, directory.with_name(f"{directory.name}.json"))
-    return {
-        "rows": num_rows,
-        "contents": num_contents,
-        "repeats": num_rows - num_contents,
-        "encoded": vectors.num_encoded,
-        "dim": dim,
-    }
+    num_encoded = states.encode_missing(order, unit=unit)
+    return write_token_states(states, rows, directory, num_encoded=num_encoded)

@@ -20,7 +20,10 @@ from mmrec.io import DataError, PartWriter, check_schema, open_parquet, part_fil
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Any number of vectors per item, none for padding and for an item without the modality."""
+    """Any number of vectors per item, none for padding and for an item without the modality.
+
+    Of a feature of token states each row is a token, in the order of contents and tokens.
+    """
 
     vectors: Tensor
     """[R, d] float16 or float32."""
@@ -83,9 +86,10 @@ def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
     schema = _schema_of(directory)
     places, vectors = _read(directory, schema)
     item_index = _item_index(places["item_id"], items, directory)
-    position = places["position"].to_numpy()
-    order = np.lexsort((position, item_index))
-    _refuse_repeats(places, item_index[order], position[order], order, directory)
+    # The last key is the first to sort by.
+    ranks = [places[name].to_numpy() for name in reversed(places.column_names[1:])]
+    order = np.lexsort((*ranks, item_index))
+    _refuse_repeats(places, [one[order] for one in (*ranks, item_index)], order, directory)
     if (np.diff(order) != 1).any():
         vectors = vectors[order]
     counts = np.bincount(item_index, minlength=items.num_rows + 1)
@@ -105,7 +109,7 @@ def _offsets(counts: Tensor) -> Tensor:
 def _schema_of(directory: Path) -> pa.Schema:
     if not directory.is_dir():
         raise DataError(f"{directory}: no such folder; run the stage that writes this feature")
-    found: dict[tuple[pa.DataType, bytes], str] = {}
+    found: dict[tuple[pa.DataType, bool, bytes], str] = {}
     for path in part_files(directory):
         with open_parquet(path) as file:
             schema = file.schema_arrow
@@ -113,16 +117,18 @@ def _schema_of(directory: Path) -> pa.Schema:
             raise DataError(f"{path}: no column 'embedding', found {schema.names}; embed again")
         metadata = schema.metadata or {}
         kind = schema.field("embedding").type
-        found.setdefault((kind, metadata.get(schemas.FINGERPRINT_KEY, b"")), path.name)
+        fingerprint = metadata.get(schemas.FINGERPRINT_KEY, b"")
+        found.setdefault((kind, "token" in schema.names, fingerprint), path.name)
     if len(found) != 1:
         raise DataError(
             f"{directory}: expected the parts of one extractor, found {len(found)} "
             f"({', '.join(found.values()) or 'no part-*.parquet'}); run its embed stage again"
         )
-    (kind, _), name = next(iter(found.items()))
+    (kind, of_tokens, _), name = next(iter(found.items()))
     if not pa.types.is_fixed_size_list(kind):
         raise DataError(f"{directory / name}: embedding is {kind}, expected fixed-size lists")
-    return schemas.features(kind.list_size, kind.value_type)
+    make = schemas.token_features if of_tokens else schemas.features
+    return make(kind.list_size, kind.value_type)
 
 
 def _item_index(ids: pa.ChunkedArray, items: pa.Table, directory: Path) -> npt.NDArray[np.int64]:
@@ -144,25 +150,23 @@ def _item_index(ids: pa.ChunkedArray, items: pa.Table, directory: Path) -> npt.N
 
 
 def _refuse_repeats(
-    table: pa.Table,
-    item_index: npt.NDArray[Any],
-    position: npt.NDArray[Any],
-    order: npt.NDArray[Any],
-    directory: Path,
+    places: pa.Table, columns: list[npt.NDArray[Any]], order: npt.NDArray[Any], directory: Path
 ) -> None:
-    same = (item_index[1:] == item_index[:-1]) & (position[1:] == position[:-1])
+    """Refuse two neighbours, in order, that agree in all columns."""
+    same = np.all([column[1:] == column[:-1] for column in columns], axis=0)
     repeated = np.flatnonzero(same)
     if repeated.size:
-        row = int(order[repeated[0]])
+        row = places.slice(int(order[repeated[0]]), 1).to_pylist()[0]
         raise DataError(
             f"{directory}: {repeated.size} rows have the item and position of another (first: "
-            f"'{table['item_id'][row].as_py()}', position {position[repeated[0]]}); embed again"
+            f"{', '.join(f'{name} {value!r}' for name, value in row.items())}); embed again"
         )
 
 
 def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any]]:
     """Items and positions, and the vectors [R, d]; in memory once, and a row group more."""
     kind = schema.field("embedding").type
+    ranks = [name for name in schema.names if name in ("item_id", "position", "token")]
     files = part_files(directory)
     num_rows = 0
     for path in files:
@@ -174,18 +178,18 @@ def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any
         with open_parquet(path) as file:
             check_schema(file.schema_arrow, schema, path)
             for group in range(file.num_row_groups):
-                rows = _row_group(file, group, path)
+                rows = _row_group(file, group, [*ranks, "embedding"], path)
                 values = _values(rows, path)
                 vectors[end : end + len(values)] = values
                 end += len(values)
-                places.append(rows.select(["item_id", "position"]))
-    empty = schema.empty_table().select(["item_id", "position"])
+                places.append(rows.select(ranks))
+    empty = schema.empty_table().select(ranks)
     return pa.concat_tables([empty, *places]), vectors
 
 
-def _row_group(file: pq.ParquetFile, group: int, path: Path) -> pa.Table:
+def _row_group(file: pq.ParquetFile, group: int, columns: list[str], path: Path) -> pa.Table:
     try:
-        return file.read_row_group(group, columns=["item_id", "position", "embedding"])
+        return file.read_row_group(group, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path}: damaged ({error}); delete it and embed again") from None
 

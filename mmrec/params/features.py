@@ -141,12 +141,13 @@ class VisionLanguageTokensParams(Section):
 
 
 TextExtractorParams = Annotated[
-    SentenceTransformerParams | OpenClipTextParams, Field(discriminator="name")
+    SentenceTransformerParams | OpenClipTextParams | TransformerTextTokensParams,
+    Field(discriminator="name"),
 ]
-ImageExtractorParams = Annotated[OpenClipImageParams | TimmImageParams, Field(discriminator="name")]
-TextTokensParams = TransformerTextTokensParams
-ImageTokensParams = TransformerImageTokensParams
-PairTokensParams = VisionLanguageTokensParams
+ImageExtractorParams = Annotated[
+    OpenClipImageParams | TimmImageParams | TransformerImageTokensParams,
+    Field(discriminator="name"),
+]
 Precision = Literal["float16", "float32"]
 
 
@@ -156,6 +157,8 @@ class EmbedTextParams(Section):
     dataset: Name
     feature: Name
     input: Literal["clean/sentences.parquet", "keywords/keywords.parquet"]
+    per: Literal["sentence", "item"]
+    """What is encoded: each sentence, or all of an item's joined by spaces."""
     precision: Precision
     extractor: TextExtractorParams
 
@@ -165,8 +168,19 @@ class EmbedImageParams(Section):
 
     dataset: Name
     feature: Name
+    max_per_item: PositiveInt | None
+    """How many of an item's pictures are encoded, the first ones; None is all of them."""
     precision: Precision
     extractor: ImageExtractorParams
+
+
+class EmbedPairParams(Section):
+    """One frozen vision-language model over text and first picture of every item."""
+
+    dataset: Name
+    feature: Name
+    precision: Precision
+    extractor: VisionLanguageTokensParams
 
 
 class EmbedParams(Section):
@@ -174,3 +188,4 @@ class EmbedParams(Section):
 
     text: dict[Name, EmbedTextParams]
     image: dict[Name, EmbedImageParams]
+    pair: dict[Name, EmbedPairParams]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mmrec.params.features import EmbedImageParams, EmbedParams, EmbedTextParams
+from mmrec.params.features import EmbedImageParams, EmbedPairParams, EmbedParams, EmbedTextParams
 from mmrec.params.pipeline import Params, RunParams
 from mmrec.params.sources import names_pictures_on_the_web
 
@@ -90,15 +90,19 @@ def _wrong_last_stages(params: Params) -> Iterator[str]:
         )
 
 
-def _embed_entries(params: Params) -> dict[str, EmbedTextParams | EmbedImageParams]:
+def _embed_entries(
+    params: Params,
+) -> dict[str, EmbedTextParams | EmbedImageParams | EmbedPairParams]:
     text = {f"embed.text.{key}": entry for key, entry in _valid_entries(params.embed.text)}
     image = {f"embed.image.{key}": entry for key, entry in _valid_entries(params.embed.image)}
-    return {**text, **image}
+    pair = {f"embed.pair.{key}": entry for key, entry in _valid_entries(params.embed.pair)}
+    return {**text, **image, **pair}
 
 
 def _unknown_features(params: Params, name: str, run: RunParams) -> Iterator[str]:
     entries = _embed_entries(params)
-    if len(entries) < len(params.embed.text) + len(params.embed.image):
+    embed = params.embed
+    if len(entries) < len(embed.text) + len(embed.image) + len(embed.pair):
         return  # the feature may be that of an entry that is wrong itself
     found = {entry.feature for entry in entries.values() if entry.dataset == run.dataset}
     known = ["none", *sorted(found)]

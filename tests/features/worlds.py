@@ -75,8 +75,12 @@ def picture(seed: int, size: tuple[int, int] = (40, 36)) -> Image.Image:
 
 
 def png(seed: int) -> bytes:
+    return png_of(picture(seed))
+
+
+def png_of(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture(seed).save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -20,6 +20,7 @@ from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from tests.data.raw_world import jpeg
+from tests.features.checkpoints import write_checkpoint
 from tests.params.test_file import sections
 from tests.stages.reads import Reads, declared, filled_in, value_at
 
@@ -60,8 +61,41 @@ def text_feature(dataset: str, source: str, name: str) -> dict[str, Any]:
         "dataset": dataset,
         "feature": name,
         "input": source,
+        "per": "sentence",
         "precision": "float16",
         "extractor": extractor,
+    }
+
+
+def token_features() -> dict[str, dict[str, Any]]:
+    """Entries of text, image and pair over one model with two towers."""
+    model = {"model": "tiny-clip", "revision": None, "below_last": 1}
+    text = {"lowercase": True, "max_length": 20}
+    extractors = {
+        "text": {"name": "transformer_text_tokens", "special_tokens": True, **text},
+        "image": {"name": "transformer_image_tokens", "special_tokens": True, "preparation": None},
+        "pair": {
+            "name": "vision_language_tokens",
+            "tokenizer": None,
+            "preparation": None,
+            "visual": None,
+            **text,
+        },
+    }
+    ways = {
+        "text": {"input": "clean/sentences.parquet", "per": "item"},
+        "image": {"max_per_item": 1},
+        "pair": {},
+    }
+    return {
+        kind: {
+            "dataset": "shop",
+            "feature": f"{kind}-tokens",
+            "precision": "float16",
+            "extractor": {**extractor, **model},
+            **ways[kind],
+        }
+        for kind, extractor in extractors.items()
     }
 
 
@@ -94,6 +128,7 @@ def params() -> dict[str, Any]:
     sequences = {"name": "sequences", "file": "plain.txt"}
     untold = {**DATASET, "clean": {**DATASET["clean"], "text_fields": []}}
     both = {"text": "sentences", "image": "pictures"}
+    tokens = token_features()
     return {
         "datasets": {
             "shop": {**DATASET, "files": "files", "source": shop, "keywords": KEYWORDS},
@@ -106,16 +141,22 @@ def params() -> dict[str, Any]:
                 "shop-sentences": text_feature("shop", "clean/sentences.parquet", "sentences"),
                 "shop-words": text_feature("shop", "keywords/keywords.parquet", "words"),
                 "both-sentences": text_feature("both", "clean/sentences.parquet", "sentences"),
+                "shop-tokens": tokens["text"],
             },
             "image": {
-                f"{dataset}-pictures": {
-                    "dataset": dataset,
-                    "feature": "pictures",
-                    "precision": "float32",
-                    "extractor": {"name": "open_clip_image", "normalize": True, **CLIP},
-                }
-                for dataset in ("shop", "both")
+                "shop-tokens": tokens["image"],
+                **{
+                    f"{dataset}-pictures": {
+                        "dataset": dataset,
+                        "feature": "pictures",
+                        "max_per_item": None,
+                        "precision": "float32",
+                        "extractor": {"name": "open_clip_image", "normalize": True, **CLIP},
+                    }
+                    for dataset in ("shop", "both")
+                },
             },
+            "pair": {"shop-tokens": tokens["pair"]},
         },
         "models": {
             "mp4sr": {
@@ -199,6 +240,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     """The folder after all stages."""
     folder = tmp_path_factory.mktemp("world")
     write_files(folder)
+    write_checkpoint("clip", folder / "tiny-clip")
     checked = write_params(params(), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -212,6 +254,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             ("keywords", checked.datasets),
             ("embed_text", checked.embed.text),
             ("embed_image", checked.embed.image),
+            ("embed_pair", checked.embed.pair),
             ("pretrain", checked.runs),
             ("finetune", checked.runs),
             ("evaluate", checked.runs),

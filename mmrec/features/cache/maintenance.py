@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from mmrec.features.cache.layout import Layout, layout_of, level_in
 from mmrec.features.cache.segments import (
     key_array,
     read_key_column,
     segment_files,
-    segment_schema,
     write_segment,
 )
 from mmrec.features.cache.store import DESCRIPTION
@@ -25,8 +25,8 @@ from mmrec.io import DataError, open_parquet, read_json
 
 logger = logging.getLogger(__name__)
 
-LARGE_SEGMENT: Final = 65_536
-"""Rows of a segment that compaction leaves alone."""
+_DESCRIPTIONS: Final = ("data/datasets/*/features/*.json", "data/datasets/*/keywords.json")
+"""What stages leave in git about the stores they used."""
 
 
 @dataclass(frozen=True)
@@ -75,34 +75,29 @@ def compact(store: Path) -> int:
     The new files are whole before the old ones go, and hold the same keys: a reader or writer
     beside it finds every key at any moment.
     """
-    small = [path for path in segment_files(store / "segments") if _num_rows(path) < LARGE_SEGMENT]
+    files = segment_files(store / "segments")
+    if not files:
+        return 0
+    layout = _layout(store, files[0])
+    small = [path for path in files if _num_rows(path) < layout.segment_rows]
     if len(small) < 2:
         return 0
-    schema = segment_schema(*_kind(store))
     tables = []
     for path in small:
         with open_parquet(path) as file:
             metadata = file.schema_arrow.metadata
             tables.append(file.read())
     keys = np.concatenate([key_array(table["key"]) for table in tables])
-    vectors = np.concatenate(
-        [
-            table["embedding"].combine_chunks().values.to_numpy(zero_copy_only=False)
-            for table in tables
-        ]
-    ).reshape(len(keys), -1)
+    values = np.concatenate([layout.from_columns(table) for table in tables])
     unique, first = np.unique(keys, return_index=True)
-    written = {
-        write_segment(
-            store / "segments",
-            unique[start : start + LARGE_SEGMENT],
-            vectors[first[start : start + LARGE_SEGMENT]].astype(
-                schema.field("embedding").type.value_type.to_pandas_dtype()
-            ),
-            metadata,
+    written = set()
+    for start in range(0, len(unique), layout.segment_rows):
+        chosen = slice(start, start + layout.segment_rows)
+        written.add(
+            write_segment(
+                store / "segments", unique[chosen], values[first[chosen]], layout, metadata
+            )
         )
-        for start in range(0, len(unique), LARGE_SEGMENT)
-    }
     for path in small:
         if path.name not in written:
             path.unlink(missing_ok=True)
@@ -137,11 +132,12 @@ def remove(store: Path) -> None:
 
 
 def _described_in_git(project: Path) -> Iterator[str]:
-    pattern = "data/datasets/*/features/*.json"
-    for path in project.glob(pattern):
-        yield path.read_text(encoding="utf-8")
-    listed = _git(project, "log", "--all", "--format=", "--name-only", "--", f":(glob){pattern}")
-    commits = _git(project, "log", "--all", "--format=%H", "--", f":(glob){pattern}").split()
+    for pattern in _DESCRIPTIONS:
+        for path in project.glob(pattern):
+            yield path.read_text(encoding="utf-8")
+    globs = [f":(glob){pattern}" for pattern in _DESCRIPTIONS]
+    listed = _git(project, "log", "--all", "--format=", "--name-only", "--", *globs)
+    commits = _git(project, "log", "--all", "--format=%H", "--", *globs).split()
     for commit in commits:
         for name in sorted(set(listed.split("\n")) - {""}):
             shown = subprocess.run(
@@ -171,6 +167,7 @@ def _num_rows(path: Path) -> int:
     return len(read_key_column(path))
 
 
-def _kind(store: Path) -> tuple[int, str]:
+def _layout(store: Path, segment: Path) -> Layout:
     kept = read_json(store / DESCRIPTION)["fingerprint"]
-    return kept["dim"], kept["precision"]
+    with open_parquet(segment) as file:
+        return layout_of(level_in(file.schema_arrow), kept["dim"], kept["precision"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mmrec.features.cache.layout import Level
 from mmrec.features.cache.remote import FOLDER, RemoteCache
 from mmrec.features.cache.store import FeatureStore
 from mmrec.features.extractor import Fingerprint
@@ -29,9 +30,13 @@ class FeatureCache:
     root: Path
     remote: RemoteCache | None
 
-    def store(self, fingerprint: Fingerprint, libraries: Mapping[str, str]) -> FeatureStore:
+    def store(
+        self, fingerprint: Fingerprint, libraries: Mapping[str, str], *, level: Level = "vector"
+    ) -> FeatureStore:
         """The store of a fingerprint, made if there is none."""
-        return FeatureStore(self.root, fingerprint, libraries, second_level=self.remote)
+        return FeatureStore(
+            self.root, fingerprint, libraries, level=level, second_level=self.remote
+        )
 
 
 def open_cache(project: Path) -> FeatureCache:

@@ -1,14 +1,15 @@
-"""Immutable files of keys and vectors: written whole or not at all, checked when read."""
+"""Immutable files of keys and values: written whole or not at all, checked when read."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,30 +17,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
+from mmrec.features.cache.layout import Layout, ValueArray
 from mmrec.io import DataError, atomic_path, check_schema, open_parquet
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]
 """[n] of dtype S16."""
-VectorArray: TypeAlias = npt.NDArray[Any]
-"""[n, d] float16 or float32."""
+
+T = TypeVar("T")
 
 SUFFIX: Final = ".parquet"
-_ROW_GROUP: Final = 4_096
-
-
-def segment_schema(dim: int, precision: str) -> pa.Schema:
-    """Keys and vectors, never null."""
-    value = pa.from_numpy_dtype(np.dtype(precision))
-    return pa.schema(
-        [
-            pa.field("key", schemas.CONTENT_KEY, nullable=False),
-            pa.field("embedding", schemas.vector(dim, value), nullable=False),
-        ]
-    )
 
 
 def write_segment(
-    folder: Path, keys: KeyArray, vectors: VectorArray, metadata: Mapping[bytes, bytes]
+    folder: Path,
+    keys: KeyArray,
+    values: ValueArray,
+    layout: Layout,
+    metadata: Mapping[bytes, bytes],
 ) -> str:
     """Write one segment and return its name, which follows from its keys.
 
@@ -48,33 +42,29 @@ def write_segment(
     Args:
         folder: of the segments of one fingerprint.
         keys: [n] distinct content keys.
-        vectors: [n, d] of these contents.
+        values: of these contents.
+        layout: how they lie in the file.
         metadata: what the file says about itself, the fingerprint among it.
     """
     order = np.argsort(keys)
-    keys, vectors = keys[order], vectors[order]
+    keys, values = keys[order], values[order]
     name = blake2b(keys.tobytes(), digest_size=16).hexdigest() + SUFFIX
     path = folder / name
     if path.exists():
         return name
-    schema = segment_schema(vectors.shape[1], vectors.dtype.name)
-    columns = [
-        pa.FixedSizeBinaryArray.from_buffers(
-            schemas.CONTENT_KEY, len(keys), [None, pa.py_buffer(keys.tobytes())]
-        ),
-        pa.FixedSizeListArray.from_arrays(
-            pa.array(vectors.reshape(-1)), type=schema.field("embedding").type
-        ),
-    ]
+    key_column = pa.FixedSizeBinaryArray.from_buffers(
+        schemas.CONTENT_KEY, len(keys), [None, pa.py_buffer(keys.tobytes())]
+    )
+    schema = layout.schema.with_metadata(dict(metadata))
     with atomic_path(path) as temporary:
         pq.write_table(
-            pa.table(columns, schema=schema.with_metadata(dict(metadata))),
+            pa.table([key_column, *layout.to_columns(values)], schema=schema),
             temporary,
             compression="none",
             use_dictionary=False,
             write_statistics=False,
             write_page_checksum=True,
-            row_group_size=_ROW_GROUP,
+            row_group_size=layout.row_group,
         )
     _flush_folder(folder)
     return name
@@ -94,14 +84,14 @@ def remove_abandoned(folder: Path) -> None:
                 path.unlink()
 
 
-def read_keys(path: Path, fingerprint: bytes, schema: pa.Schema) -> KeyArray:
+def read_keys(path: Path, fingerprint: bytes, layout: Layout) -> KeyArray:
     """The keys of a segment, in its order.
 
     Raises:
         DataError: it is no segment of this fingerprint, or is damaged.
     """
     with open_parquet(path) as file:
-        _check(file, path, fingerprint, schema)
+        _check(file, path, fingerprint, layout)
         column = _read(path, lambda: file.read(columns=["key"])).column(0)
     return key_array(column)
 
@@ -127,41 +117,43 @@ def key_array(column: pa.ChunkedArray | pa.FixedSizeBinaryArray) -> KeyArray:
     return np.concatenate(parts) if parts else np.empty(0, "S16")
 
 
-def read_rows(path: Path, rows: npt.NDArray[np.int64], schema: pa.Schema) -> VectorArray:
-    """Vectors [n, d] of the given rows; only the row groups that hold them are read.
+def read_rows(path: Path, rows: npt.NDArray[np.int64], layout: Layout) -> ValueArray:
+    """Values of the given rows; only the row groups that hold them are read.
 
     Raises:
         DataError: the segment is missing or damaged.
     """
-    dim = schema.field("embedding").type.list_size
-    dtype = schema.field("embedding").type.value_type.to_pandas_dtype()
-    found = np.empty((len(rows), dim), dtype)
+    found = layout.empty(len(rows))
     with open_parquet(path) as file:
-        check_schema(file.schema_arrow, schema, path)
-        group_of_row = rows // _ROW_GROUP
+        check_schema(file.schema_arrow, layout.schema, path)
+        group_of_row = rows // layout.row_group
         for group in np.unique(group_of_row):
             chosen = group_of_row == group
-            table = _read(path, lambda g=int(group): file.read_row_group(g, ["embedding"]))
-            values = table.column(0).combine_chunks().values.to_numpy(zero_copy_only=False)
-            found[chosen] = values.reshape(-1, dim)[rows[chosen] - group * _ROW_GROUP]
+            values = _read(path, partial(_group, file, int(group), layout))
+            found[chosen] = values[rows[chosen] - group * layout.row_group]
     return found
 
 
-def _check(file: pq.ParquetFile, path: Path, fingerprint: bytes, schema: pa.Schema) -> None:
-    check_schema(file.schema_arrow, schema, path)
+def _group(file: pq.ParquetFile, group: int, layout: Layout) -> ValueArray:
+    return layout.from_columns(file.read_row_group(group, layout.schema.names[1:]))
+
+
+def _check(file: pq.ParquetFile, path: Path, fingerprint: bytes, layout: Layout) -> None:
+    check_schema(file.schema_arrow, layout.schema, path)
     found = (file.schema_arrow.metadata or {}).get(schemas.FINGERPRINT_KEY)
     if found != fingerprint:
         raise DataError(f"{path}: of another fingerprint; it does not belong here")
     metadata = file.metadata
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    if any(size != _ROW_GROUP for size in sizes[:-1]):
-        raise DataError(f"{path}: row groups of {set(sizes)} rows, expected {_ROW_GROUP}")
+    if any(size != layout.row_group for size in sizes[:-1]):
+        raise DataError(f"{path}: row groups of {set(sizes)} rows, expected {layout.row_group}")
 
 
-def _read(path: Path, read: Any) -> pa.Table:
+def _read(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
-    except (pa.ArrowInvalid, OSError) as error:
+    # Of Arrow's errors the invalid ones are ValueErrors.
+    except (ValueError, OSError) as error:
         raise DataError(f"{path}: damaged ({error})") from None
 
 

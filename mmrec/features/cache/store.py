@@ -1,4 +1,4 @@
-"""All vectors of one fingerprint: look up, read, append."""
+"""All values of one fingerprint: look up, read, append."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from mmrec import schemas
 from mmrec.features.cache.index import KeyIndex, load_index
+from mmrec.features.cache.layout import Level, ValueArray, layout_of
 from mmrec.features.cache.segments import (
     KeyArray,
-    VectorArray,
     read_keys,
     read_rows,
     remove_abandoned,
     segment_files,
-    segment_schema,
     write_segment,
 )
 from mmrec.features.extractor import Fingerprint
@@ -45,9 +44,9 @@ def store_name(fingerprint: Fingerprint) -> str:
 
 
 class FeatureStore:
-    """Vectors by content key, in immutable segments that any number of writers may add to.
+    """Values by content key, in immutable segments that any number of writers may add to.
 
-    A lost, damaged or foreign segment costs its vectors and nothing else: it is set aside, and
+    A lost, damaged or foreign segment costs its values and nothing else: it is set aside, and
     its contents count as not encoded.
     """
 
@@ -57,21 +56,23 @@ class FeatureStore:
         fingerprint: Fingerprint,
         libraries: Mapping[str, str],
         *,
+        level: Level = "vector",
         second_level: SecondLevel | None = None,
     ) -> None:
         """Open the store of a fingerprint, making it if there is none.
 
         Args:
             root: folder of the whole cache.
-            fingerprint: of the vectors as they are kept.
+            fingerprint: of the values as they are kept.
             libraries: versions in use, recorded beside the fingerprint.
+            level: what a content has: a vector, or the states of its tokens.
             second_level: where to look for what is not here.
         """
         self.name = store_name(fingerprint)
         self.folder = root / self.name
         self._second_level = second_level
         self._fingerprint = fingerprint.to_json().encode()
-        self._schema = segment_schema(fingerprint.dim, fingerprint.precision)
+        self._layout = layout_of(level, fingerprint.dim, fingerprint.precision)
         self._metadata = {
             schemas.FINGERPRINT_KEY: self._fingerprint,
             schemas.LIBRARIES_KEY: json.dumps(dict(libraries), sort_keys=True).encode(),
@@ -96,31 +97,43 @@ class FeatureStore:
         """Contents held here; those in two indices count twice."""
         return sum(len(index.keys) for index in self._indices)
 
-    def fill(self, keys: KeyArray, vectors: VectorArray) -> npt.NDArray[np.bool_]:
-        """Write the vectors of the keys that are known into `vectors`; says which are.
+    def fill(self, keys: KeyArray, values: ValueArray) -> npt.NDArray[np.bool_]:
+        """Write the values of the keys that are known into `values`; says which are.
 
         Args:
             keys: [n] distinct, ascending.
-            vectors: [n, d]; rows of unknown keys are left as they are.
+            values: of n contents; those of unknown keys are left as they are.
 
         Returns:
             [n] whether the key is known.
         """
-        known = self._fill(keys, vectors)
-        if self._second_level is not None and not known.all():
-            fetched = self._second_level.fetch(self.name, keys[~known], self.segments_folder)
-            if fetched:
-                self._indices = self._open()
-                missing = np.flatnonzero(~known)
-                brought = vectors[missing]
-                known[missing] = self._fill(keys[missing], brought)
-                vectors[missing] = brought
+        known = self._fill(keys, values)
+        if not known.all() and self._fetch(keys[~known]):
+            missing = np.flatnonzero(~known)
+            brought = values[missing]
+            known[missing] = self._fill(keys[missing], brought)
+            values[missing] = brought
         return known
 
-    def append(self, keys: KeyArray, vectors: VectorArray) -> None:
-        """Add vectors, durably: when this returns, they survive the end of the process."""
+    def known(self, keys: KeyArray) -> npt.NDArray[np.bool_]:
+        """[n] which of the keys are held, without reading their values.
+
+        Args:
+            keys: [n] distinct, ascending.
+        """
+        found = self._found(keys)
+        if not found.all() and self._fetch(keys[~found]):
+            found = self._found(keys)
+        return found
+
+    def refresh(self) -> None:
+        """See what was appended since the store was opened, by whomever."""
+        self._indices = self._open()
+
+    def append(self, keys: KeyArray, values: ValueArray) -> None:
+        """Add values, durably: when this returns, they survive the end of the process."""
         if len(keys):
-            write_segment(self.segments_folder, keys, vectors, self._metadata)
+            write_segment(self.segments_folder, keys, values, self._layout, self._metadata)
 
     def _open(self) -> list[KeyIndex]:
         remove_abandoned(self.segments_folder)
@@ -130,12 +143,27 @@ class FeatureStore:
     def _keys_of(self, name: str) -> KeyArray | None:
         path = self.segments_folder / name
         try:
-            return read_keys(path, self._fingerprint, self._schema)
+            return read_keys(path, self._fingerprint, self._layout)
         except DataError as error:
             self._set_aside(path, error)
             return None
 
-    def _fill(self, keys: KeyArray, vectors: VectorArray) -> npt.NDArray[np.bool_]:
+    def _fetch(self, keys: KeyArray) -> bool:
+        """Bring what holds any of the keys from the second level; says whether anything came."""
+        if self._second_level is None:
+            return False
+        fetched = self._second_level.fetch(self.name, keys, self.segments_folder)
+        if fetched:
+            self.refresh()
+        return fetched > 0
+
+    def _found(self, keys: KeyArray) -> npt.NDArray[np.bool_]:
+        found = np.zeros(len(keys), bool)
+        for index in self._indices:
+            found |= index.find(keys) >= 0
+        return found
+
+    def _fill(self, keys: KeyArray, values: ValueArray) -> npt.NDArray[np.bool_]:
         known = np.zeros(len(keys), bool)
         for index in self._indices:
             rows = index.find(keys)
@@ -147,20 +175,20 @@ class FeatureStore:
                 within = rows[places] - index.starts[segment]
                 found = self._rows_of(index.segments[segment], within)
                 if found is not None:
-                    vectors[places] = found
+                    values[places] = found
                     known[places] = True
         return known
 
-    def _rows_of(self, name: str, rows: npt.NDArray[np.int64]) -> VectorArray | None:
+    def _rows_of(self, name: str, rows: npt.NDArray[np.int64]) -> ValueArray | None:
         path = self.segments_folder / name
         try:
-            found = read_rows(path, rows, self._schema)
+            found = read_rows(path, rows, self._layout)
         except DataError as error:
             self._set_aside(path, error)
             return None
-        if np.isfinite(found).all():
+        if self._layout.usable(found).all():
             return found
-        self._set_aside(path, DataError(f"{path}: holds vectors that are not finite"))
+        self._set_aside(path, DataError(f"{path}: holds values that are not finite"))
         return None
 
     def _set_aside(self, path: Path, error: DataError) -> None:

@@ -69,8 +69,8 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def describe(project: Path, fingerprint: Fingerprint) -> None:
-    path = project / "data" / "datasets" / "shop" / "features" / "text.json"
+def describe(project: Path, fingerprint: Fingerprint, name: str = "features/text.json") -> None:
+    path = project / "data" / "datasets" / "shop" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"stores": [store_name(fingerprint)], "rows": 1}))
 
@@ -91,9 +91,8 @@ def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(tmp_path: P
     git(project, "checkout", "--quiet", "main")
     (dead,) = dead_stores(root, live_stores(project))
     assert dead.name == store_name(third)
-    describe(project, third)
+    describe(project, third, "keywords.json")
     assert dead_stores(root, live_stores(project)) == []
-    git(project, "checkout", "--quiet", ".")
     remove(dead)
     assert len(stores(root)) == 2
 

@@ -10,20 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrec.features.cache.segments import KeyArray, VectorArray
+from mmrec.features.cache.layout import ValueArray
+from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore
 from mmrec.features.extractor import Fingerprint
 from mmrec.io import read_json
 from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
 
 
-def filled(store: FeatureStore, numbers: range) -> tuple[np.ndarray, VectorArray]:
+def filled(store: FeatureStore, numbers: range) -> tuple[np.ndarray, ValueArray]:
     keys = np.sort(keys_of(numbers))
     vectors = np.full((len(keys), FINGERPRINT.dim), -1, np.float16)
     return store.fill(keys, vectors), vectors
 
 
-def expected(numbers: range) -> VectorArray:
+def expected(numbers: range) -> ValueArray:
     keys = keys_of(numbers)
     return vectors_of(keys[np.argsort(keys)])
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmrec.features.cache.segments import KeyArray, VectorArray
+from mmrec.features.cache.layout import ValueArray
+from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import FeatureStore
 from mmrec.features.extractor import Fingerprint
 from mmrec.io import content_key
@@ -30,7 +31,7 @@ def keys_of(numbers: Iterable[int]) -> KeyArray:
     return np.frombuffer(b"".join(content_key(b"%d" % n) for n in numbers), "S16")
 
 
-def vectors_of(keys: KeyArray) -> VectorArray:
+def vectors_of(keys: KeyArray) -> ValueArray:
     """Twelve bytes of each key, as finite halves."""
     raw = np.frombuffer(keys.tobytes(), np.uint8).reshape(len(keys), 16)
     return raw[:, : FINGERPRINT.dim].astype(np.float16)

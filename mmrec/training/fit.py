@@ -23,7 +23,8 @@ from mmrec.evaluation.evaluator import validation_metrics
 from mmrec.models.build import build_objective
 from mmrec.models.loading import load_pretrained
 from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.models import ModelParams, Mp4srPretrain, TrainingParams
+from mmrec.params.models import ModelParams, Mp4srPretrain
+from mmrec.params.training import TrainingParams
 from mmrec.training.batches import TrainingBatches
 from mmrec.training.history import write_history
 from mmrec.training.run_data import RunData, Stage, build_for, max_sequence_length

@@ -56,6 +56,8 @@ class KeyIndex:
             place = np.searchsorted(self.keys, sought).clip(max=len(self.keys) - 1)
             found = self.keys[place] == sought
             rows[found] = self.rows[place[found]]
+            # An index that was damaged on disk must not lead beyond the segments.
+            rows[rows >= self.starts[-1]] = -1
         return rows
 
     def segment_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -120,14 +122,14 @@ def _kept(folder: Path, names: set[str]) -> KeyIndex | None:
     for path in sorted(folder.glob("*.json")):
         try:
             described = json.loads(path.read_text())
-            if set(described["segments"]) <= names:
-                return KeyIndex(
-                    tuple(described["segments"]),
-                    np.array(described["starts"], np.int64),
-                    np.load(path.with_suffix(".keys.npy"), mmap_mode="r"),
-                    np.load(path.with_suffix(".rows.npy"), mmap_mode="r"),
-                )
-        except (OSError, ValueError, KeyError, TypeError):
+            if not set(described["segments"]) <= names:
+                continue
+            starts = np.array(described["starts"], np.int64)
+            keys = np.load(path.with_suffix(".keys.npy"), mmap_mode="r")
+            rows = np.load(path.with_suffix(".rows.npy"), mmap_mode="r")
+            if len(keys) == len(rows) and len(starts) == len(described["segments"]) + 1:
+                return KeyIndex(tuple(described["segments"]), starts, keys, rows)
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             # It is derived: a damaged one is made again.
             path.unlink(missing_ok=True)
     return None

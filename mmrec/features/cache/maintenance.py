@@ -14,13 +14,16 @@ from typing import Any, Final
 import numpy as np
 
 from mmrec.features.cache.segments import (
-    key_array,
-    read_key_column,
+    KeyArray,
+    VectorArray,
+    read_segment,
     segment_files,
+    segment_metadata,
     segment_schema,
     write_segment,
 )
 from mmrec.features.cache.store import DESCRIPTION
+from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError, open_parquet, read_json
 
 logger = logging.getLogger(__name__)
@@ -75,38 +78,28 @@ def compact(store: Path) -> int:
     The new files are whole before the old ones go, and hold the same keys: a reader or writer
     beside it finds every key at any moment.
     """
-    small = [path for path in segment_files(store / "segments") if _num_rows(path) < LARGE_SEGMENT]
-    if len(small) < 2:
+    described = read_json(store / DESCRIPTION)
+    fingerprint = Fingerprint(**described["fingerprint"])
+    whole = dict(_small_segments(store / "segments", fingerprint))
+    if len(whole) < 2:
         return 0
-    schema = segment_schema(*_kind(store))
-    tables = []
-    for path in small:
-        with open_parquet(path) as file:
-            metadata = file.schema_arrow.metadata
-            tables.append(file.read())
-    keys = np.concatenate([key_array(table["key"]) for table in tables])
-    vectors = np.concatenate(
-        [
-            table["embedding"].combine_chunks().values.to_numpy(zero_copy_only=False)
-            for table in tables
-        ]
-    ).reshape(len(keys), -1)
+    keys = np.concatenate([keys for keys, _ in whole.values()])
+    vectors = np.concatenate([vectors for _, vectors in whole.values()])
     unique, first = np.unique(keys, return_index=True)
+    metadata = segment_metadata(fingerprint, described["libraries"])
     written = {
         write_segment(
             store / "segments",
             unique[start : start + LARGE_SEGMENT],
-            vectors[first[start : start + LARGE_SEGMENT]].astype(
-                schema.field("embedding").type.value_type.to_pandas_dtype()
-            ),
+            vectors[first[start : start + LARGE_SEGMENT]],
             metadata,
         )
         for start in range(0, len(unique), LARGE_SEGMENT)
     }
-    for path in small:
+    for path in whole:
         if path.name not in written:
             path.unlink(missing_ok=True)
-    return len(small) - len(written)
+    return len(whole) - len(written)
 
 
 def live_stores(project: Path) -> set[str]:
@@ -167,10 +160,15 @@ def _git(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _num_rows(path: Path) -> int:
-    return len(read_key_column(path))
-
-
-def _kind(store: Path) -> tuple[int, str]:
-    kept = read_json(store / DESCRIPTION)["fingerprint"]
-    return kept["dim"], kept["precision"]
+def _small_segments(
+    folder: Path, fingerprint: Fingerprint
+) -> Iterator[tuple[Path, tuple[KeyArray, VectorArray]]]:
+    schema = segment_schema(fingerprint.dim, fingerprint.precision)
+    for path in segment_files(folder):
+        try:
+            with open_parquet(path) as file:
+                is_small = file.metadata.num_rows < LARGE_SEGMENT
+            if is_small:
+                yield path, read_segment(path, fingerprint.to_json().encode(), schema)
+        except DataError as error:
+            logger.warning("%s; left as it is, the next run sets it aside", error)

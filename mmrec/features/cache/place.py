@@ -72,10 +72,20 @@ def open_cache(project: Path) -> FeatureCache:
 
 def _remote(repo: Repo) -> RemoteCache | None:
     from dvc.config import NoRemoteError
+    from dvc_objects.fs.errors import RemoteMissingDepsError
 
     try:
         remote = repo.cloud.get_remote()
     except NoRemoteError:
+        return None
+    except RemoteMissingDepsError as error:
+        logger.warning(
+            "remote %s: %s is not installed (try `pip install 'dvc[%s]'`); vectors are not looked "
+            "for there",
+            error.url,
+            ", ".join(error.missing_deps),
+            error.protocol,
+        )
         return None
     if remote.fs.protocol in ("http", "https"):
         logger.info(

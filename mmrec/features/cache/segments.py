@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
+from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError, atomic_path, check_schema, open_parquet
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]
@@ -36,6 +38,14 @@ def segment_schema(dim: int, precision: str) -> pa.Schema:
             pa.field("embedding", schemas.vector(dim, value), nullable=False),
         ]
     )
+
+
+def segment_metadata(fingerprint: Fingerprint, libraries: Mapping[str, str]) -> dict[bytes, bytes]:
+    """What a segment says about itself."""
+    return {
+        schemas.FINGERPRINT_KEY: fingerprint.to_json().encode(),
+        schemas.LIBRARIES_KEY: json.dumps(dict(libraries), sort_keys=True).encode(),
+    }
 
 
 def write_segment(
@@ -106,14 +116,16 @@ def read_keys(path: Path, fingerprint: bytes, schema: pa.Schema) -> KeyArray:
     return key_array(column)
 
 
-def read_key_column(path: Path) -> KeyArray:
-    """The keys of a segment of whatever fingerprint, in its order.
+def read_segment(path: Path, fingerprint: bytes, schema: pa.Schema) -> tuple[KeyArray, VectorArray]:
+    """Keys [n] and vectors [n, d] of a whole segment, every page of it checked.
 
     Raises:
-        DataError: it is damaged.
+        DataError: it is no segment of this fingerprint, or is damaged.
     """
     with open_parquet(path) as file:
-        return key_array(_read(path, lambda: file.read(columns=["key"])).column(0))
+        _check(file, path, fingerprint, schema)
+        table = _read(path, file.read)
+    return key_array(table["key"]), _vector_array(table["embedding"])
 
 
 def key_array(column: pa.ChunkedArray | pa.FixedSizeBinaryArray) -> KeyArray:
@@ -127,24 +139,46 @@ def key_array(column: pa.ChunkedArray | pa.FixedSizeBinaryArray) -> KeyArray:
     return np.concatenate(parts) if parts else np.empty(0, "S16")
 
 
-def read_rows(path: Path, rows: npt.NDArray[np.int64], schema: pa.Schema) -> VectorArray:
+def read_rows(
+    path: Path,
+    rows: npt.NDArray[np.int64],
+    keys: KeyArray,
+    fingerprint: bytes,
+    schema: pa.Schema,
+) -> VectorArray:
     """Vectors [n, d] of the given rows; only the row groups that hold them are read.
 
+    Args:
+        path: of the segment.
+        rows: [n] where the vectors are, by an index that may be of an earlier file.
+        keys: [n] what they must be of.
+        fingerprint: what they must be made by.
+        schema: of segments of that fingerprint.
+
     Raises:
-        DataError: the segment is missing or damaged.
+        DataError: the segment is missing, damaged or not the one that was indexed.
     """
-    dim = schema.field("embedding").type.list_size
-    dtype = schema.field("embedding").type.value_type.to_pandas_dtype()
-    found = np.empty((len(rows), dim), dtype)
+    embedding = schema.field("embedding").type
+    found = np.empty((len(rows), embedding.list_size), embedding.value_type.to_pandas_dtype())
     with open_parquet(path) as file:
-        check_schema(file.schema_arrow, schema, path)
+        _check(file, path, fingerprint, schema)
+        if rows.max(initial=-1) >= file.metadata.num_rows:
+            raise DataError(f"{path}: {file.metadata.num_rows} rows, fewer than were indexed")
         group_of_row = rows // _ROW_GROUP
         for group in np.unique(group_of_row):
             chosen = group_of_row == group
-            table = _read(path, lambda g=int(group): file.read_row_group(g, ["embedding"]))
-            values = table.column(0).combine_chunks().values.to_numpy(zero_copy_only=False)
-            found[chosen] = values.reshape(-1, dim)[rows[chosen] - group * _ROW_GROUP]
+            table = _read(path, lambda g=int(group): file.read_row_group(g))
+            within = rows[chosen] - group * _ROW_GROUP
+            if (key_array(table["key"])[within] != keys[chosen]).any():
+                raise DataError(f"{path}: holds other keys than were indexed")
+            found[chosen] = _vector_array(table["embedding"])[within]
     return found
+
+
+def _vector_array(column: pa.ChunkedArray) -> VectorArray:
+    values = column.combine_chunks().values.to_numpy(zero_copy_only=False)
+    vectors: VectorArray = values.reshape(len(column), -1)
+    return vectors
 
 
 def _check(file: pq.ParquetFile, path: Path, fingerprint: bytes, schema: pa.Schema) -> None:

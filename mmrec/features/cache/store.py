@@ -11,7 +11,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mmrec import schemas
 from mmrec.features.cache.index import KeyIndex, load_index
 from mmrec.features.cache.segments import (
     KeyArray,
@@ -20,6 +19,7 @@ from mmrec.features.cache.segments import (
     read_rows,
     remove_abandoned,
     segment_files,
+    segment_metadata,
     segment_schema,
     write_segment,
 )
@@ -72,18 +72,9 @@ class FeatureStore:
         self._second_level = second_level
         self._fingerprint = fingerprint.to_json().encode()
         self._schema = segment_schema(fingerprint.dim, fingerprint.precision)
-        self._metadata = {
-            schemas.FINGERPRINT_KEY: self._fingerprint,
-            schemas.LIBRARIES_KEY: json.dumps(dict(libraries), sort_keys=True).encode(),
-        }
+        self._metadata = segment_metadata(fingerprint, libraries)
         self.segments_folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / DESCRIPTION).is_file():
-            described = {
-                "fingerprint": json.loads(self._fingerprint),
-                "libraries": dict(libraries),
-            }
-            write_json(described, self.folder / DESCRIPTION)
-        self.libraries: dict[str, str] = read_json(self.folder / DESCRIPTION)["libraries"]
+        self.libraries = self._described(libraries)
         """Versions that the store was begun with."""
         self._indices = self._open()
 
@@ -122,6 +113,19 @@ class FeatureStore:
         if len(keys):
             write_segment(self.segments_folder, keys, vectors, self._metadata)
 
+    def _described(self, libraries: Mapping[str, str]) -> Mapping[str, str]:
+        """Write down what the store holds, unless somebody has; returns the versions of then."""
+        path = self.folder / DESCRIPTION
+        fingerprint = json.loads(self._fingerprint)
+        try:
+            described = read_json(path)
+            if described["fingerprint"] == fingerprint:
+                return dict(described["libraries"])
+        except (DataError, KeyError, TypeError, ValueError):
+            pass  # the first to come, or the file is damaged or foreign
+        write_json({"fingerprint": fingerprint, "libraries": dict(libraries)}, path)
+        return dict(libraries)
+
     def _open(self) -> list[KeyIndex]:
         remove_abandoned(self.segments_folder)
         names = [path.name for path in segment_files(self.segments_folder)]
@@ -145,16 +149,18 @@ class FeatureStore:
             for segment in np.unique(segments):
                 places = wanted[segments == segment]
                 within = rows[places] - index.starts[segment]
-                found = self._rows_of(index.segments[segment], within)
+                found = self._rows_of(index.segments[segment], within, keys[places])
                 if found is not None:
                     vectors[places] = found
                     known[places] = True
         return known
 
-    def _rows_of(self, name: str, rows: npt.NDArray[np.int64]) -> VectorArray | None:
+    def _rows_of(
+        self, name: str, rows: npt.NDArray[np.int64], keys: KeyArray
+    ) -> VectorArray | None:
         path = self.segments_folder / name
         try:
-            found = read_rows(path, rows, self._schema)
+            found = read_rows(path, rows, keys, self._fingerprint, self._schema)
         except DataError as error:
             self._set_aside(path, error)
             return None

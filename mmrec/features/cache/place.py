@@ -78,14 +78,8 @@ def _remote(repo: Repo) -> RemoteCache | None:
         remote = repo.cloud.get_remote()
     except NoRemoteError:
         return None
-    except RemoteMissingDepsError as error:
-        logger.warning(
-            "remote %s: %s is not installed (try `pip install 'dvc[%s]'`); vectors are not looked "
-            "for there",
-            error.url,
-            ", ".join(error.missing_deps),
-            error.protocol,
-        )
+    except (ImportError, RemoteMissingDepsError) as error:
+        logger.warning("%s; vectors are not looked for on the remote", error)
         return None
     if remote.fs.protocol in ("http", "https"):
         logger.info(

@@ -56,13 +56,19 @@ class KeyIndex:
             place = np.searchsorted(self.keys, sought).clip(max=len(self.keys) - 1)
             found = self.keys[place] == sought
             rows[found] = self.rows[place[found]]
-            # An index that was damaged on disk must not lead beyond the segments.
-            rows[rows >= self.starts[-1]] = -1
         return rows
 
     def segment_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """[n] which segment each row lies in."""
         return np.searchsorted(self.starts, rows, side="right") - 1
+
+    def is_sound(self) -> bool:
+        """Whether it leads into its segments; where in them, reading them shows."""
+        return (
+            len(self.keys) == len(self.rows)
+            and len(self.starts) == len(self.segments) + 1
+            and bool(self.rows.max(initial=0) < self.starts[-1])
+        )
 
     def save(self, folder: Path) -> None:
         """Keep the index for the next process, in place of those kept before."""
@@ -124,11 +130,14 @@ def _kept(folder: Path, names: set[str]) -> KeyIndex | None:
             described = json.loads(path.read_text())
             if not set(described["segments"]) <= names:
                 continue
-            starts = np.array(described["starts"], np.int64)
-            keys = np.load(path.with_suffix(".keys.npy"), mmap_mode="r")
-            rows = np.load(path.with_suffix(".rows.npy"), mmap_mode="r")
-            if len(keys) == len(rows) and len(starts) == len(described["segments"]) + 1:
-                return KeyIndex(tuple(described["segments"]), starts, keys, rows)
+            kept = KeyIndex(
+                tuple(described["segments"]),
+                np.array(described["starts"], np.int64),
+                np.load(path.with_suffix(".keys.npy"), mmap_mode="r"),
+                np.load(path.with_suffix(".rows.npy"), mmap_mode="r"),
+            )
+            if kept.is_sound():
+                return kept
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             # It is derived: a damaged one is made again.
             path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -133,18 +134,19 @@ def test_a_segment_that_was_replaced_since_it_was_indexed_gives_none_of_its_vect
     assert (store.folder / "damaged" / foreign.name).is_file()
 
 
+@pytest.mark.parametrize(
+    "spoil", [lambda rows: rows[::-1], lambda rows: rows + 1_000, lambda rows: rows[:3]]
+)
 def test_an_index_that_leads_elsewhere_gives_no_wrong_vector(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[np.ndarray], np.ndarray]
 ) -> None:
     monkeypatch.setattr("mmrec.features.cache.index._SMALLEST_KEPT", 1)
     store = open_store(tmp_path)
     store.append(keys_of(range(30)), vectors_of(keys_of(range(30))))
     (rows,) = (open_store(tmp_path).folder / "index").glob("*.rows.npy")
-    wrong = np.load(rows)
-    for changed in (wrong[::-1], wrong + 1_000, wrong[:3]):
-        np.save(rows, changed)
-        known, vectors = filled(open_store(tmp_path), range(30))
-        assert (vectors[known] == expected(range(30))[known]).all()
+    np.save(rows, spoil(np.load(rows)))
+    known, vectors = filled(open_store(tmp_path), range(30))
+    assert (vectors[known] == expected(range(30))[known]).all()
     store.append(keys_of(range(30)), vectors_of(keys_of(range(30))))
     assert filled(open_store(tmp_path), range(30))[0].all()
 

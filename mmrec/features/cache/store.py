@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -170,6 +171,8 @@ class FeatureStore:
         return None
 
     def _set_aside(self, path: Path, error: DataError) -> None:
+        # Perhaps it was the index that was wrong, and it would be used again.
+        shutil.rmtree(self.folder / "index", ignore_errors=True)
         aside = self.folder / "damaged" / path.name
         aside.parent.mkdir(exist_ok=True)
         try:

@@ -37,12 +37,17 @@ class LazyExtractor(Generic[T]):
         fingerprint: Fingerprint,
         libraries: Mapping[str, str],
         build: Callable[[], Extractor[T]],
+        forget: Callable[[], None],
     ) -> None:
-        """Remember how to load the model; `build` must give an extractor of `fingerprint`."""
+        """Remember how to load the model; `build` must give an extractor of `fingerprint`.
+
+        If it does not, `forget` sees to it that the next run goes by the model as it is.
+        """
         self.fingerprint = fingerprint
         self.libraries = libraries
         self.dim = fingerprint.dim
         self._build = build
+        self._forget = forget
 
     def encode(self, contents: Iterable[T]) -> FloatArray:
         """Vectors [n, dim] in the order of the contents.
@@ -56,6 +61,7 @@ class LazyExtractor(Generic[T]):
     def _loaded(self) -> Extractor[T]:
         extractor = self._build()
         if extractor.fingerprint != self.fingerprint:
+            self._forget()
             raise DataError(
                 f"extractor {self.fingerprint.extractor}: the model changed while it was in use; "
                 "run the stage again"
@@ -79,7 +85,8 @@ def remembered(
     path = memory / f"{_signature(settings, files)}.json"
     try:
         kept: dict[str, Any] = json.loads(path.read_text())
-        return LazyExtractor(Fingerprint(**kept["fingerprint"]), kept["libraries"], build)
+        fingerprint = Fingerprint(**kept["fingerprint"])
+        return LazyExtractor(fingerprint, kept["libraries"], build, path.unlink)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not remembered, or by code that is no more
     extractor = build()

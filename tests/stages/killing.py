@@ -99,14 +99,18 @@ class Process:
     process: BaseProcess = field(init=False)
 
     def start(self, cache: Path, *, largest_file: int | None = None) -> Process:
-        """Run it; as before a run by DVC, its outputs are removed."""
-        for name in outputs(self.project, self.stage):
-            (self.project / name).unlink()
+        """Run it, with its outputs removed first."""
+        self.clear()
         self.log.unlink(missing_ok=True)
         arguments = (self.stage, self.project, cache, self.log, largest_file)
         self.process = _FORKS.Process(target=_run, args=arguments)  # type: ignore[attr-defined]
         self.process.start()
         return self
+
+    def clear(self) -> None:
+        """Remove the outputs, as DVC does before a run."""
+        for name in outputs(self.project, self.stage):
+            (self.project / name).unlink()
 
     def wait(self) -> int:
         """Until it ends; its exit code, negative if it was killed."""

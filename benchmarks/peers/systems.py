@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.environments import PINS, UnavailableError, interpreter
+from benchmarks.peers.environments import PINS, interpreter
 from benchmarks.workspace import PROJECT
 from mmrec.io import read_json, write_json
 

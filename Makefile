@@ -12,7 +12,7 @@ environment: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmrec needs Python 3.11 or newer; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,s3,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
 	touch $@
 
 repro: $(VENV)/installed

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from mmrec import schemas
 from mmrec.io import DataError, PartWriter, check_schema, open_parquet, part_files
+
+_ROWS_AT_ONCE: Final = 512
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def _refuse_repeats(
 
 
 def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any]]:
-    """Items and positions, and the vectors [R, d]; in memory once, and a row group more."""
+    """Items and positions, and the vectors [R, d]; in memory once, and a batch more."""
     kind = schema.field("embedding").type
     ranks = [name for name in schema.names if name in ("item_id", "position", "token")]
     files = part_files(directory)
@@ -177,25 +180,25 @@ def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any
     for path in files:
         with open_parquet(path) as file:
             check_schema(file.schema_arrow, schema, path)
-            for group in range(file.num_row_groups):
-                rows = _row_group(file, group, [*ranks, "embedding"], path)
+            for rows in _batches(file, [*ranks, "embedding"], path):
                 values = _values(rows, path)
                 vectors[end : end + len(values)] = values
                 end += len(values)
-                places.append(rows.select(ranks))
+                places.append(pa.table(rows.select(ranks)))
     empty = schema.empty_table().select(ranks)
     return pa.concat_tables([empty, *places]), vectors
 
 
-def _row_group(file: pq.ParquetFile, group: int, columns: list[str], path: Path) -> pa.Table:
+def _batches(file: pq.ParquetFile, columns: list[str], path: Path) -> Iterator[pa.RecordBatch]:
+    """Rows in their order, so few at a time that what decoding needs besides them stays small."""
     try:
-        return file.read_row_group(group, columns=columns)
+        yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path}: damaged ({error}); delete it and embed again") from None
 
 
-def _values(rows: pa.Table, path: Path) -> npt.NDArray[Any]:
-    column = rows["embedding"].combine_chunks()
+def _values(rows: pa.RecordBatch, path: Path) -> npt.NDArray[Any]:
+    column = rows["embedding"]
     # Flattening would drop null rows and shift all later ones.
     if column.null_count or column.values.null_count:
         raise DataError(f"{path}: an embedding is null; embed again")

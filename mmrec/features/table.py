@@ -176,17 +176,25 @@ def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any
         with open_parquet(path) as file:
             num_rows += file.metadata.num_rows
     vectors = np.empty((num_rows, kind.list_size), kind.value_type.to_pandas_dtype())
-    places, end = [], 0
+    places, end = [schema.empty_table().select(ranks)], 0
     for path in files:
         with open_parquet(path) as file:
             check_schema(file.schema_arrow, schema, path)
-            for rows in _batches(file, [*ranks, "embedding"], path):
-                values = _values(rows, path)
+            # Apart: what stays would keep the memory around it from being given back.
+            keyed = pa.Table.from_batches(_batches(file, ranks, path), places[0].schema)
+            begin = end
+            for rows in _batches(file, ["embedding"], path):
+                values = _values(rows["embedding"], path)
+                finite = np.isfinite(values).all(1)
+                if not finite.all():
+                    item = keyed["item_id"][end - begin + int(np.argmin(finite))].as_py()
+                    raise DataError(
+                        f"{path}: item '{item}' has a vector that is not finite; embed again"
+                    )
                 vectors[end : end + len(values)] = values
                 end += len(values)
-                places.append(pa.table(rows.select(ranks)))
-    empty = schema.empty_table().select(ranks)
-    return pa.concat_tables([empty, *places]), vectors
+            places.append(keyed)
+    return pa.concat_tables(places), vectors
 
 
 def _batches(file: pq.ParquetFile, columns: list[str], path: Path) -> Iterator[pa.RecordBatch]:
@@ -197,15 +205,10 @@ def _batches(file: pq.ParquetFile, columns: list[str], path: Path) -> Iterator[p
         raise DataError(f"{path}: damaged ({error}); delete it and embed again") from None
 
 
-def _values(rows: pa.RecordBatch, path: Path) -> npt.NDArray[Any]:
-    column = rows["embedding"]
+def _values(column: pa.FixedSizeListArray, path: Path) -> npt.NDArray[Any]:
     # Flattening would drop null rows and shift all later ones.
     if column.null_count or column.values.null_count:
         raise DataError(f"{path}: an embedding is null; embed again")
     values = column.values.to_numpy(zero_copy_only=False)
-    vectors: npt.NDArray[Any] = values.reshape(len(rows), column.type.list_size)
-    finite = np.isfinite(vectors).all(1)
-    if not finite.all():
-        item = rows["item_id"][int(np.argmin(finite))].as_py()
-        raise DataError(f"{path}: item '{item}' has a vector that is not finite; embed again")
+    vectors: npt.NDArray[Any] = values.reshape(len(column), column.type.list_size)
     return vectors

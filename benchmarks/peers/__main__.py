@@ -62,7 +62,7 @@ def caption(data: Path, threads: int, versions: Mapping[str, str]) -> str:
 NOTES = """\
 Medians over rounds in which all take turns; how much faster mmrec is, from epochs of one round. A
 peer's epoch is scaled from as many batches as the table says, timed after two others. Peak memory
-and users ranked are of the same process; RecBole ranks as fast with its NaN scan as without.
+and users ranked are of the same process; ranking takes no gradients, which the NaN scan looks at.
 RecTools ranks by listing the top 10; its feed-forward net is 64 wide, that of the others 256.
 """
 

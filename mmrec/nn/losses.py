@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
+from mmrec.nn.full_softmax import mean_cross_entropy
 from mmrec.nn.scoring import at_least_float32, unit
 
 SameTargetRule = Literal["dropped", "zero_logit", "kept"]
 CmclDenominator = Literal["gca", "literal", "inter_only"]
-
-# Logits held at once by `full_cross_entropy`; above it they are recomputed in the backward pass.
-MAX_LOGITS = 1 << 26
 
 
 def next_item_prediction(
@@ -117,7 +113,7 @@ def cross_modal_contrastive(
 
 
 def full_cross_entropy(
-    queries: Tensor, table: Tensor, targets: Tensor, *, max_logits: int = MAX_LOGITS
+    queries: Tensor, table: Tensor, targets: Tensor, *, max_logits: int | None = None
 ) -> Tensor:
     """Softmax cross-entropy of the targets over the whole catalogue.
 
@@ -132,27 +128,15 @@ def full_cross_entropy(
         | targets | [n] | index of the right item |
 
     Recommendations:
-        Where [n, N] exceeds `max_logits`, samples are taken in chunks and their logits recomputed
-        in the backward pass: the value is the same, and only one chunk of logits exists at a time.
+        Samples are taken in chunks, and gradients computed along with the loss: at most
+        `max_logits` logits exist at a time, or those of one sample.
 
     Relations to other losses:
         `next_item_prediction` with one view uses the batch's targets as the only candidates.
     """
     queries, candidates = at_least_float32(queries), at_least_float32(table[1:])
-    rows = max(1, max_logits // len(candidates))
     with torch.autocast(queries.device.type, enabled=False):
-        if rows >= len(targets):
-            return F.cross_entropy(queries @ candidates.T, targets - 1)
-        chunks = zip(torch.split(queries, rows), torch.split(targets - 1, rows), strict=True)
-        sums = [
-            checkpoint(_cross_entropy_sum, chunk, candidates, wanted, use_reentrant=False)
-            for chunk, wanted in chunks
-        ]
-        return torch.stack(sums).sum() / len(targets)
-
-
-def _cross_entropy_sum(queries: Tensor, candidates: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(queries @ candidates.T, targets, reduction="sum")
+        return mean_cross_entropy(queries, candidates, targets - 1, max_logits=max_logits)
 
 
 def _off_diagonal(logits: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.nn.dropout import dropout
+
 LAYER_NORM_EPS = 1e-12
 
 
@@ -36,7 +38,7 @@ class MixtureOfExperts(nn.Module):
         """Adapt pooled features [n, d] to embeddings [n, D]."""
         num_experts, embedding_dim = self.norm_weight.shape
         gates = self.gate(pooled).softmax(dim=-1)  # [n, O]
-        outputs = F.dropout(self.experts(pooled), self.dropout, self.training)
+        outputs = dropout(self.experts(pooled), self.dropout, training=self.training)
         outputs = outputs.view(-1, num_experts, embedding_dim)  # [n, O, D]
         outputs = F.layer_norm(outputs, (embedding_dim,), eps=LAYER_NORM_EPS)
         weighted = torch.einsum("no,nod,od->nd", gates, outputs, self.norm_weight)  # [n, D]

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.nn.causal_attention import causal_attention
+from mmrec.nn.dropout import dropout
 from mmrec.nn.packing import Packing
 
 LAYER_NORM_EPS = 1e-12
@@ -48,13 +50,8 @@ class CausalSelfAttention(nn.Module):
         num_sequences, length, width = joint.shape
         heads = joint.view(num_sequences, length, 3, self.num_heads, width // 3 // self.num_heads)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # 3 x [S * b, H, l, D / H]
-        attended = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            dropout_p=self.attention_dropout if self.training else 0.0,
-            is_causal=True,
-        )
+        drop = self.attention_dropout if self.training else 0.0
+        attended = causal_attention(query, key, value, drop=drop)
         return attended.transpose(1, 2).flatten(2)  # [S * b, l, D]
 
 
@@ -75,14 +72,17 @@ class TransformerLayer(nn.Module):
         self.expand = nn.Linear(embedding_dim, feedforward_dim)
         self.contract = nn.Linear(feedforward_dim, embedding_dim)
         self.feedforward_norm = nn.LayerNorm(embedding_dim, eps=LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
 
     def forward(self, inputs: Tensor, packing: Packing) -> Tensor:
         """Transform; [S, T, D] -> [S, T, D]."""
-        states = self.attention_norm(inputs + self.dropout(self.attention(inputs, packing)))
+        states = self.attention_norm(inputs + self._dropped(self.attention(inputs, packing)))
         feedforward = self.contract(F.gelu(self.expand(states)))
-        output: Tensor = self.feedforward_norm(states + self.dropout(feedforward))
+        output: Tensor = self.feedforward_norm(states + self._dropped(feedforward))
         return output
+
+    def _dropped(self, states: Tensor) -> Tensor:
+        return dropout(states, self.dropout, training=self.training)
 
 
 class SequenceEncoder(nn.Module):
@@ -102,7 +102,7 @@ class SequenceEncoder(nn.Module):
         super().__init__()
         self.positions = nn.Parameter(torch.empty(max_sequence_length, embedding_dim))
         self.input_norm = nn.LayerNorm(embedding_dim, eps=LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.layers = nn.ModuleList(
             TransformerLayer(embedding_dim, num_heads, feedforward_dim, dropout, attention_dropout)
             for _ in range(num_layers)
@@ -119,7 +119,7 @@ class SequenceEncoder(nn.Module):
                 f"{limit}; cut histories to max_sequence_length or raise it"
             )
         states: Tensor = inputs + F.embedding(packing.columns, self.positions)
-        states = self.dropout(self.input_norm(states))
+        states = dropout(self.input_norm(states), self.dropout, training=self.training)
         for layer in self.layers:
             states = layer(states, packing)
         return states

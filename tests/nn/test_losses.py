@@ -120,6 +120,17 @@ def test_full_cross_entropy_equals_the_loop(dtype):
     assert_same(fast, slow, (queries, table), dtype)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_raised_to_single_before_the_scores(dtype):
+    (queries,), (table,) = draw(1, 7, torch.float64), draw(1, 9, torch.float64, seed=1)
+    queries, table = (value.detach().to(dtype).requires_grad_() for value in (queries, table))
+    targets = torch.tensor([1, 8, 3, 3, 1, 5, 2])
+    fast = full_cross_entropy(queries, table, targets)
+    slow = F.cross_entropy(queries.float() @ table[1:].float().T, targets - 1)
+    assert fast.dtype == torch.float32
+    assert_same(fast, slow, (queries, table), torch.float32)
+
+
 @pytest.mark.parametrize("max_logits", [1, 8, 17, 24, 56])
 def test_chunked_cross_entropy_equals_the_whole(max_logits):
     (queries,), (table,) = draw(1, 7, torch.float64), draw(1, 9, torch.float64, seed=1)

@@ -33,7 +33,8 @@ def rank_targets(scores: Tensor, targets: Tensor) -> Tensor:
     _check(targets, ~(scores.amax(dim=1) < torch.inf), "a score that is NaN or +inf")
     target_scores = scores.gather(1, targets[:, None])  # [B, 1]
     _check(targets, ~target_scores.squeeze(1).isfinite(), "a target with score -inf")
-    return (scores[:, 1:] >= target_scores).sum(dim=1)
+    # 32 bits are counted in half the time of 64.
+    return (scores[:, 1:] >= target_scores).sum(dim=1, dtype=torch.int32).long()
 
 
 def mask_items(scores: Tensor, history: Tensor, targets: Tensor) -> Tensor:

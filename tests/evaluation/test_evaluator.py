@@ -58,6 +58,7 @@ def evaluate(recommender, held_out, mask_history=False, max_sequence_length=5):
 @pytest.mark.parametrize("budget", [1, 100, 10**6])
 def test_chunked_ranking_equals_one_user_at_a_time(monkeypatch, mask_history, budget):
     monkeypatch.setattr(evaluator, "SCORE_BUDGET", budget)
+    monkeypatch.setattr(evaluator, "MIN_CHUNK_ROWS", 1)
     monkeypatch.setattr(evaluator, "TOKEN_BUDGET", budget)
     sequences, recommender = make_sequences(), MeanRecommender()
     table = evaluate(recommender, hold_out_test(sequences), mask_history)

@@ -1,0 +1,107 @@
+"""An epoch of SASRec: `python -m benchmarks.sasrec_epoch <sequences file> [--epochs 3]`.
+
+From a file with a line `user item item …` per user, by the code of the pipeline: read, clean,
+train, rank every user's validation item. d 64, 2 layers, 2 heads, inner 256, length 50, dropout
+.5, full softmax, 1,024 targets a batch. The floor of the softmax (`benchmarks.softmax_floor`) is
+measured after each epoch in a process of its own. The last line is a JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from benchmarks.sequence_runs import build, make_batches, memory_mib, read, timed_epochs
+from mmrec.data.sequences import Sequences
+from mmrec.data.split import HeldOut, hold_out_validation
+from mmrec.evaluation.evaluator import rank_held_out
+from mmrec.models.recommender import SequenceRecommender
+from mmrec.params.models import SasrecArchitecture, SasrecFinetune, SasrecParams
+
+PARAMS = SasrecParams(
+    name="sasrec",
+    architecture=SasrecArchitecture(
+        embedding_dim=64,
+        num_layers=2,
+        num_heads=2,
+        feedforward_dim=256,
+        dropout=0.5,
+        attention_dropout=0.5,
+        max_sequence_length=50,
+    ),
+    pretrain=None,
+    finetune=SasrecFinetune(
+        batch_size=1024, batching="dense", learning_rate=1e-3, weight_decay=0.0, max_grad_norm=5.0
+    ),
+)
+RANKINGS = 3
+
+
+def measure(file: Path, epochs: int) -> dict[str, object]:
+    """Train and rank on the CPU with the threads that torch is set to."""
+    imported, started = memory_mib("VmHWM"), time.perf_counter()
+    sequences = Sequences.from_table(read(file).sequences)
+    batches = make_batches(PARAMS, sequences)
+    next(iter(batches.epoch(1)))
+    to_batch_s, to_batch_mib = time.perf_counter() - started, memory_mib("VmHWM") - imported
+    num_items = int(sequences.items.max()) + 1
+    recommender = build(PARAMS, num_items)
+    floors: list[float] = []
+    seconds = timed_epochs(
+        PARAMS,
+        recommender,
+        batches,
+        epochs,
+        between=lambda: floors.append(floor(num_items - 1) * batches.num_targets),
+    )
+    users_per_s = ranking_speed(recommender, hold_out_validation(sequences))
+    return {
+        "system": "mmrec",
+        "model": "sasrec",
+        "seconds_per_epoch": seconds,
+        "targets": batches.num_targets,
+        "peak_rss_mib": memory_mib("VmHWM"),
+        "import_rss_mib": imported,
+        "floor_seconds": median(floors),
+        "share_of_floor": median(own / all_ for own, all_ in zip(floors, seconds, strict=True)),
+        "raw_to_first_batch_s": to_batch_s,
+        "raw_to_first_batch_mib": to_batch_mib,
+        "ranking_users_per_s": users_per_s,
+        "threads": torch.get_num_threads(),
+        "versions": {"torch": torch.__version__},
+    }
+
+
+def floor(num_items: int) -> float:
+    """Seconds per target of products and softmax alone; another process, for its memory."""
+    sizes = (num_items, PARAMS.architecture.embedding_dim, torch.get_num_threads())
+    command = [sys.executable, "-m", "benchmarks.softmax_floor", *map(str, sizes)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def ranking_speed(recommender: SequenceRecommender, held_out: HeldOut) -> float:
+    """Users whose held-out item is ranked among all, from their histories, in a second."""
+    taken = []
+    for _ in range(RANKINGS):
+        started = time.perf_counter()
+        length = PARAMS.architecture.max_sequence_length
+        rank_held_out(recommender, held_out, max_sequence_length=length, mask_history=False)
+        taken.append(time.perf_counter() - started)
+    return held_out.histories.num_rows / median(taken)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sequences", type=Path)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    print(json.dumps(measure(chosen.sequences, chosen.epochs)))

@@ -1,0 +1,141 @@
+"""A file of sequences in; batches, models and timed trainings out, by the code of the pipeline."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from mmrec import schemas
+from mmrec.data.clean import CleanResult, clean
+from mmrec.data.fetch import write_image_parts
+from mmrec.data.images import RawImages
+from mmrec.data.sequences import Sequences
+from mmrec.data.sources.sequences import SequencesSource
+from mmrec.data.split import training_part
+from mmrec.features.table import FeatureTable
+from mmrec.models.build import build_objective, build_recommender
+from mmrec.models.recommender import SequenceRecommender
+from mmrec.params.models import SasrecParams
+from mmrec.training.batches import EpochBatches, TrainingBatches
+from mmrec.training.trainer import train
+
+METRIC = "recall@10"
+
+
+def memory_mib(name: str) -> float:
+    """Memory of this process: `VmRSS` now, `VmHWM` at most so far."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"/proc/self/status has no {name}")
+
+
+def read(file: Path) -> CleanResult:
+    """Raw file to clean tables, as the stages do it, without writing tables between."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_image_parts([], Path(folder))
+        raw = SequencesSource(file).read()
+        return clean(
+            raw.items,
+            raw.interactions,
+            schemas.IMAGE_LINKS.empty_table(),
+            RawImages(Path(folder)),
+            skipped=raw.skipped,
+            text_fields=[],
+            max_sentences=10,
+            max_images=10,
+            min_rating=None,
+            user_core=5,
+            item_core=5,
+            duplicates="keep_all",
+            cold_threshold=10,
+            max_failed_share=0.1,
+        )
+
+
+def make_batches(params: SasrecParams, sequences: Sequences) -> TrainingBatches:
+    """Batches of the training part."""
+    return TrainingBatches(
+        training_part(sequences),
+        batching=params.finetune.batching,
+        max_sequence_length=params.architecture.max_sequence_length,
+        window_overlap=params.finetune.window_overlap,
+        batch_size=params.finetune.batch_size,
+        seed=1,
+    )
+
+
+def no_feature(num_items: int) -> FeatureTable:
+    """Features of a catalogue of which nothing is known."""
+    return FeatureTable(torch.zeros(0, 0), torch.zeros(num_items + 1, dtype=torch.int64))
+
+
+def build(params: SasrecParams, num_items: int) -> SequenceRecommender:
+    """The model with fresh weights; `num_items` counts the padding."""
+    torch.manual_seed(1)
+    return build_recommender(
+        params,
+        num_items=num_items,
+        text=no_feature(num_items),
+        image=no_feature(num_items),
+        training_counts=torch.zeros(num_items),
+        stage="finetune",
+    )
+
+
+class Clock:
+    """Batches for the trainer that note when an epoch starts, and when its validation would."""
+
+    def __init__(self, batches: TrainingBatches, between: Callable[[], None]) -> None:
+        self._batches, self._between = batches, between
+        self.seconds: list[float] = []
+
+    @property
+    def digest(self) -> str:
+        """Of the batches."""
+        return self._batches.digest
+
+    def epoch(self, epoch: int) -> EpochBatches:
+        """The batches, from now on timed."""
+        self._started = time.perf_counter()
+        return self._batches.epoch(epoch)
+
+    def stop(self) -> dict[str, float]:
+        """End of the epoch; stands in for its validation, which is timed apart."""
+        self.seconds.append(time.perf_counter() - self._started)
+        self._between()
+        return {METRIC: 0.0}
+
+
+def timed_epochs(
+    params: SasrecParams,
+    recommender: SequenceRecommender,
+    batches: TrainingBatches,
+    epochs: int,
+    *,
+    between: Callable[[], None],
+) -> list[float]:
+    """Seconds of each epoch by the trainer of the pipeline, without `between` and checkpoints."""
+    clock, settings = Clock(batches, between), params.finetune
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            build_objective(params, recommender, stage="finetune"),
+            clock,
+            clock.stop,
+            epochs=epochs,
+            patience=epochs,
+            metric=METRIC,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            max_grad_norm=settings.max_grad_norm,
+            seed=1,
+            stage="finetune",
+            settings={},
+            checkpoint_dir=Path(folder, "checkpoints"),
+            history_path=Path(folder, "history.csv"),
+        )
+    return clock.seconds

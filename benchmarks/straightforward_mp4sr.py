@@ -85,12 +85,11 @@ def pooled_rows(module: AttentionPooling, rows: Tensor, counts: Tensor) -> Tenso
 def experts(module: MixtureOfExperts, pooled: Tensor) -> Tensor:
     """One expert after the other, each with its own layer norm; [N, d] -> [N, D]."""
     num_experts, width = module.norm_weight.shape
-    gates = module.gate(pooled).softmax(dim=1)  # [N, O]
-    weights = module.experts.weight.split(width)
-    biases = module.experts.bias.split(width)
+    gates: Tensor = module.gate(pooled).softmax(dim=1)  # [N, O]
     outputs = []
     for k in range(num_experts):
-        output = F.linear(pooled, weights[k], biases[k])
+        own = slice(k * width, (k + 1) * width)
+        output = F.linear(pooled, module.experts.weight[own], module.experts.bias[own])
         output = F.dropout(output, module.dropout, module.training)
         normed = F.layer_norm(output, (width,), module.norm_weight[k], module.norm_bias[k], 1e-12)
         outputs.append(normed)
@@ -103,13 +102,17 @@ def sequence_states(module: SequenceEncoder, inputs: Tensor, valid: Tensor) -> T
     causal = torch.ones(length, length, dtype=torch.bool, device=inputs.device).tril()
     allowed = (causal & valid[:, None, :])[:, None]  # [B, 1, L, L]
     mask = torch.zeros_like(allowed, dtype=inputs.dtype).masked_fill(~allowed, -1e9)
-    states: Tensor = module.dropout(module.input_norm(inputs + module.positions[:length]))
+    states: Tensor = module.input_norm(inputs + module.positions[:length])
+    states = F.dropout(states, module.dropout, module.training)
     for layer in module.layers:
         assert isinstance(layer, TransformerLayer)
-        attended = layer.dropout(_attention(layer.attention, states, mask))
+        attended = F.dropout(
+            _attention(layer.attention, states, mask), layer.dropout, module.training
+        )
         states = layer.attention_norm(states + attended)
         feedforward = layer.contract(F.gelu(layer.expand(states)))
-        states = layer.feedforward_norm(states + layer.dropout(feedforward))
+        feedforward = F.dropout(feedforward, layer.dropout, module.training)
+        states = layer.feedforward_norm(states + feedforward)
     return states
 
 

@@ -131,6 +131,7 @@ def _padded(features: RaggedFeatures) -> Tensor:
     """Rows of every item, filled up with zeros; [N, K, d]."""
     counts = features.offsets.diff()
     rows = features.missing.new_zeros(len(counts), features.max_rows, len(features.missing))
-    place = torch.arange(len(features.owners)) - features.offsets[features.owners]
-    rows[features.owners, place] = features.vectors.to(rows.dtype)
+    owners = torch.repeat_interleave(counts)
+    place = torch.arange(len(owners)) - features.offsets[owners]
+    rows[owners, place] = features.vectors.to(rows.dtype)
     return rows

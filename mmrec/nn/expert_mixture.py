@@ -37,8 +37,10 @@ def mixture(
     Returns:
         Embeddings [n, D].
     """
-    mixed: Tensor = _Mixture.apply(joint, norm_weight, norm_bias, eps, drop)
-    return mixed
+    with torch.autocast(joint.device.type, enabled=False):
+        joint = joint.to(norm_weight.dtype)
+        mixed: Tensor = _Mixture.apply(joint, norm_weight, norm_bias, eps, drop)
+        return mixed
 
 
 class _Mixture(torch.autograd.Function):

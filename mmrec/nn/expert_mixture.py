@@ -39,7 +39,9 @@ def mixture(
     """
     with torch.autocast(joint.device.type, enabled=False):
         joint = joint.to(norm_weight.dtype)
-        mixed: Tensor = _Mixture.apply(joint, norm_weight, norm_bias, eps, drop)
+        mixed: Tensor = _Mixture.apply(  # type: ignore[no-untyped-call, unused-ignore]
+            joint, norm_weight, norm_bias, eps, drop
+        )
         return mixed
 
 
@@ -56,7 +58,7 @@ class _Mixture(torch.autograd.Function):
         noise = joint.new_empty(num_items if drop else 0, *shape)
         scales = torch.empty_like(gates)  # [n, O]
         for own in _chunks(num_items, width):
-            outputs = joint[own, :width].unflatten(1, shape)  # [c, O, D]
+            outputs = joint[own, :width].view(-1, *shape)  # [c, O, D]
             if drop:
                 noise[own] = dropout(torch.ones_like(outputs), drop, training=True)
                 outputs = outputs * noise[own]
@@ -69,7 +71,7 @@ class _Mixture(torch.autograd.Function):
         return mixed
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         normed, noise, scales, gates, norm_weight, norm_bias = ctx.saved_tensors
         num_items, (num_experts, dim) = len(normed), norm_weight.shape
@@ -85,7 +87,7 @@ class _Mixture(torch.autograd.Function):
             weight_grad += by_output.mul_(gates[own].unsqueeze(2)).sum(dim=0)
             # Layer norm: what is left of the gradient without its mean and without its part
             # along the normalised output.
-            inner = joint_grad[own, :width].unflatten(1, norm_weight.shape)  # [c, O, D]
+            inner = joint_grad[own, :width].view(-1, *norm_weight.shape)  # [c, O, D]
             torch.mul(gradient[own].unsqueeze(1), norm_weight, out=inner)
             inner.sub_(means[own].unsqueeze(2))
             inner.addcmul_(normed[own], products.div_(dim).unsqueeze(2), value=-1)

@@ -54,10 +54,13 @@ class MixtureOfExperts(nn.Module):
         drop = self.dropout if self.training else 0.0
         if joint.device.type == "cpu":
             return mixture(joint, self.norm_weight, self.norm_bias, eps=LAYER_NORM_EPS, drop=drop)
+        return self._on_accelerator(joint, drop)
+
+    def _on_accelerator(self, joint: Tensor, drop: float) -> Tensor:
         shape = self.norm_weight.shape
         outputs, logits = joint.split_with_sizes([shape.numel(), len(self.norm_weight)], dim=1)
         gates = logits.softmax(dim=-1)  # [n, O]
-        outputs = dropout(outputs, drop, training=True).unflatten(1, shape)  # [n, O, D]
+        outputs = dropout(outputs, drop, training=True).view(-1, *shape)  # [n, O, D]
         outputs = F.layer_norm(outputs, shape[1:], eps=LAYER_NORM_EPS)
         weighted = torch.einsum("no,nod,od->nd", gates, outputs, self.norm_weight)  # [n, D]
         return weighted + gates @ self.norm_bias

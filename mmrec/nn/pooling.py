@@ -140,7 +140,8 @@ class AttentionPooling(nn.Module):
         Where every item has one row its weight is 1, whatever the parameters are. An optimiser
         treats a parameter with a zero gradient otherwise than one that has none.
         """
-        return torch.stack([parameter.sum() * 0 for parameter in self.parameters()]).sum()
+        zeros = (parameter.sum() * 0 for parameter in self.parameters())
+        return sum(zeros, start=torch.zeros(()))
 
     def _weights(self, dtype: torch.dtype) -> Tensor:
         with torch.autocast(self.hidden.device.type, enabled=False):

@@ -10,6 +10,7 @@ no copy of the table in another precision exists. The backward pass reads it onc
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -26,16 +27,16 @@ class Segments(NamedTuple):
     """Rows of a table, segment after segment; none is empty."""
 
     vectors: Tensor  # [R, d]
-    index: Tensor | None  # [r] rows of the table, None = all in order
+    taken: Tensor | None  # [r] rows of the table, None = all in order
     owners: Tensor  # [r] segment of a row, ascending
     starts: Tensor  # [p] first row of each segment
     counts: Tensor  # [p] rows of each segment
 
     def rows_between(self, first: int, last: int, dtype: torch.dtype) -> Tensor:
         """Rows `first:last` of the r; float32 rows in order are not copied."""
-        if self.index is None:
+        if self.taken is None:
             return self.vectors[first:last].to(dtype)
-        return self.vectors[self.index[first:last]].to(dtype)
+        return self.vectors.index_select(0, self.taken[first:last]).to(dtype)
 
     def chunks(self) -> Iterator[Chunk]:
         """Whole segments together, as many as fit into a chunk, at least one."""
@@ -45,11 +46,10 @@ class Segments(NamedTuple):
         borders = [(0, 0), (num_segments, num_rows)]
         if num_rows > limit:
             wanted = torch.arange(limit, num_rows, limit, device=self.starts.device)
-            inner = torch.searchsorted(self.starts, wanted, right=True) - 1  # [chunks - 1]
-            inner = inner.unique()
+            inner = torch.unique(torch.searchsorted(self.starts, wanted, right=True) - 1)
             pairs = zip(inner.tolist(), self.starts[inner].tolist(), strict=True)
             borders[1:1] = [pair for pair in pairs if pair[0]]
-        for (first, first_row), (last, last_row) in zip(borders, borders[1:], strict=False):
+        for (first, first_row), (last, last_row) in pairwise(borders):
             rows, own = slice(first_row, last_row), slice(first, last)
             yield Chunk(rows, own, self.owners[rows] - first, self.starts[own] - first_row)
 
@@ -85,7 +85,9 @@ def softmax_pooled(segments: Segments, weights: Tensor, *, padded_to: int = 0) -
             their share of the softmax.
     """
     with torch.autocast(weights.device.type, enabled=False):
-        pooled: Tensor = _SoftmaxPooled.apply(weights, *segments, padded_to)
+        pooled: Tensor = _SoftmaxPooled.apply(  # type: ignore[no-untyped-call, unused-ignore]
+            weights, *segments, padded_to
+        )
         return pooled
 
 
@@ -105,14 +107,15 @@ class _SoftmaxPooled(torch.autograd.Function):
         return pooled
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         shares, *parts = ctx.saved_tensors
         segments = Segments(*parts)
         weights_grad = gradient.new_zeros(gradient.shape[1])
         for chunk in segments.chunks():
             vectors = segments.rows_between(chunk.rows.start, chunk.rows.stop, gradient.dtype)
-            by_share = (vectors * gradient[chunk.segments][chunk.owners]).sum(dim=1)  # [c]
+            by_row = gradient[chunk.segments].index_select(0, chunk.owners)  # [c, d]
+            by_share = torch.linalg.vecdot(vectors, by_row)  # [c]
             weighted = shares[chunk.rows] * by_share
             means = gradient.new_zeros(len(chunk.starts)).index_add_(0, chunk.owners, weighted)
             by_score = weighted - shares[chunk.rows] * means[chunk.owners]  # [c]

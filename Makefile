@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: repro test lint environment share fetch
+.PHONY: repro test lint bench environment share fetch
 
 environment: $(VENV)/installed
 
@@ -30,6 +30,13 @@ fetch: $(VENV)/installed
 
 test: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
+
+# Against RecBole and RecTools, on DATA=<sequences file> or on simulated data; then what else
+# needs no data of yours. A benchmark that cannot run says so and does not stop the others.
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks.peers $(DATA)
+	-$(BIN)/python -m benchmarks.feature_cache
+	-$(BIN)/python -m benchmarks.crawl
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,22 +1,31 @@
-"""Downloading pictures, against img2dataset: `python -m benchmarks.crawl [how many]`.
+"""Downloading pictures, against img2dataset: `python -m benchmarks.crawl [how many] [rounds]`.
 
-A local server answers after 20 ms; both have 64 connections to it and keep the bytes as they
-are: packed Parquet here, tar files there. img2dataset is installed into a virtual
-environment of its own below `build/` and is skipped, with the reason, where that fails. Of
-each the time from the first request to the finished files counts, without the start of the
-interpreter; rounds take turns.
+A local server answers after 20 ms; both have 64 connections to it at a time, decode every
+picture, and keep the bytes as they are: packed Parquet here, tar files there. img2dataset
+spreads the connections over one or two processes, a thread each, and is installed into a
+virtual environment of its own below `build/`; where that fails it is skipped, with the reason.
+
+Seconds are from the first request to the finished files, without the start of the
+interpreter, but with that of our decoding processes. Processor seconds are those of all
+processes of a crawl, without the peer's start (measured by a crawl of one picture per process
+in the same round); the server's, which shares the cores, are said apart. Rounds take turns,
+and ratios are of the same round: on a machine with other work, processor seconds tell more.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from statistics import median
@@ -30,7 +39,7 @@ from mmrec.data.sources.source import ImageRef, Url
 
 NUM_PICTURES = 3_000
 CONNECTIONS = 64
-ROUNDS = 3
+ROUNDS = 5
 PEER = PROJECT / "build" / "img2dataset"
 
 SETTINGS = CrawlSettings(
@@ -48,6 +57,15 @@ SETTINGS = CrawlSettings(
     max_image_bytes=10_000_000,
     allow_networks=(ip_network("127.0.0.1"),),
 )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one crawl, in seconds: what passed, and what its processes and the server worked."""
+
+    seconds: float
+    processor: float
+    server: float
 
 
 @contextmanager
@@ -128,27 +146,73 @@ def check(num_ok: int, num_asked: int, name: str) -> None:
         raise RuntimeError(f"{name} brought {num_ok} of {num_asked} pictures")
 
 
+def cost(run: Callable[[list[str], Path], float], urls: list[str]) -> Cost:
+    """Run one crawl in a folder that is gone afterwards."""
+    address = urls[0].rpartition("/")[0]
+    before, server_before = processor_seconds(), server_seconds(address)
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = run(urls, Path(folder))
+    return Cost(seconds, processor_seconds() - before, server_seconds(address) - server_before)
+
+
+def processor_seconds() -> float:
+    """Of this process and of all that it has waited for."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def server_seconds(address: str) -> float:
+    """Processor seconds of the server."""
+    with urllib.request.urlopen(f"{address}/seconds") as answer:
+        return float(answer.read())
+
+
+def measure(urls: list[str], rounds: int, peer_processes: tuple[int, ...]) -> dict[str, list[Cost]]:
+    """Cost of each crawler in each round."""
+    costs: dict[str, list[Cost]] = {}
+    for _ in range(rounds):
+        costs.setdefault("mmrec", []).append(cost(crawl, urls))
+        for processes in peer_processes:
+            run = partial(crawl_with_peer, processes=processes)
+            start, found = cost(run, urls[:processes]), cost(run, urls)
+            costs.setdefault(f"img2dataset, processes_count={processes}", []).append(
+                replace(found, processor=found.processor - start.processor)
+            )
+    return costs
+
+
+def show(costs: Mapping[str, list[Cost]], num_pictures: int) -> None:
+    """Print medians, and of each peer the ratios to ours of the same round."""
+    print(f"{num_pictures:,} pictures, {CONNECTIONS} connections, {LATENCY_S * 1000:.0f} ms")
+    print(f"{num_pictures * LATENCY_S / CONNECTIONS:.2f} s  the latency alone")
+    for name, found in costs.items():
+        seconds = median(one.seconds for one in found)
+        print(
+            f"{seconds:.2f} s  {num_pictures / seconds:.0f}/s  {name}; processor"
+            f" {median(one.processor for one in found):.2f} s, server"
+            f" {median(one.server for one in found):.2f} s"
+        )
+        if name == "mmrec":
+            continue
+        pairs = list(zip(found, costs["mmrec"], strict=True))
+        slower = sorted(peer.seconds / ours.seconds for peer, ours in pairs)
+        dearer = median(peer.processor / ours.processor for peer, ours in pairs)
+        print(
+            f"  {median(slower):.2f} times our seconds ({slower[0]:.2f} to {slower[-1]:.2f}),"
+            f" {dearer:.2f} times our processor seconds"
+        )
+
+
 def main() -> None:
     """Run all rounds and print what each took."""
     num_pictures = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_PICTURES
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     reason = install_peer()
     if reason:
         print(f"img2dataset is skipped: {reason}")
-    seconds: dict[str, list[float]] = {}
     with picture_server(num_pictures) as address:
         urls = [f"{address}/{n}.jpg" for n in range(num_pictures)]
-        for _ in range(ROUNDS):
-            with tempfile.TemporaryDirectory() as folder:
-                seconds.setdefault("mmrec", []).append(crawl(urls, Path(folder)))
-            for processes in () if reason else (1, 2):
-                with tempfile.TemporaryDirectory() as folder:
-                    peer_seconds = crawl_with_peer(urls, Path(folder), processes)
-                name = f"img2dataset, processes_count={processes}"
-                seconds.setdefault(name, []).append(peer_seconds)
-    print(f"{num_pictures:,} pictures, {CONNECTIONS} connections, {LATENCY_S * 1000:.0f} ms")
-    print(f"{num_pictures * LATENCY_S / CONNECTIONS:6.2f} s  the latency alone")
-    for name, taken in seconds.items():
-        print(f"{median(taken):6.2f} s  {num_pictures / median(taken):6.0f}/s  {name}")
+        show(measure(urls, rounds, () if reason else (1, 2)), num_pictures)
 
 
 if __name__ == "__main__":

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mmrec import schemas
 from mmrec.io import read_table
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from mmrec.stage import Summary, entry, run
 
-if TYPE_CHECKING:
-    from mmrec.features.extractor import PairTokenExtractor
-    from mmrec.params.features import VisionLanguageTokensParams
-
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed text and picture of entry `key` of `embed.pair`."""
     from mmrec.data.images import RawImages
-    from mmrec.features.cache.place import open_cache
-    from mmrec.features.lazy import remembered
+    from mmrec.features.build import build_pair_tokens
+    from mmrec.features.opening import open_extractor
     from mmrec.features.run import embed_pairs
 
     settings = entry(params.embed.pair, key, "embed.pair")
     dataset = paths.dataset(settings.dataset)
-    cache = open_cache(paths.root)
-    extractor = remembered(
-        settings.extractor.model_dump(),
-        lambda: _load(settings.extractor),
-        cache.root / "fingerprints",
-    )
+    extractor, cache, executor = open_extractor(settings.extractor, build_pair_tokens, paths.root)
     return embed_pairs(
         read_table(dataset.sentences, schemas.SENTENCES),
         read_table(dataset.images, schemas.IMAGES),
@@ -38,15 +27,8 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         dataset.features(settings.feature),
         precision=settings.precision,
         cache=cache,
+        executor=executor,
     )
-
-
-def _load(params: VisionLanguageTokensParams) -> PairTokenExtractor:
-    # Here, so that torch is not imported where everything is in the cache.
-    from mmrec.device import choose_device
-    from mmrec.features.build import build_pair_tokens
-
-    return build_pair_tokens(params, device=str(choose_device()))
 
 
 if __name__ == "__main__":

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mmrec import schemas
 from mmrec.io import read_table
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from mmrec.stage import Summary, entry, run
 
-if TYPE_CHECKING:
-    from mmrec.features.extractor import TextExtractor, TextTokenExtractor
-    from mmrec.params.features import TextExtractorParams
-
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the text of entry `key` of `embed.text`."""
-    from mmrec.features.cache.place import open_cache
+    from mmrec.features.build import build_text_extractor
     from mmrec.features.inputs import joined_sentences
-    from mmrec.features.lazy import remembered
+    from mmrec.features.opening import open_extractor
     from mmrec.features.run import embed_sentences
 
     settings = entry(params.embed.text, key, "embed.text")
     dataset = paths.dataset(settings.dataset)
-    cache = open_cache(paths.root)
-    extractor = remembered(
-        settings.extractor.model_dump(),
-        lambda: _load(settings.extractor),
-        cache.root / "fingerprints",
+    extractor, cache, executor = open_extractor(
+        settings.extractor, build_text_extractor, paths.root
     )
     if settings.input == "keywords/keywords.parquet":
         sentences = read_table(dataset.keywords, schemas.KEYWORDS)
@@ -40,15 +31,8 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         dataset.features(settings.feature),
         precision=settings.precision,
         cache=cache,
+        executor=executor,
     )
-
-
-def _load(params: TextExtractorParams) -> TextExtractor | TextTokenExtractor:
-    # Here, so that torch is not imported where everything is in the cache.
-    from mmrec.device import choose_device
-    from mmrec.features.build import build_text_extractor
-
-    return build_text_extractor(params, device=str(choose_device()))
 
 
 if __name__ == "__main__":

@@ -125,6 +125,23 @@ def _attention(module, states, allowed):
     return module.output(torch.cat(heads, dim=-1))
 
 
+def recurrent_encoder(module, inputs):
+    """Sequences [B, L, D] through a `RecurrentEncoder`, gate by gate, without dropout."""
+    layers = zip(*[iter(module.gru.parameters())] * 2, strict=True)
+    for from_input, from_state in layers:
+        state = inputs.new_zeros(len(inputs), from_state.shape[1])
+        states = []
+        for step in inputs.unbind(dim=1):
+            reset_in, update_in, new_in = (step @ from_input.T).chunk(3, dim=1)
+            reset_state, update_state, new_state = (state @ from_state.T).chunk(3, dim=1)
+            update = torch.sigmoid(update_in + update_state)
+            candidate = torch.tanh(new_in + torch.sigmoid(reset_in + reset_state) * new_state)
+            state = (1 - update) * candidate + update * state
+            states.append(state)
+        inputs = torch.stack(states, dim=1)
+    return module.output(inputs)
+
+
 def ranks(scores, targets):
     """Rank of each target among items 1 and up, best is 1; an equal score loses."""
     found = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache as cache_result
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
+from mmrec.features.lazy import remembered
 from mmrec.params.datasets import KeywordsParams, NoKeywordsParams, OpenClipKeywordsParams
 from mmrec.params.features import (
     ImageExtractorParams,
@@ -19,6 +22,9 @@ from mmrec.params.features import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     import pyarrow as pa
 
     from mmrec.data.images import RawImages
@@ -41,7 +47,8 @@ class Clip(NamedTuple):
 
     image: ImageExtractor
     text: TextExtractor
-    model: OpenClipModel
+    model: Callable[[], OpenClipModel]
+    """Loads it, unless it has been."""
 
 
 def build_text_extractor(
@@ -177,8 +184,16 @@ def _preparation(params: ImagePreparationParams | None) -> Preparation | None:
     return None if params is None else square_preparation(params)
 
 
-def build_clip(model: str, pretrained: str | None, *, device: str = "cpu") -> Clip:
+def build_clip(
+    model: str, pretrained: str | None, *, device: str = "cpu", memory: Path | None = None
+) -> Clip:
     """Both towers of an open_clip model, for cosine similarities between pictures and texts.
+
+    Args:
+        model: as in the params of its extractors.
+        pretrained: as there.
+        device: where the model runs.
+        memory: folder of remembered fingerprints: the model is then loaded when it is needed.
 
     Raises:
         WeightsError: its weights cannot be loaded.
@@ -186,11 +201,21 @@ def build_clip(model: str, pretrained: str | None, *, device: str = "cpu") -> Cl
     from mmrec.features.open_clip_extractors import OpenClipImageExtractor, OpenClipTextExtractor
     from mmrec.features.open_clip_model import load_open_clip
 
-    loaded = load_open_clip(model, pretrained, device)
+    load = cache_result(partial(load_open_clip, model, pretrained, device))
+
+    def image() -> ImageExtractor:
+        return OpenClipImageExtractor(load(), normalize=True)
+
+    def text() -> TextExtractor:
+        return OpenClipTextExtractor(load(), normalize=True)
+
+    if memory is None:
+        return Clip(image(), text(), load)
+    settings = {"model": model, "pretrained": pretrained, "normalize": True}
     return Clip(
-        image=OpenClipImageExtractor(loaded, normalize=True),
-        text=OpenClipTextExtractor(loaded, normalize=True),
-        model=loaded,
+        remembered({"name": "open_clip_image", **settings}, image, memory),
+        remembered({"name": "open_clip_text", **settings}, text, memory),
+        load,
     )
 
 
@@ -211,16 +236,22 @@ def make_keywords(
         sentences: SENTENCES of the dataset, for a dictionary of its own words.
         raw_images: the bytes behind the content keys.
         device: where the model runs.
-        cache: where the vectors of pictures are looked for and kept.
+        cache: where the vectors of pictures and words are looked for and kept.
     """
     from mmrec.features.dictionary import build_dictionary
+    from mmrec.features.executor import choose_executor
     from mmrec.features.keywords import assign_keywords, no_keywords
 
     match params:
         case NoKeywordsParams():
             return no_keywords()
         case OpenClipKeywordsParams():
-            clip = build_clip(params.model, params.pretrained, device=device)
+            clip = build_clip(
+                params.model,
+                params.pretrained,
+                device=device,
+                memory=cache.root / "fingerprints" if cache else None,
+            )
             return assign_keywords(
                 images,
                 raw_images,
@@ -229,6 +260,13 @@ def make_keywords(
                 num_keywords=params.num_keywords,
                 prompt=params.prompt,
                 cache=cache,
+                executor=choose_executor(partial(_clip_images, params.model, params.pretrained)),
             )
         case _:
             assert_never(params)
+
+
+def _clip_images(model: str, pretrained: str | None) -> ImageExtractor:
+    from mmrec.device import choose_device
+
+    return build_clip(model, pretrained, device=str(choose_device())).image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
@@ -30,14 +30,14 @@ class Dictionary:
 
 
 def build_dictionary(
-    params: DictionaryParams, *, sentences: pa.Table, clip: OpenClipModel
+    params: DictionaryParams, *, sentences: pa.Table, clip: Callable[[], OpenClipModel]
 ) -> Dictionary:
     """The dictionary that `params` describe.
 
     Args:
         params: which of the three, and its settings.
         sentences: column sentence; the catalogue's own text.
-        clip: the model whose vocabulary may be the dictionary.
+        clip: loads the model whose vocabulary may be the dictionary.
 
     Raises:
         ValueError: the file is not readable, or CLIP's tokenizer has no whole words.
@@ -50,10 +50,11 @@ def build_dictionary(
                 sentences, num_words=params.num_words, min_length=params.min_length
             )
         case ClipDictionary():
-            vocabulary = getattr(clip.tokenizer, "encoder", None)
+            model = clip()
+            vocabulary = getattr(model.tokenizer, "encoder", None)
             if vocabulary is None:
                 raise ValueError(
-                    f"keywords.dictionary: the tokenizer of {clip.name} has no list of whole "
+                    f"keywords.dictionary: the tokenizer of {model.name} has no list of whole "
                     "words, found no CLIP byte-pair vocabulary; use a file or the catalogue"
                 )
             return clip_dictionary(vocabulary, min_length=params.min_length)

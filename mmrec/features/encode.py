@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -14,19 +14,20 @@ import numpy.typing as npt
 
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.cache.segments import KeyArray
+from mmrec.features.cache.store import FeatureStore
 from mmrec.features.canonical import IntArray
+from mmrec.features.executor import LOCAL, Executor, Job
 from mmrec.features.extractor import Extractor, Fingerprint, FloatArray
 from mmrec.io import DataError
 from mmrec.stage import progress
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_FIRST_SEGMENT: Final = 256
-_LARGEST_SEGMENT: Final = 65_536
-_SECONDS_PER_SEGMENT: Final = 30.0
-"""What a kill can cost: the segment that is being encoded."""
+_SECONDS_PER_SEGMENT: Final = 10.0
+"""What a kill can cost beyond units that are being encoded."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Vectors:
 
 def cached_vectors(
     keys: list[bytes],
-    contents: Callable[[IntArray], Iterable[T]],
+    contents: Callable[[IntArray], Iterable[R]],
     extractor: Extractor[T],
     cache: FeatureCache | None,
     *,
@@ -52,18 +53,22 @@ def cached_vectors(
     unit: str,
     item_of: Callable[[int], str],
     order: IntArray | None = None,
+    prepare: Callable[[R], T] | None = None,
+    executor: Executor = LOCAL,
 ) -> Vectors:
     """Vectors of the contents, those that the cache knows taken from there.
 
     Args:
         keys: distinct content keys, ascending.
-        contents: gives the contents of some places in `keys`, in the order asked for.
+        contents: gives the contents of some places in `keys`, in the order asked for, raw.
         extractor: encodes what the cache does not know.
         cache: where vectors are looked for and added; None encodes everything.
         precision: "float16" or "float32".
         unit: what contents are called in messages.
         item_of: an item that has the content at a place, for messages.
         order: places in the order in which they are best encoded; as they are by default.
+        prepare: makes of a raw content what the extractor reads; None if it is that already.
+        executor: who encodes.
 
     Raises:
         DataError: a vector is not usable; names extractor and item. What was encoded before
@@ -76,16 +81,19 @@ def cached_vectors(
     known = np.zeros(len(keys), bool) if store is None else store.fill(sought, vectors)
     if cache is not None and precision == "float16" and not known.all():
         known |= _rounded(cache, extractor, sought, vectors, known)
-    places = np.arange(len(keys)) if order is None else order
-    missing = places[~known[places]]
+    order = np.arange(len(keys)) if order is None else order
+    missing = order[~known[order]]
     started = time.perf_counter()
-    drawn = iter(progress(contents(missing), total=len(missing), unit=unit, desc=kept_as.extractor))
-    for chosen in _segments(missing):
-        encoded = extractor.encode(islice(drawn, len(chosen)))
-        usable = _checked(encoded, chosen, extractor, precision, item_of)
-        vectors[chosen] = usable
-        if store is not None:
-            store.append(sought[chosen], usable)
+    finished = _Finished(store, sought, vectors)
+    with progress(missing, total=len(missing), unit=unit, desc=kept_as.extractor) as bar:
+        job = Job(missing, contents, prepare, extractor, item_of, bar.update)
+        try:
+            with closing(executor.encode(job)) as results:
+                for places, encoded in results:
+                    vectors[places] = _checked(encoded, places, extractor, precision, item_of)
+                    finished.add(places)
+        finally:
+            finished.keep()
     seconds = time.perf_counter() - started
     logger.info(
         "%s: %s %s in the cache, %s encoded in %.1f s (%.0f/s)",
@@ -125,15 +133,31 @@ def _rounded(
     return taken
 
 
-def _segments(places: IntArray) -> Iterator[IntArray]:
-    """Cut into segments that take about as long as may be lost, by the speed of those before."""
-    begin, count = 0, _FIRST_SEGMENT
-    while begin < len(places):
-        started = time.perf_counter()
-        yield places[begin : begin + count]
-        begin += count
-        rate = count / max(time.perf_counter() - started, 1e-9)
-        count = int(np.clip(rate * _SECONDS_PER_SEGMENT, _FIRST_SEGMENT, _LARGEST_SEGMENT))
+class _Finished:
+    """Adds what is encoded to the store, not in more segments than need be."""
+
+    def __init__(
+        self, store: FeatureStore | None, sought: KeyArray, vectors: npt.NDArray[Any]
+    ) -> None:
+        self._store = store
+        self._sought = sought
+        self._vectors = vectors
+        self._places: list[IntArray] = []
+        self._last = time.perf_counter()
+
+    def add(self, places: IntArray) -> None:
+        """The vectors at these places are there."""
+        self._places.append(places)
+        if time.perf_counter() - self._last >= _SECONDS_PER_SEGMENT:
+            self.keep()
+
+    def keep(self) -> None:
+        """Add what is not in the store."""
+        if self._store is not None and self._places:
+            places = np.concatenate(self._places)
+            self._store.append(self._sought[places], self._vectors[places])
+        self._places = []
+        self._last = time.perf_counter()
 
 
 def _checked(

@@ -45,7 +45,7 @@ def write_vectors(vectors: Vectors, rows: DistinctRows, directory: Path) -> dict
 
 
 def write_token_states(
-    states: CachedStates[Any], rows: DistinctRows, directory: Path, *, num_encoded: int
+    states: CachedStates[Any, Any], rows: DistinctRows, directory: Path, *, num_encoded: int
 ) -> dict[str, int]:
     """Write a row per token, with the number of the token within its content."""
     fingerprint = states.fingerprint

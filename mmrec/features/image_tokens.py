@@ -24,6 +24,7 @@ from mmrec.features.last_blocks import (
     drop_unused,
     layer_spec,
 )
+from mmrec.features.prefetch import prefetched
 from mmrec.features.transformer_model import (
     TransformerModel,
     libraries,
@@ -128,7 +129,8 @@ class TransformerImageTokensExtractor:
         """States of the pictures' tokens, in order; decodes no more than it needs."""
         size = batch_sizes(self._device).images
         states: list[FloatArray] = []
-        for pictures in chunks(map(self.preparation.apply, contents), size):
+        prepared = prefetched(self.preparation.apply, contents, ahead=2 * size)
+        for pictures in chunks(prepared, size):
             rows, num_real = next(full_batches(np.arange(len(pictures)), size))
             found = self._forward(torch.stack([pictures[row] for row in rows]))
             states.extend(found[:num_real])

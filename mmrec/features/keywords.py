@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,15 +15,18 @@ from mmrec import schemas
 from mmrec.features.cache.store import store_name
 from mmrec.features.canonical import IntArray
 from mmrec.features.distinct import DistinctRows, distinct_rows
-from mmrec.features.encode import Vectors
+from mmrec.features.encode import Vectors, cached_vectors
+from mmrec.features.executor import LOCAL, Executor
 from mmrec.features.extractor import FloatArray
 from mmrec.features.run import image_vectors
+from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
     from mmrec.data.images import RawImages
     from mmrec.features.build import Clip
     from mmrec.features.cache.place import FeatureCache
     from mmrec.features.dictionary import Dictionary
+    from mmrec.features.extractor import TextExtractor
 
 _IMAGES_AT_ONCE: Final = 4_096
 _STEPS: Final = 1_000_000
@@ -38,11 +42,8 @@ class Keywords:
     summary: dict[str, object]
     vectors: Vectors | None = None
     """Of the pictures, where there are any."""
-
-    @property
-    def stores(self) -> list[str]:
-        """Where the feature cache keeps these vectors."""
-        return [store_name(self.vectors.fingerprint)] if self.vectors else []
+    stores: tuple[str, ...] = ()
+    """Where the feature cache keeps the vectors of pictures and words."""
 
 
 def no_keywords() -> Keywords:
@@ -59,6 +60,7 @@ def assign_keywords(
     num_keywords: int,
     prompt: str,
     cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
 ) -> Keywords:
     """Give every picture its `num_keywords` nearest words; equal pictures are encoded once.
 
@@ -69,7 +71,8 @@ def assign_keywords(
         dictionary: words to choose from; of equally near words the earlier one wins.
         num_keywords: words per picture.
         prompt: text around a word, with "{}" in its place.
-        cache: where the vectors of pictures are looked for and kept.
+        cache: where the vectors of pictures and words are looked for and kept.
+        executor: who encodes pictures.
 
     Raises:
         ValueError: the dictionary has too few words, or the prompt no "{}".
@@ -77,8 +80,10 @@ def assign_keywords(
     """
     _check(dictionary, num_keywords, prompt)
     rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
-    words = clip.text.encode(prompt.replace("{}", word) for word in dictionary.words)
-    vectors = image_vectors(rows, raw_images, clip.image, cache, precision="float32")
+    words = _word_vectors(dictionary, prompt, clip.text, cache)
+    vectors = image_vectors(
+        rows, raw_images, clip.image, cache, precision="float32", executor=executor
+    )
     values = vectors.values
     parts = [
         nearest_words(values[start : start + _IMAGES_AT_ONCE], words, num_keywords)
@@ -87,7 +92,31 @@ def assign_keywords(
     chosen = np.concatenate([np.empty((0, num_keywords), np.int64), *(p[0] for p in parts)])
     scores = np.concatenate([np.empty((0, num_keywords), np.float32), *(p[1] for p in parts)])
     table = _table(rows, dictionary, chosen, scores)
-    return Keywords(table, _summary(table, rows, dictionary), vectors)
+    used = (vectors.fingerprint, clip.text.fingerprint.kept_as("float32"))
+    stores = tuple(store_name(fingerprint) for fingerprint in used)
+    return Keywords(table, _summary(table, rows, dictionary), vectors, stores)
+
+
+def _word_vectors(
+    dictionary: Dictionary, prompt: str, extractor: TextExtractor, cache: FeatureCache | None
+) -> FloatArray:
+    """[W, d] vectors of the words in their prompt."""
+    texts = [unicodedata.normalize("NFC", prompt.replace("{}", word)) for word in dictionary.words]
+    keys = [sentence_key(text) for text in texts]
+    text_of = dict(zip(keys, texts, strict=True))
+    distinct = sorted(text_of)
+    vectors = cached_vectors(
+        distinct,
+        lambda places: (text_of[distinct[place]] for place in places),
+        extractor,
+        cache,
+        precision="float32",
+        unit="words",
+        item_of=lambda place: text_of[distinct[place]],
+    )
+    place_of = {key: place for place, key in enumerate(distinct)}
+    values: FloatArray = vectors.values[[place_of[key] for key in keys]]
+    return values
 
 
 def nearest_words(

@@ -10,6 +10,7 @@ import torch
 
 from mmrec.features.canonical import batch_sizes, chunks, full_batches, text_batches
 from mmrec.features.extractor import Fingerprint, FloatArray, weights_digest
+from mmrec.features.prefetch import prefetched
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,7 +46,8 @@ class OpenClipImageExtractor:
         """Vectors [n, dim] of the pictures, in their order; decodes no more than it needs."""
         size = batch_sizes(_device(self._model.module)).images
         vectors = [np.empty((0, self.dim), np.float32)]
-        for pictures in chunks(map(self._model.prepare_image, contents), size):
+        prepared = prefetched(self._model.prepare_image, contents, ahead=2 * size)
+        for pictures in chunks(prepared, size):
             rows, num_real = next(full_batches(np.arange(len(pictures)), size))
             vectors.append(self._forward(torch.stack([pictures[row] for row in rows]))[:num_real])
         return np.concatenate(vectors)

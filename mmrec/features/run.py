@@ -11,19 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.data.images import ImageError, RawImages, decode_image
+from mmrec.data.images import RawImages
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.canonical import IntArray
 from mmrec.features.distinct import DistinctRows, distinct_rows
 from mmrec.features.encode import Vectors, cached_vectors
+from mmrec.features.executor import LOCAL, Executor
 from mmrec.features.feature_files import write_token_states, write_vectors
-from mmrec.features.pairs import TextImagePair, item_pairs
+from mmrec.features.pairs import item_pairs
+from mmrec.features.raw_pictures import RawPair, RawPicture, decoded, decoded_pair, raw_pictures
 from mmrec.features.token_states import CachedStates
-from mmrec.io import DataError, sentence_key
+from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from mmrec.features.extractor import (
         Extractor,
         ImageExtractor,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         TokenExtractor,
     )
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -44,6 +45,7 @@ def embed_sentences(
     *,
     precision: str,
     cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
 ) -> dict[str, int]:
     """Write a vector per sentence, or the states of its tokens, to `directory`.
 
@@ -55,6 +57,7 @@ def embed_sentences(
         directory: folder of the feature.
         precision: "float16" or "float32".
         cache: where vectors or states are looked for and kept; states need one.
+        executor: who encodes.
 
     Raises:
         DataError: a row is there twice, or a vector is not usable; names extractor and item.
@@ -75,6 +78,7 @@ def embed_sentences(
         unit="sentences",
         # Of like length together: what is padded is computed for nothing.
         order=np.argsort([len(text) for text in contents], kind="stable"),
+        executor=executor,
     )
 
 
@@ -86,6 +90,7 @@ def embed_images(
     *,
     precision: str,
     cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
 ) -> dict[str, int]:
     """Write a vector per picture, or the states of its tokens, to `directory`.
 
@@ -93,11 +98,12 @@ def embed_images(
 
     Args:
         images: columns item_id, position, content_key.
-        raw_images: the bytes behind the content keys; one picture is decoded at a time.
+        raw_images: the bytes behind the content keys; few pictures are decoded at a time.
         extractor: what encodes them.
         directory: folder of the feature.
         precision: "float16" or "float32".
         cache: where vectors or states are looked for and kept; states need one.
+        executor: who encodes.
 
     Raises:
         DataError: a picture is missing or does not decode, a row is there twice, or a vector is
@@ -106,13 +112,15 @@ def embed_images(
     rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
     return _embed(
         rows,
-        lambda places: pictures(rows, places, raw_images),
+        lambda places: raw_pictures(rows, places, raw_images),
         extractor,
         directory,
         precision=precision,
         cache=cache,
         unit="images",
         order=np.arange(len(rows.keys)),
+        prepare=decoded,
+        executor=executor,
     )
 
 
@@ -125,6 +133,7 @@ def embed_pairs(
     *,
     precision: str,
     cache: FeatureCache,
+    executor: Executor = LOCAL,
 ) -> dict[str, int]:
     """Write the joint states of every item's text and first picture to `directory`.
 
@@ -138,6 +147,7 @@ def embed_pairs(
         directory: folder of the feature.
         precision: "float16" or "float32".
         cache: where states are looked for and kept.
+        executor: who encodes.
 
     Raises:
         DataError: a picture is missing or does not decode, or states are not usable.
@@ -147,7 +157,7 @@ def embed_pairs(
     texts = rows.table["text"].take(pa.array(rows.first_row)).to_pylist()
     texts = [unicodedata.normalize("NFC", text) for text in texts]
 
-    def contents(places: IntArray) -> Iterator[TextImagePair]:
+    def contents(places: IntArray) -> Iterator[RawPair]:
         # Pictures are read in order of their keys; several pairs may have one.
         wanted = [image_keys[place] for place in places]
         drawn = raw_images.iterate(wanted)
@@ -155,7 +165,7 @@ def embed_pairs(
         for place, key in zip(places.tolist(), wanted, strict=True):
             if key != image_key:
                 image_key, data = next(drawn)
-            yield TextImagePair(texts[place], _decoded(data, key, rows.item_of(place)))
+            yield RawPair(texts[place], RawPicture.of(key, rows.item_of(place), data))
 
     return _embed(
         rows,
@@ -166,6 +176,8 @@ def embed_pairs(
         cache=cache,
         unit="pairs",
         order=np.array(sorted(range(len(texts)), key=image_keys.__getitem__), np.int64),
+        prepare=decoded_pair,
+        executor=executor,
     )
 
 
@@ -176,6 +188,7 @@ def image_vectors(
     cache: FeatureCache | None,
     *,
     precision: str,
+    executor: Executor = LOCAL,
 ) -> Vectors:
     """Vectors of the distinct pictures.
 
@@ -184,38 +197,20 @@ def image_vectors(
     """
     return cached_vectors(
         rows.keys,
-        lambda places: pictures(rows, places, raw_images),
+        lambda places: raw_pictures(rows, places, raw_images),
         extractor,
         cache,
         precision=precision,
         unit="images",
         item_of=rows.item_of,
+        prepare=decoded,
+        executor=executor,
     )
-
-
-def pictures(rows: DistinctRows, places: IntArray, raw_images: RawImages) -> Iterator[Image]:
-    """The decoded pictures at some places of `rows.keys`, ascending, one at a time.
-
-    Raises:
-        DataError: a picture is not there or does not decode.
-    """
-    drawn = raw_images.iterate([rows.keys[place] for place in places])
-    for place, (key, data) in zip(places.tolist(), drawn, strict=True):
-        yield _decoded(data, key, rows.item_of(place))
-
-
-def _decoded(data: bytes, key: bytes, item: str) -> Image:
-    try:
-        return decode_image(data)
-    except ImageError as error:
-        raise DataError(
-            f"picture {key.hex()} of item '{item}': {error.reason}; run the clean stage again"
-        ) from error
 
 
 def _embed(
     rows: DistinctRows,
-    contents: Callable[[IntArray], Iterable[T]],
+    contents: Callable[[IntArray], Iterable[R]],
     extractor: Extractor[T] | TokenExtractor[T],
     directory: Path,
     *,
@@ -223,6 +218,8 @@ def _embed(
     cache: FeatureCache | None,
     unit: str,
     order: IntArray,
+    executor: Executor,
+    prepare: Callable[[R], T] | None = None,
 ) -> dict[str, int]:
     if extractor.level == "vector":
         vectors = cached_vectors(
@@ -234,12 +231,20 @@ def _embed(
             unit=unit,
             item_of=rows.item_of,
             order=order,
+            prepare=prepare,
+            executor=executor,
         )
         return write_vectors(vectors, rows, directory)
     if cache is None:
         raise ValueError("token states go through the feature cache, found none; open one")
     states = CachedStates(
-        rows.keys, contents, extractor, cache, precision=precision, item_of=rows.item_of
+        rows.keys,
+        contents,
+        extractor,
+        cache,
+        precision=precision,
+        item_of=rows.item_of,
+        prepare=prepare,
     )
-    num_encoded = states.encode_missing(order, unit=unit)
+    num_encoded = states.encode_missing(order, unit=unit, executor=executor)
     return write_token_states(states, rows, directory, num_encoded=num_encoded)

@@ -21,6 +21,7 @@ from mmrec.features.extractor import (
 )
 from mmrec.features.hub import WeightsError, loading
 from mmrec.features.image_preparation import Preparation
+from mmrec.features.prefetch import prefetched
 from mmrec.torchvision_schemas import define_missing_operators
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class TimmImageExtractor:
         """Vectors [n, dim] of the pictures, in their order; decodes no more than it needs."""
         size = batch_sizes(self._device).images
         vectors = [np.empty((0, self.dim), np.float32)]
-        for pictures in chunks(map(self._preparation.apply, contents), size):
+        prepared = prefetched(self._preparation.apply, contents, ahead=2 * size)
+        for pictures in chunks(prepared, size):
             rows, num_real = next(full_batches(np.arange(len(pictures)), size))
             vectors.append(self._forward(torch.stack([pictures[row] for row in rows]))[:num_real])
         return np.concatenate(vectors)

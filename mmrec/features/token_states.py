@@ -8,20 +8,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from contextlib import closing
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
 
 from mmrec.features.cache.layout import TokenLayout, ValueArray
 from mmrec.features.canonical import IntArray
+from mmrec.features.executor import LOCAL, Executor, Job
 from mmrec.io import DataError
 from mmrec.stage import progress
 
 if TYPE_CHECKING:
     from mmrec.features.cache.place import FeatureCache
-    from mmrec.features.extractor import TokenExtractor
+    from mmrec.features.extractor import TokenExtractor, TokenStates
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -29,18 +31,19 @@ logger = logging.getLogger(__name__)
 _CONTENTS_AT_ONCE: Final = 512
 
 
-class CachedStates(Generic[T]):
+class CachedStates(Generic[R, T]):
     """Token states of some contents, by way of the cache."""
 
     def __init__(
         self,
         keys: list[bytes],
-        contents: Callable[[IntArray], Iterable[T]],
+        contents: Callable[[IntArray], Iterable[R]],
         extractor: TokenExtractor[T],
         cache: FeatureCache,
         *,
         precision: str,
         item_of: Callable[[int], str],
+        prepare: Callable[[R], T] | None = None,
     ) -> None:
         """Encode nothing yet; the arguments are those of `cached_vectors`."""
         self.fingerprint = extractor.fingerprint.kept_as(precision)
@@ -49,15 +52,17 @@ class CachedStates(Generic[T]):
         self._extractor = extractor
         self._layout = TokenLayout(extractor.dim, precision)
         self._item_of = item_of
+        self._prepare = prepare
         self._store = cache.store(self.fingerprint, extractor.libraries, level="tokens")
         self.libraries = self._store.libraries
 
-    def encode_missing(self, order: IntArray, *, unit: str) -> int:
+    def encode_missing(self, order: IntArray, *, unit: str, executor: Executor) -> int:
         """Encode what the cache does not know; returns how many that were.
 
         Args:
             order: all places in the order in which they are best encoded.
             unit: what contents are called in messages.
+            executor: who encodes.
 
         Raises:
             DataError: states are not usable. What was encoded before stays in the cache.
@@ -65,9 +70,9 @@ class CachedStates(Generic[T]):
         missing = order[~self._store.known(self._keys)[order]]
         name = self.fingerprint.extractor
         started = time.perf_counter()
-        drawn = iter(progress(self._contents(missing), total=len(missing), unit=unit, desc=name))
-        for begin in range(0, len(missing), _CONTENTS_AT_ONCE):
-            self._encode(missing[begin : begin + _CONTENTS_AT_ONCE], drawn)
+        with progress(missing, total=len(missing), unit=unit, desc=name) as bar:
+            for _ in self._encoded(missing, executor, bar.update):
+                pass
         self._store.refresh()
         seconds = time.perf_counter() - started
         logger.info("%s: %s %s encoded in %.1f s", name, f"{len(missing):,}", unit, seconds)
@@ -79,12 +84,30 @@ class CachedStates(Generic[T]):
         known = self._store.fill(self._keys[places], states)
         for lost in np.flatnonzero(~known):
             # Its segment was damaged since it was looked for.
-            place = places[lost : lost + 1]
-            states[lost] = self._encode(place, iter(self._contents(place)))[0]
+            for found in self._encoded(places[lost : lost + 1], LOCAL, lambda _: None):
+                states[lost] = found[0]
         return states
 
-    def _encode(self, places: IntArray, drawn: Iterator[T]) -> ValueArray:
-        found = self._extractor.encode(islice(drawn, len(places)))
+    def _encoded(
+        self, places: IntArray, executor: Executor, advance: Callable[[int], object]
+    ) -> Iterator[ValueArray]:
+        """States of unit after unit, each of which is in the store by then."""
+        job = Job(
+            places,
+            self._contents,
+            self._prepare,
+            self._extractor,
+            self._item_of,
+            advance,
+            largest_unit=_CONTENTS_AT_ONCE,
+        )
+        with closing(executor.encode(job)) as units:
+            for unit, found in units:
+                states = self._checked(unit, found)
+                self._store.append(self._keys[unit], states)
+                yield states
+
+    def _checked(self, places: IntArray, found: TokenStates) -> ValueArray:
         name, wanted = self.fingerprint.extractor, self._layout.precision
         if len(found.lengths) != len(places) or found.values.shape[1] != self._layout.dim:
             raise DataError(
@@ -105,5 +128,4 @@ class CachedStates(Generic[T]):
                 f"(first: item '{item}'); look at that item's content, or keep the feature as "
                 "float32"
             )
-        self._store.append(self._keys[places], states)
         return states

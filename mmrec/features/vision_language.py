@@ -29,6 +29,7 @@ from mmrec.features.pair_encoders import (
     split_vilt,
     split_visual_bert,
 )
+from mmrec.features.prefetch import prefetched
 from mmrec.features.text_tokens import TextTokenizer
 from mmrec.features.transformer_model import (
     TransformerModel,
@@ -102,7 +103,8 @@ class VisionLanguageTokensExtractor:
         self._device = torch.device(device)
         self._encoder.to(device)
         self.libraries: Mapping[str, str] = libraries()
-        probe = self._forward([self._prepare(0, "", Image.new("RGB", (64, 64)))])
+        blank = self._preparation.apply(Image.new("RGB", (64, 64)))
+        probe = self._forward([_Prepared(0, self._ids(""), blank)])
         self.dim = int(probe.shape[2])
         self.num_image_tokens = int(probe.shape[1]) - max_length
         """Tokens in front of those of the text; the same for every pair."""
@@ -143,8 +145,9 @@ class VisionLanguageTokensExtractor:
         states: dict[int, FloatArray] = {}
         # Texts that fill the maximum length have no padding and are kept among themselves.
         waiting: dict[bool, list[_Prepared]] = {True: [], False: []}
-        for row, (text, image) in enumerate(contents):
-            prepared = self._prepare(row, text, image)
+        pairs = prefetched(self._pixels, contents, ahead=2 * size)
+        for row, (text, pixels) in enumerate(pairs):
+            prepared = _Prepared(row, self._ids(text), pixels)
             group = waiting[len(prepared.ids) == self._tokenizer.max_length]
             group.append(prepared)
             if len(group) == size:
@@ -155,9 +158,12 @@ class VisionLanguageTokensExtractor:
                 self._encode_group(group, size, states)
         return TokenStates.of([states[row] for row in range(len(states))], self.dim)
 
-    def _prepare(self, row: int, text: str, image: Image.Image) -> _Prepared:
+    def _pixels(self, pair: TextImagePair) -> tuple[str, Tensor]:
+        return pair[0], self._preparation.apply(pair[1])
+
+    def _ids(self, text: str) -> list[int]:
         ids, _ = self._tokenizer([text])
-        return _Prepared(row, ids[0], self._preparation.apply(image))
+        return ids[0]
 
     def _encode_group(
         self, group: list[_Prepared], size: int, states: dict[int, FloatArray]

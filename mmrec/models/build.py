@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from torch import Tensor
 
 from mmrec.models.recommender import Objective, SequenceRecommender
-from mmrec.params.models import (
-    ModelParams,
-    Mp4srArchitecture,
-    Mp4srContrast,
-    Mp4srParams,
+from mmrec.params.baselines import (
+    Gru4RecArchitecture,
+    Gru4RecParams,
     PopularityParams,
     SasrecArchitecture,
     SasrecParams,
 )
+from mmrec.params.models import ModelParams, Mp4srArchitecture, Mp4srContrast, Mp4srParams
 
 if TYPE_CHECKING:
     from mmrec.features.table import FeatureTable
+    from mmrec.models.baselines.gru4rec import Gru4Rec
     from mmrec.models.mp4sr import Mp4sr
     from mmrec.models.mp4sr_items import Modality
     from mmrec.models.mp4sr_pretraining import ContrastiveLosses
@@ -60,6 +60,8 @@ def build_recommender(
             return Sasrec(
                 encoder, num_items=num_items, embedding_dim=params.architecture.embedding_dim
             )
+        case Gru4RecParams():
+            return _build_gru4rec(params.architecture, num_items)
         case PopularityParams():
             from mmrec.models.baselines.popularity import Popularity
 
@@ -78,7 +80,7 @@ def build_objective(
     match params:
         case Mp4srParams():
             return _build_mp4sr_objective(params, recommender, stage)
-        case SasrecParams():
+        case SasrecParams() | Gru4RecParams():
             if stage == "pretrain":
                 raise _no_training(params, stage)
             assert isinstance(recommender, NextItemModel)
@@ -107,6 +109,19 @@ def _build_sequence_encoder(
         attention_dropout=architecture.attention_dropout,
         max_sequence_length=architecture.max_sequence_length,
     )
+
+
+def _build_gru4rec(architecture: Gru4RecArchitecture, num_items: int) -> Gru4Rec:
+    from mmrec.models.baselines.gru4rec import Gru4Rec
+    from mmrec.nn.recurrent_encoder import RecurrentEncoder
+
+    encoder = RecurrentEncoder(
+        embedding_dim=architecture.embedding_dim,
+        hidden_dim=architecture.hidden_dim,
+        num_layers=architecture.num_layers,
+        dropout=architecture.dropout,
+    )
+    return Gru4Rec(encoder, num_items=num_items, embedding_dim=architecture.embedding_dim)
 
 
 def _build_mp4sr(

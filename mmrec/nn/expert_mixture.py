@@ -39,7 +39,7 @@ def mixture(
     """
     with torch.autocast(joint.device.type, enabled=False):
         joint = joint.to(norm_weight.dtype)
-        mixed: Tensor = _Mixture.apply(  # type: ignore[no-untyped-call, unused-ignore]
+        mixed: Tensor = _Mixture.apply(  # type: ignore[no-untyped-call]
             joint, norm_weight, norm_bias, eps, drop
         )
         return mixed
@@ -71,7 +71,7 @@ class _Mixture(torch.autograd.Function):
         return mixed
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         normed, noise, scales, gates, norm_weight, norm_bias = ctx.saved_tensors
         num_items, (num_experts, dim) = len(normed), norm_weight.shape

@@ -85,7 +85,7 @@ def softmax_pooled(segments: Segments, weights: Tensor, *, padded_to: int = 0) -
             their share of the softmax.
     """
     with torch.autocast(weights.device.type, enabled=False):
-        pooled: Tensor = _SoftmaxPooled.apply(  # type: ignore[no-untyped-call, unused-ignore]
+        pooled: Tensor = _SoftmaxPooled.apply(  # type: ignore[no-untyped-call]
             weights, *segments, padded_to
         )
         return pooled
@@ -107,7 +107,7 @@ class _SoftmaxPooled(torch.autograd.Function):
         return pooled
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         shares, *parts = ctx.saved_tensors
         segments = Segments(*parts)

@@ -26,7 +26,7 @@ CrawlReason = Annotated[
     str,
     StringConstraints(
         pattern=r"^(http_[1-5]\d\d|http_[45]xx|timeout|connection|truncated|bad_response"
-        r"|host_not_found|tls|host_unavailable|robots_disallowed|robots_unavailable|x_robots_[a-z]+"
+        r"|host_not_found|bad_certificate|tls|host_unavailable|robots_disallowed|robots_unavailable|x_robots_[a-z]+"
         r"|address_not_allowed|scheme_not_allowed|bad_url|too_many_redirects|file_too_large"
         r"|empty_file|not_an_image|too_many_pixels|damaged_image|decoder_crashed)$"
     ),

@@ -9,40 +9,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from mmrec.params.baselines import Gru4RecParams, PopularityParams, SasrecParams
 from mmrec.params.section import Section
-
-Probability = Annotated[float, Field(ge=0, lt=1)]
-Metric = Annotated[str, Field(pattern=r"^(recall@[1-9]\d*|ndcg@[1-9]\d*|mrr)$")]
-Batching = Literal["dense", "prefix"]
-Modality = Literal["text", "image"]
-
-
-class TrainingParams(Section):
-    """The loop around an objective."""
-
-    epochs: PositiveInt
-    patience: PositiveInt
-    """Epochs without a better `metric` on the validation targets before training stops."""
-    metric: Metric = "recall@20"
-    batch_size: PositiveInt = 1024
-    """Training targets per optimiser step, over all processes."""
-    batching: Batching = "dense"
-    window_overlap: NonNegativeInt | None = None
-    """Items of history that each further window of a long sequence starts with; half of
-    `max_sequence_length` by default."""
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 0.0
-    """Coupled L2, as in Adam."""
-    max_grad_norm: PositiveFloat = 5.0
+from mmrec.params.training import (
+    Batching,
+    Modality,
+    Probability,
+    TrainingParams,
+    TransformerArchitecture,
+    check_windows,
+)
 
 
 class Mp4srContrast(Section):
@@ -69,27 +47,6 @@ class Mp4srContrast(Section):
     def _something_to_train_on(self) -> Self:
         if self.nip_weight == 0 and self.cmcl_weight == 0:
             raise ValueError("nip_weight and cmcl_weight are both 0; raise one of them")
-        return self
-
-
-class TransformerArchitecture(Section):
-    """The causal transformer over a sequence."""
-
-    embedding_dim: PositiveInt = 64
-    num_layers: PositiveInt = 2
-    num_heads: PositiveInt = 2
-    feedforward_dim: PositiveInt = 256
-    dropout: Probability
-    attention_dropout: Probability
-    max_sequence_length: PositiveInt = 50
-
-    @model_validator(mode="after")
-    def _heads_share_the_width(self) -> Self:
-        if self.embedding_dim % self.num_heads:
-            raise ValueError(
-                f"embedding_dim ({self.embedding_dim}) must be a multiple of num_heads "
-                f"({self.num_heads})"
-            )
         return self
 
 
@@ -149,7 +106,7 @@ class Mp4srParams(Section):
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:
-        _check_windows(self.architecture, self.pretrain, self.finetune)
+        check_windows(self.architecture.max_sequence_length, self.pretrain, self.finetune)
         return self
 
     @property
@@ -161,72 +118,6 @@ class Mp4srParams(Section):
         return (branches,)
 
 
-class SasrecArchitecture(TransformerArchitecture):
-    """SASRec as in RecBole: post-norm, over item embeddings."""
-
-    dropout: Probability = 0.5
-    attention_dropout: Probability = 0.5
-
-
-class SasrecFinetune(TrainingParams):
-    """Full cross-entropy over the catalogue."""
-
-    epochs: PositiveInt = 300
-    patience: PositiveInt = 10
-
-
-class SasrecParams(Section):
-    """SASRec, from item IDs alone."""
-
-    name: Literal["sasrec"]
-    architecture: SasrecArchitecture
-    pretrain: None
-    finetune: SasrecFinetune
-
-    @model_validator(mode="after")
-    def _windows_fit(self) -> Self:
-        _check_windows(self.architecture, self.finetune)
-        return self
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """None: items are their IDs."""
-        return ()
-
-
-def _check_windows(
-    architecture: TransformerArchitecture, *trainings: TrainingParams | None
-) -> None:
-    length = architecture.max_sequence_length
-    for training in filter(None, trainings):
-        if training.batching == "dense" and training.batch_size < length:
-            raise ValueError(
-                f"batch_size ({training.batch_size} targets) cannot hold a window of "
-                f"max_sequence_length ({length}) items; raise it, or use batching: prefix"
-            )
-        if training.window_overlap is not None and training.window_overlap >= length:
-            raise ValueError(
-                f"window_overlap ({training.window_overlap}) must be below "
-                f"max_sequence_length ({length})"
-            )
-
-
-class NoSettings(Section):
-    """A section in which there is nothing to set."""
-
-
-class PopularityParams(Section):
-    """Items by their number of training interactions."""
-
-    name: Literal["popularity"]
-    architecture: NoSettings
-    pretrain: None
-    finetune: None
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """None."""
-        return ()
-
-
-ModelParams = Annotated[Mp4srParams | SasrecParams | PopularityParams, Field(discriminator="name")]
+ModelParams = Annotated[
+    Mp4srParams | SasrecParams | Gru4RecParams | PopularityParams, Field(discriminator="name")
+]

@@ -15,7 +15,8 @@ from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.io import read_table
 from mmrec.models.build import build_recommender
 from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.models import ModelParams, PopularityParams
+from mmrec.params.baselines import PopularityParams
+from mmrec.params.models import ModelParams
 from mmrec.paths import DatasetPaths
 
 Stage: TypeAlias = Literal["pretrain", "finetune"]

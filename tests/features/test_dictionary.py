@@ -66,7 +66,7 @@ def test_clips_own_vocabulary_has_thousands_of_words(clip) -> None:
     ).words
     assert len(words) > 20_000
     assert {"red", "striped", "backpack"} <= set(words)
-    assert len(clip.model.tokenizer.encode(words[1000])) == 1
+    assert len(clip.model().tokenizer.encode(words[1000])) == 1
 
 
 def test_the_catalogue_section_of_params_builds_that_dictionary(clip) -> None:

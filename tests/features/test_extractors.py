@@ -131,7 +131,7 @@ def test_fingerprint_says_dimension_and_weights_but_no_folder(extractor, clip_fo
     assert not any(v in fingerprint.to_json() for v in extractor.libraries.values())
 
 
-def test_contents_are_drawn_one_batch_at_a_time(clip) -> None:
+def test_contents_are_drawn_two_batches_ahead(clip) -> None:
     drawn = 0
     batches = []
     forward = clip.image._forward
@@ -142,7 +142,7 @@ def test_contents_are_drawn_one_batch_at_a_time(clip) -> None:
 
     def stream() -> Any:
         nonlocal drawn
-        for seed in range(40):
+        for seed in range(90):
             drawn += 1
             yield worlds.picture(seed)
 
@@ -151,7 +151,7 @@ def test_contents_are_drawn_one_batch_at_a_time(clip) -> None:
         clip.image.encode(stream())
     finally:
         clip.image._forward = forward
-    assert batches == [16, 32, 40]
+    assert batches == [48, 64, 80, 90, 90, 90]
 
 
 def test_sentence_transformer_agrees_with_the_library(minilm) -> None:

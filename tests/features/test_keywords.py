@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 
 from mmrec import schemas
 from mmrec.data.images import RawImages
+from mmrec.features.build import build_clip
+from mmrec.features.cache.maintenance import stores
+from mmrec.features.cache.place import FeatureCache
 from mmrec.features.dictionary import Dictionary
-from mmrec.features.keywords import assign_keywords, nearest_words, no_keywords
+from mmrec.features.keywords import Keywords, assign_keywords, nearest_words, no_keywords
 from mmrec.io import DataError
 from tests.features import worlds
 
@@ -136,3 +141,22 @@ def test_two_runs_give_the_same_table(clip, raw, pictures) -> None:
         assign_keywords(rows, raw, clip, WORDS, num_keywords=3, prompt="{}") for _ in range(2)
     )
     assert one.table.equals(two.table)
+
+
+def test_what_is_known_needs_no_model(
+    clip_folder, raw, pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = FeatureCache(tmp_path / "cache", None)
+    rows = worlds.images([(f"i{n}", 0, picture) for n, picture in enumerate(pictures)])
+
+    def again() -> Keywords:
+        clip = build_clip(str(clip_folder), None, memory=tmp_path / "memory")
+        return assign_keywords(rows, raw, clip, WORDS, num_keywords=2, prompt="{}", cache=cache)
+
+    first = again()
+    monkeypatch.setattr(
+        "mmrec.features.open_clip_model.load_open_clip", lambda *_: pytest.fail("loaded")
+    )
+    assert again().table.equals(first.table)
+    assert set(first.stores) == {path.name for path in stores(cache.root)}
+    assert len(first.stores) == 2

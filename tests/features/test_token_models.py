@@ -130,18 +130,18 @@ def test_visual_bert_reads_patches_that_passed_no_block(build, folder_of) -> Non
     assert extractor.fingerprint != build(Case("pair", "visual_bert")).fingerprint
 
 
-def test_pictures_and_texts_are_drawn_one_batch_at_a_time(build) -> None:
+def test_pictures_and_texts_are_drawn_two_batches_ahead(build) -> None:
     extractor = build(Case("pair", "vilt"))
     drawn, at_batch, forward = [], [], extractor._forward
     extractor._forward = lambda group: (at_batch.append(len(drawn)), forward(group))[1]
 
     def stream() -> Any:
-        for seed in range(20):
+        for seed in range(60):
             drawn.append(seed)
             yield TextImagePair("red", worlds.picture(seed))
 
-    assert len(extractor.encode(stream()).lengths) == 20
-    assert at_batch == [16, 20]
+    assert len(extractor.encode(stream()).lengths) == 60
+    assert at_batch == [48, 60, 60, 60]
 
 
 @pytest.mark.parametrize(

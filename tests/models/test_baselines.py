@@ -25,20 +25,33 @@ def test_padding_has_no_count():
     assert Popularity(torch.tensor([7, 5, 2])).item_table()[0] == 0
 
 
-def test_sasrec_scores_equal_the_padded_transformer():
+def build(name):
     torch.manual_seed(0)
     model = build_recommender(
-        worlds.params("sasrec"),
+        worlds.params(name),
         num_items=worlds.NUM_ITEMS,
         text=worlds.no_table(),
         image=worlds.no_table(),
         training_counts=torch.zeros(worlds.NUM_ITEMS),
         stage="finetune",
-    ).double()
-    items = worlds.sequences([3, 7, 1])
-    model.eval()
-    inputs = F.embedding(items, model.item_ids)
-    states = reference.sequence_encoder(model.sequence_encoder, inputs, items != 0)
-    last = states[torch.arange(3), torch.tensor([2, 6, 0])]
+    )
+    return model.double().eval()
+
+
+def assert_scores_are_of_the_last_states(model, items, states):
+    last = states[torch.arange(len(items)), (items != 0).sum(dim=1) - 1]
     scores = score(model.encode(items), model.item_table())
     torch.testing.assert_close(scores[:, 1:], (last @ model.item_ids.T)[:, 1:].detach())
+
+
+def test_sasrec_scores_equal_the_padded_transformer():
+    model, items = build("sasrec"), worlds.sequences([3, 7, 1])
+    inputs = F.embedding(items, model.item_ids)
+    states = reference.sequence_encoder(model.sequence_encoder, inputs, items != 0)
+    assert_scores_are_of_the_last_states(model, items, states)
+
+
+def test_gru4rec_scores_equal_the_padded_recurrent_unit():
+    model, items = build("gru4rec"), worlds.sequences([3, 7, 1])
+    states = reference.recurrent_encoder(model.sequence_encoder, F.embedding(items, model.item_ids))
+    assert_scores_are_of_the_last_states(model, items, states)

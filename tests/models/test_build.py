@@ -30,6 +30,7 @@ def build(name, stage="finetune", text=None, image=None, num_items=worlds.NUM_IT
         ("mp4sr", "finetune", {}, NextItemObjective),
         ("mp4sr", "finetune", {"finetune": {"joint": {}}}, JointObjective),
         ("sasrec", "finetune", {}, NextItemObjective),
+        ("gru4rec", "finetune", {}, NextItemObjective),
     ],
 )
 def test_every_stage_gets_its_objective(name, stage, changes, kind):
@@ -41,6 +42,7 @@ def test_every_stage_gets_its_objective(name, stage, changes, kind):
     ("name", "stage", "changes"),
     [
         ("sasrec", "pretrain", {}),
+        ("gru4rec", "pretrain", {}),
         ("popularity", "pretrain", {}),
         ("popularity", "finetune", {}),
         ("mp4sr", "pretrain", {"pretrain": None}),
@@ -85,7 +87,7 @@ def test_features_of_another_catalogue_are_refused():
 
 
 def test_the_other_models_need_no_features():
-    for name in ("sasrec", "popularity"):
+    for name in ("sasrec", "gru4rec", "popularity"):
         recommender, _ = build(name, text=worlds.no_table(), image=worlds.no_table())
         assert recommender.item_table().shape[0] == worlds.NUM_ITEMS
 

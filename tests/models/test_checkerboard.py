@@ -83,10 +83,17 @@ def recall_of_cold_items(model, sequences):
     return (best % 2 == sequences[:, :1] % 2).float().mean().item()
 
 
-@pytest.mark.parametrize("name", ["sasrec", "mp4sr"])
-def test_the_checkerboard_is_learned(name):
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("sasrec", SMALL),
+        ("mp4sr", SMALL),
+        ("gru4rec", {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1}),
+    ],
+)
+def test_the_checkerboard_is_learned(name, architecture):
     torch.manual_seed(0)
-    objective = build(name, "finetune", architecture=SMALL)
+    objective = build(name, "finetune", architecture=architecture)
     model = train(objective, users(40, seed=0), steps=60)
     assert recall_of_the_withheld_item(model, users(40, seed=1)) == 1
 

@@ -8,7 +8,8 @@ from mmrec.models.recommender import inference
 from mmrec.nn.scoring import score
 from tests.models import worlds
 
-STAGES = [("mp4sr", "pretrain"), ("mp4sr", "finetune"), ("sasrec", "finetune")]
+SUPERVISED = [("mp4sr", "finetune"), ("sasrec", "finetune"), ("gru4rec", "finetune")]
+STAGES = [("mp4sr", "pretrain"), *SUPERVISED]
 RECOMMENDERS = [*STAGES, ("popularity", "finetune")]
 LENGTHS = [4, 9, 1, 2, 6]
 
@@ -27,7 +28,7 @@ def build(name, stage, seed=0, **changes):
 
 def test_every_model_is_tested():
     assert {name for name, _ in RECOMMENDERS} == set(worlds.model_names())
-    assert len(worlds.model_names()) >= 3
+    assert len(worlds.model_names()) >= 4
 
 
 @pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
@@ -105,7 +106,7 @@ def test_all_weights_have_one_name(name, stage):
     assert len({tensor.data_ptr() for tensor in weights.values()}) == len(weights)
 
 
-@pytest.mark.parametrize(("name", "stage"), [("mp4sr", "finetune"), ("sasrec", "finetune")])
+@pytest.mark.parametrize(("name", "stage"), SUPERVISED)
 def test_training_scores_are_the_scores_of_inference(name, stage):
     model = build(name, stage)
     items = worlds.sequences(LENGTHS)
@@ -116,7 +117,7 @@ def test_training_scores_are_the_scores_of_inference(name, stage):
     torch.testing.assert_close(trained, score(model.encode(items), model.item_table()))
 
 
-@pytest.mark.parametrize(("name", "stage"), [("mp4sr", "finetune"), ("sasrec", "finetune")])
+@pytest.mark.parametrize(("name", "stage"), SUPERVISED)
 def test_dense_training_equals_prefix_training(name, stage):
     objective = build_objective(worlds.params(name), build(name, stage), stage=stage).double()
     objective.eval()

@@ -26,6 +26,11 @@ SMALLEST = {
         "finetune": {"epochs": 1, "patience": 1},
     },
     "sasrec": {"architecture": TINY, "pretrain": None, "finetune": {"epochs": 1, "patience": 1}},
+    "gru4rec": {
+        "architecture": {"embedding_dim": 8, "hidden_dim": 6, "max_sequence_length": 10},
+        "pretrain": None,
+        "finetune": {"epochs": 1, "patience": 1},
+    },
     "popularity": {"architecture": {}, "pretrain": None, "finetune": None},
 }
 

@@ -55,6 +55,8 @@ def failure_of(error: Exception) -> FetchError:
             return FetchError("address_not_allowed", sent=False)
         case aiohttp.ClientConnectorDNSError() if _is_unknown_name(error):
             return FetchError("host_not_found", sent=False)
+        case aiohttp.ClientConnectorCertificateError():
+            return FetchError("bad_certificate", sent=False)
         case aiohttp.ClientSSLError():
             return FetchError("tls")
         case aiohttp.ClientPayloadError():

@@ -18,10 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mmrec.data.crawler import compaction
 from mmrec.io import DataError, content_key
 
-_FORMAT = 1
-_TABLES = """
+_FORMAT = 2
+_READABLE = (1, _FORMAT)
+_TABLES = f"""
+{compaction.TABLE}
 CREATE TABLE IF NOT EXISTS links (
     url TEXT PRIMARY KEY,
     edition TEXT NOT NULL,
@@ -67,20 +70,23 @@ class DownloadStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(directory / "pictures.bin", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            self._lock()
+        with contextlib.ExitStack() as opened:
+            self._lock(opened)
             with self._named_errors():
                 self._table = sqlite3.connect(directory / "links.sqlite")
+                opened.callback(self._table.close)
                 self._prepare()
-        except BaseException:
-            os.close(self._file)
-            raise
+                self._path = compaction.picture_file(self._table, directory)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            opened.callback(os.close, self._file)
+            self._opened = opened.pop_all()
 
-    def _lock(self) -> None:
+    def _lock(self, opened: contextlib.ExitStack) -> None:
+        lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        opened.callback(os.close, lock)
         try:
             # Freed by the system, however the process ends.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DataError(
                 f"{self._directory}: another crawl of this dataset is running;"
@@ -89,25 +95,33 @@ class DownloadStore:
 
     def _prepare(self) -> None:
         (found,) = self._table.execute("PRAGMA user_version").fetchone()
-        if found not in (0, _FORMAT):
+        if found not in (0, *_READABLE):
             raise DataError(
                 f"{self._directory}: found a store of format {found}, expected {_FORMAT};"
                 " delete the folder to download everything afresh"
             )
+        # No other process is let in anyway; so no query has to ask the file system for a lock.
+        self._table.execute("PRAGMA locking_mode = EXCLUSIVE")
         # The quickest journal that needs nothing of the file system but a flush.
         self._table.execute("PRAGMA journal_mode = PERSIST")
         self._table.executescript(_TABLES)
         self._table.execute(f"PRAGMA user_version = {_FORMAT}")
-        length = os.fstat(self._file).st_size
-        cut = self._table.execute(
-            "SELECT content_key FROM contents WHERE start + num_bytes > ?", (length,)
-        ).fetchall()
-        self._forget([key for (key,) in cut])
+        compaction.remove_leftovers(self._table, self._directory)
+        self._forget_cut()
+        compaction.compact(self._table, self._directory)
         (end,) = self._table.execute(
             "SELECT coalesce(max(start + num_bytes), 0) FROM contents"
         ).fetchone()
         # What lies behind it was never committed.
         self._end = int(end)
+
+    def _forget_cut(self) -> None:
+        path = compaction.picture_file(self._table, self._directory)
+        length = path.stat().st_size if path.exists() else 0
+        cut = self._table.execute(
+            "SELECT content_key FROM contents WHERE start + num_bytes > ?", (length,)
+        ).fetchall()
+        self._forget([key for (key,) in cut])
 
     def _forget(self, keys: list[bytes]) -> None:
         for table in ("links", "contents"):
@@ -190,7 +204,7 @@ class DownloadStore:
         ]
         self._forget(damaged)
         raise DataError(
-            f"{self._directory / 'pictures.bin'}: {len(damaged)} pictures are damaged and now"
+            f"{self._path}: {len(damaged)} pictures are damaged and now"
             " forgotten; run the stage again to download them again"
         )
 
@@ -222,5 +236,4 @@ class DownloadStore:
             with contextlib.suppress(*muted):
                 self.commit()
         finally:
-            self._table.close()
-            os.close(self._file)
+            self._opened.close()

@@ -113,7 +113,7 @@ def test_a_host_that_asks_for_too_long_a_pause_is_left_alone(web: Web, tmp_path:
 def test_a_slow_host_does_not_hold_up_the_others(web: Web, tmp_path: Path) -> None:
     slow = web.serve(Site({"*": says(jpeg(), delay_s=0.3)}))
     fast = web.serve(Site({"*": GOOD}))
-    urls = [slow.url(str(n)) for n in range(4)] + [fast.url(str(n)) for n in range(40)]
+    urls = [slow.url(str(n)) for n in range(4)] + [fast.url(str(n)) for n in range(8)]
     crawl(tmp_path, urls, requests_per_host=2)
     assert max(moment for _, moment in fast.requests) < max(moment for _, moment in slow.requests)
 

@@ -138,7 +138,7 @@ def test_a_foreign_or_newer_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "links.sqlite").unlink()
     with sqlite3.connect(tmp_path / "links.sqlite") as table:
         table.execute("PRAGMA user_version = 7")
-    with pytest.raises(DataError, match="format 7, expected 1"):
+    with pytest.raises(DataError, match="format 7, expected 2"):
         DownloadStore(tmp_path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 import struct
 import threading
 import time
@@ -26,13 +27,14 @@ class Site:
     answers: dict[str, Answer] = field(default_factory=dict)
     robots: Answer | None = None
     port: int = 0
+    tls: ssl.SSLContext | None = None
     requests: list[tuple[str, float]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}/{path}"
+        return f"http{'s' if self.tls else ''}://{host}:{self.port}/{path}"
 
     @property
     def counts(self) -> Counter[str]:
@@ -70,7 +72,7 @@ class Web:
     async def _serve(self, site: Site) -> None:
         runner = web.ServerRunner(web.Server(site.handle))
         await runner.setup()
-        listener = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        listener = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1, ssl_context=site.tls)
         await listener.start()
         self._runners.append(runner)
         site.port = runner.addresses[0][1]

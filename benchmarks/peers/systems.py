@@ -1,0 +1,148 @@
+"""What is compared, and one run of each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.environments import PINS, interpreter
+from benchmarks.workspace import PROJECT
+from mmrec.io import read_json, write_json
+
+CACHE = PROJECT / "build" / "bench"
+OWN_CODE = ("data", "evaluation", "models", "nn", "params", "training")
+
+
+@dataclass(frozen=True)
+class System:
+    """A model as one tool trains it.
+
+    Attributes:
+        name: of its files.
+        label: in table and plot.
+        model: what it is compared with.
+        peer: whose environment it runs in; None is this one.
+        script: module of `benchmarks`, or file beside this one for a peer.
+        options: of the script.
+    """
+
+    name: str
+    label: str
+    model: str
+    peer: str | None
+    script: str
+    options: tuple[str, ...] = ()
+
+
+def _own(model: str) -> System:
+    return System(f"mmrec-{model.lower()}", "mmrec", model, None, f"{model.lower()}_epoch")
+
+
+def _recbole(model: str, *options: str) -> System:
+    without = "--without-nan-scan" in options
+    name = f"recbole-{model.lower()}{'-no-nan-scan' if without else ''}"
+    label = f"RecBole 1.2.1, {'without NaN scan' if without else 'as installed'}"
+    return System(name, label, model, "recbole", "recbole_run.py", ("--model", model, *options))
+
+
+SYSTEMS = (
+    _own("SASRec"),
+    _recbole("SASRec", "--no-ranking"),
+    _recbole("SASRec", "--without-nan-scan"),
+    System("rectools-sasrec", "RecTools 0.19.0", "SASRec", "rectools", "rectools_run.py"),
+    _own("GRU4Rec"),
+    _recbole("GRU4Rec", "--no-ranking"),
+    _recbole("GRU4Rec", "--without-nan-scan"),
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of each system is run.
+
+    Attributes:
+        epochs: of mmrec in a run.
+        batches: of a peer in a run, after its warm-up.
+        threads: of every run.
+    """
+
+    epochs: int
+    batches: int
+    threads: int
+
+
+class FailedError(Exception):
+    """A run ended without a result; ends with what it printed last."""
+
+
+def command(system: System, data: Path, sizes: Sizes) -> list[str]:
+    """What starts one run.
+
+    Raises:
+        UnavailableError: the peer cannot be installed.
+    """
+    threads = ["--threads", str(sizes.threads)]
+    if system.peer is None:
+        own = ["-m", f"benchmarks.{system.script}", str(data), "--epochs", str(sizes.epochs)]
+        return [sys.executable, *own, *threads]
+    start = [str(interpreter(system.peer)), str(PINS / system.script), str(data)]
+    return [*start, "--batches", str(sizes.batches), *threads, *system.options]
+
+
+def measure(
+    system: System, data: Path, number: int, sizes: Sizes, *, again: bool
+) -> Mapping[str, Any]:
+    """Result of run `number` of a system; of an earlier call where nothing has changed since.
+
+    Raises:
+        UnavailableError: the peer cannot be installed.
+        FailedError: the run failed.
+    """
+    kept, inputs = CACHE / f"{system.name}-{number}.json", _inputs(system, data, sizes)
+    if kept.exists() and not again:
+        found = read_json(kept)
+        if found["inputs"] == inputs:
+            result: Mapping[str, Any] = found["result"]
+            return result
+    result = _run(command(system, data, sizes), sizes.threads)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    write_json({"inputs": inputs, "result": result}, kept)
+    return result
+
+
+def _run(arguments: list[str], threads: int) -> Mapping[str, Any]:
+    load = os.getloadavg()[0]
+    done = subprocess.run(
+        arguments,
+        cwd=PROJECT,
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise FailedError(done.stderr.strip()[-500:] or f"exit status {done.returncode}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**result, "load_before": load}
+
+
+def _inputs(system: System, data: Path, sizes: Sizes) -> str:
+    """Digest of all that a result depends on but the machine."""
+    digest = blake2b(data.read_bytes(), digest_size=16)
+    digest.update(f"{sizes} {system}".encode())
+    if system.peer is None:
+        folders = [PROJECT / "mmrec" / name for name in OWN_CODE]
+        files = [path for folder in folders for path in folder.rglob("*.py")]
+        files += (PROJECT / "benchmarks").glob("*_epoch.py")
+    else:
+        files = [PINS / system.script, PINS / "probe.py", PINS / f"{system.peer}.txt"]
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

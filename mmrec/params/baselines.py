@@ -1,0 +1,105 @@
+"""Settings of the baselines: models that see neither text nor pictures."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import PositiveInt, model_validator
+
+from mmrec.params.section import Section
+from mmrec.params.training import (
+    Modality,
+    Probability,
+    TrainingParams,
+    TransformerArchitecture,
+    check_windows,
+)
+
+
+class SasrecArchitecture(TransformerArchitecture):
+    """SASRec as in RecBole: post-norm, over item embeddings."""
+
+    dropout: Probability = 0.5
+    attention_dropout: Probability = 0.5
+
+
+class SasrecFinetune(TrainingParams):
+    """Full cross-entropy over the catalogue."""
+
+    epochs: PositiveInt = 300
+    patience: PositiveInt = 10
+
+
+class SasrecParams(Section):
+    """SASRec, from item IDs alone."""
+
+    name: Literal["sasrec"]
+    architecture: SasrecArchitecture
+    pretrain: None
+    finetune: SasrecFinetune
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        check_windows(self.architecture.max_sequence_length, self.finetune)
+        return self
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """None: items are their IDs."""
+        return ()
+
+
+class Gru4RecArchitecture(Section):
+    """GRU4Rec as in RecBole: over item embeddings, a dense layer back to their width."""
+
+    embedding_dim: PositiveInt = 64
+    hidden_dim: PositiveInt = 64
+    num_layers: PositiveInt = 1
+    dropout: Probability = 0.3
+    """Of the item embeddings that enter the recurrent unit."""
+    max_sequence_length: PositiveInt = 50
+    """Latest items of a history that are read; the unit itself has no limit."""
+
+
+class Gru4RecFinetune(TrainingParams):
+    """Full cross-entropy over the catalogue."""
+
+    epochs: PositiveInt = 300
+    patience: PositiveInt = 10
+
+
+class Gru4RecParams(Section):
+    """GRU4Rec, from item IDs alone."""
+
+    name: Literal["gru4rec"]
+    architecture: Gru4RecArchitecture
+    pretrain: None
+    finetune: Gru4RecFinetune
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Self:
+        check_windows(self.architecture.max_sequence_length, self.finetune)
+        return self
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """None: items are their IDs."""
+        return ()
+
+
+class NoSettings(Section):
+    """A section in which there is nothing to set."""
+
+
+class PopularityParams(Section):
+    """Items by their number of training interactions."""
+
+    name: Literal["popularity"]
+    architecture: NoSettings
+    pretrain: None
+    finetune: None
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """None."""
+        return ()

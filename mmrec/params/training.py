@@ -1,0 +1,76 @@
+"""Settings that models share: the training loop, what it trains on, the transformer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from mmrec.params.section import Section
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Metric = Annotated[str, Field(pattern=r"^(recall@[1-9]\d*|ndcg@[1-9]\d*|mrr)$")]
+Batching = Literal["dense", "prefix"]
+Modality = Literal["text", "image"]
+
+
+class TrainingParams(Section):
+    """The loop around an objective."""
+
+    epochs: PositiveInt
+    patience: PositiveInt
+    """Epochs without a better `metric` on the validation targets before training stops."""
+    metric: Metric = "recall@20"
+    batch_size: PositiveInt = 1024
+    """Training targets per optimiser step, over all processes."""
+    batching: Batching = "dense"
+    window_overlap: NonNegativeInt | None = None
+    """Items of history that each further window of a long sequence starts with; half of
+    `max_sequence_length` by default."""
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    """Coupled L2, as in Adam."""
+    max_grad_norm: PositiveFloat = 5.0
+
+
+class TransformerArchitecture(Section):
+    """The causal transformer over a sequence."""
+
+    embedding_dim: PositiveInt = 64
+    num_layers: PositiveInt = 2
+    num_heads: PositiveInt = 2
+    feedforward_dim: PositiveInt = 256
+    dropout: Probability
+    attention_dropout: Probability
+    max_sequence_length: PositiveInt = 50
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.embedding_dim % self.num_heads:
+            raise ValueError(
+                f"embedding_dim ({self.embedding_dim}) must be a multiple of num_heads "
+                f"({self.num_heads})"
+            )
+        return self
+
+
+def check_windows(length: int, *trainings: TrainingParams | None) -> None:
+    """Refuse windows of `max_sequence_length` items that the batches cannot hold."""
+    for training in filter(None, trainings):
+        if training.batching == "dense" and training.batch_size < length:
+            raise ValueError(
+                f"batch_size ({training.batch_size} targets) cannot hold a window of "
+                f"max_sequence_length ({length}) items; raise it, or use batching: prefix"
+            )
+        if training.window_overlap is not None and training.window_overlap >= length:
+            raise ValueError(
+                f"window_overlap ({training.window_overlap}) must be below "
+                f"max_sequence_length ({length})"
+            )

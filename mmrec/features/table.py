@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,9 @@ from torch import Tensor
 
 from mmrec import schemas
 from mmrec.io import DataError, PartWriter, check_schema, open_parquet, part_files
+
+MAX_IN_MEMORY = 2 << 30
+"""Bytes of a feature above which it is mapped from a file."""
 
 _ROWS_AT_ONCE: Final = 512
 
@@ -78,6 +84,9 @@ class FeatureTable:
 def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
     """Read a feature and give each of its rows to the item it names.
 
+    Features above `MAX_IN_MEMORY` bytes lie in a temporary file (folder: `TMPDIR`) that is
+    mapped, so that the system drops and reads pages as it needs.
+
     Args:
         directory: folder of the feature's parts.
         items: columns item_id, item_index.
@@ -94,7 +103,8 @@ def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
     order = np.lexsort((*ranks, item_index))
     _refuse_repeats(places, [one[order] for one in (*ranks, item_index)], order, directory)
     if (np.diff(order) != 1).any():
-        vectors = vectors[order]
+        # With `clip` the rows go to `out` one by one; by default there would be a copy of all.
+        vectors = np.take(vectors, order, 0, _room_for(vectors.shape, vectors.dtype), "clip")
     counts = np.bincount(item_index, minlength=items.num_rows + 1)
     return FeatureTable(torch.from_numpy(vectors), _offsets(torch.from_numpy(counts)))
 
@@ -175,7 +185,8 @@ def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any
     for path in files:
         with open_parquet(path) as file:
             num_rows += file.metadata.num_rows
-    vectors = np.empty((num_rows, kind.list_size), kind.value_type.to_pandas_dtype())
+    dtype = np.dtype(kind.value_type.to_pandas_dtype())
+    vectors = _room_for((num_rows, kind.list_size), dtype)
     places, end = [schema.empty_table().select(ranks)], 0
     for path in files:
         with open_parquet(path) as file:
@@ -195,6 +206,22 @@ def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any
                 end += len(values)
             places.append(keyed)
     return pa.concat_tables(places), vectors
+
+
+def _room_for(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    size = math.prod(shape) * dtype.itemsize
+    if size <= MAX_IN_MEMORY:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        try:
+            # Writing to pages that the disk has no room for would kill the process.
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise DataError(
+                f"{tempfile.gettempdir()}: no room for {size:,} bytes of features ({error}); "
+                "set TMPDIR to a folder on a larger disk"
+            ) from None
+        return np.memmap(file, dtype, "r+", shape=shape)
 
 
 def _batches(file: pq.ParquetFile, columns: list[str], path: Path) -> Iterator[pa.RecordBatch]:

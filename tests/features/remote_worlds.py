@@ -28,6 +28,8 @@ class Orders:
     """Text that is a DataError."""
     seconds: float = 0.0
     """For each text."""
+    together: int = 1
+    """Processes that must have begun before any of them goes on."""
     version: int = 1
 
     def build(self) -> Lengths:
@@ -62,6 +64,11 @@ class Lengths:
 
     def _read(self, contents: Iterable[str]) -> list[str]:
         texts = list(contents)
+        (self._orders.log / f"{os.getpid()}.begun").touch()
+        deadline = time.monotonic() + 60
+        while len(list(self._orders.log.glob("*.begun"))) < self._orders.together:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         for text in texts:
             time.sleep(self._orders.seconds)
             if text == self._orders.refuses:

@@ -123,7 +123,7 @@ def test_texts_pictures_and_keywords_have_the_same_bytes_as_in_one_process(
 
 
 def test_work_is_shared_and_token_states_come_back_as_well(cluster, tmp_path: Path) -> None:
-    given = orders(tmp_path / "log", seconds=0.001)
+    given = orders(tmp_path / "log", together=2)
     extractor = given.build_tokens()
     job = Job(
         places=np.arange(len(TEXTS))[::-1],

@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
@@ -18,6 +20,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.workspace import PROJECT
 from mmrec import schemas
 from mmrec.features.cache.index import KeyIndex
 from mmrec.features.cache.place import FeatureCache
@@ -60,12 +63,15 @@ def embed(folder: Path) -> None:
             sentences, Constant(), folder / name, precision="float16", cache=cache
         )
         print(f"{name}: {time.perf_counter() - started:.2f} s, {counts['encoded']:,} encoded")
-    items = pa.table(
-        {"item_id": sentences["item_id"], "item_index": pa.array(range(1, NUM + 1), pa.int32())}
-    )
+
+
+def load(folder: Path) -> None:
+    """From feature files to training tensors, in a process that has done nothing else."""
+    ids = [f"item-{n:06d}" for n in range(NUM)]
+    items = pa.table({"item_id": ids, "item_index": pa.array(range(1, NUM + 1), pa.int32())})
     before = resident()
     started = time.perf_counter()
-    table = load_feature_table(folder / "warm", items)
+    table = load_feature_table(folder, items)
     seconds = time.perf_counter() - started
     data = table.vectors.numel() * table.vectors.element_size()
     print(f"to training tensors: {seconds:.2f} s, peak {(peak() - before) / data:.2f}x of the data")
@@ -110,7 +116,18 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure each in a process of its own, so that memory is its own, too."""
+    if len(sys.argv) == 3:
+        steps = {"look_up": look_up, "embed": embed, "load": load}
+        steps[sys.argv[1]](Path(sys.argv[2]))
+        return
     with tempfile.TemporaryDirectory() as work:
-        look_up(Path(work))
-        embed(Path(work))
+        for step, folder in (("look_up", "index"), ("embed", "."), ("load", "warm")):
+            (Path(work) / folder).mkdir(exist_ok=True)
+            command = [sys.executable, "-m", "benchmarks.feature_cache", step, f"{work}/{folder}"]
+            subprocess.run(command, check=True, cwd=PROJECT)
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ from mmrec.data.sequences import Sequences
 from mmrec.data.split import HeldOut, hold_out_validation
 from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.models import SasrecArchitecture, SasrecFinetune, SasrecParams
+from mmrec.params.baselines import SasrecArchitecture, SasrecFinetune, SasrecParams
 
 PARAMS = SasrecParams(
     name="sasrec",

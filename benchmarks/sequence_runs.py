@@ -19,7 +19,7 @@ from mmrec.data.split import training_part
 from mmrec.features.table import FeatureTable
 from mmrec.models.build import build_objective, build_recommender
 from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.models import SasrecParams
+from mmrec.params.baselines import SasrecParams
 from mmrec.training.batches import EpochBatches, TrainingBatches
 from mmrec.training.trainer import train
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import torch
+from torch import nn
 
 
 def choose_device() -> torch.device:
@@ -26,3 +27,19 @@ def choose_device() -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"MMREC_DEVICE={name}: torch finds no CUDA device; use cpu or unset it")
     return device
+
+
+def compile_if_asked(module: nn.Module) -> None:
+    """Let torch compile a module's forward pass if `MMREC_COMPILE` is 1; off by default.
+
+    It takes minutes at first, and a C++ compiler. It pays on a GPU, if at all: on a CPU most of
+    the time is spent in products that are as fast without.
+
+    Raises:
+        ValueError: the variable is neither 0 nor 1.
+    """
+    asked = os.environ.get("MMREC_COMPILE") or "0"
+    if asked not in {"0", "1"}:
+        raise ValueError(f"MMREC_COMPILE={asked}: found neither 0 nor 1; unset it or use one")
+    if asked == "1":
+        module.compile(dynamic=True)

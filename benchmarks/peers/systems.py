@@ -12,12 +12,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.environments import PINS, UnavailableError, interpreter
+from benchmarks.peers.environments import PINS, interpreter
 from benchmarks.workspace import PROJECT
 from mmrec.io import read_json, write_json
 
 CACHE = PROJECT / "build" / "bench"
-THREADS = 2
 OWN_CODE = ("data", "evaluation", "models", "nn", "params", "training")
 
 
@@ -30,61 +29,75 @@ class System:
         label: in table and plot.
         model: what it is compared with.
         peer: whose environment it runs in; None is this one.
-        arguments: of the interpreter, before the data and the number of batches.
-        options: after them.
+        script: module of `benchmarks`, or file beside this one for a peer.
+        options: of the script.
     """
 
     name: str
     label: str
     model: str
     peer: str | None
-    arguments: tuple[str, ...]
+    script: str
     options: tuple[str, ...] = ()
 
 
 def _own(model: str) -> System:
-    return System(f"mmrec-{model.lower()}", "mmrec", model, None, (f"{model.lower()}_epoch",))
+    return System(f"mmrec-{model.lower()}", "mmrec", model, None, f"{model.lower()}_epoch")
 
 
 def _recbole(model: str, *options: str) -> System:
     without = "--without-nan-scan" in options
     name = f"recbole-{model.lower()}{'-no-nan-scan' if without else ''}"
     label = f"RecBole 1.2.1, {'without NaN scan' if without else 'as installed'}"
-    return System(name, label, model, "recbole", ("recbole_run.py",), ("--model", model, *options))
+    return System(name, label, model, "recbole", "recbole_run.py", ("--model", model, *options))
 
 
 SYSTEMS = (
     _own("SASRec"),
     _recbole("SASRec", "--no-ranking"),
     _recbole("SASRec", "--without-nan-scan"),
-    System("rectools-sasrec", "RecTools 0.19.0", "SASRec", "rectools", ("rectools_run.py",)),
+    System("rectools-sasrec", "RecTools 0.19.0", "SASRec", "rectools", "rectools_run.py"),
     _own("GRU4Rec"),
     _recbole("GRU4Rec", "--no-ranking"),
     _recbole("GRU4Rec", "--without-nan-scan"),
 )
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """How much of each system is run.
+
+    Attributes:
+        epochs: of mmrec in a run.
+        batches: of a peer in a run, after its warm-up.
+        threads: of every run.
+    """
+
+    epochs: int
+    batches: int
+    threads: int
+
+
 class FailedError(Exception):
     """A run ended without a result; ends with what it printed last."""
 
 
-def command(system: System, data: Path, *, epochs: int, batches: int) -> list[str]:
+def command(system: System, data: Path, sizes: Sizes) -> list[str]:
     """What starts one run.
 
     Raises:
         UnavailableError: the peer cannot be installed.
     """
-    script, *_ = system.arguments
+    threads = ["--threads", str(sizes.threads)]
     if system.peer is None:
-        module = f"benchmarks.{script}"
-        own = ["-m", module, str(data), "--epochs", str(epochs)]
-        return [sys.executable, *own, "--threads", str(THREADS)]
-    start = [str(interpreter(system.peer)), str(PINS / script), str(data)]
-    return [*start, "--batches", str(batches), "--threads", str(THREADS), *system.options]
+        own = ["-m", f"benchmarks.{system.script}", str(data), "--epochs", str(sizes.epochs)]
+        return [sys.executable, *own, *threads]
+    start = [str(interpreter(system.peer)), str(PINS / system.script), str(data)]
+    return [*start, "--batches", str(sizes.batches), *threads, *system.options]
 
 
 def measure(
-    system: System, data: Path, number: int, *, epochs: int, batches: int, again: bool
+    system: System, data: Path, number: int, sizes: Sizes, *, again: bool
 ) -> Mapping[str, Any]:
     """Result of run `number` of a system; of an earlier call where nothing has changed since.
 
@@ -92,24 +105,24 @@ def measure(
         UnavailableError: the peer cannot be installed.
         FailedError: the run failed.
     """
-    kept, inputs = CACHE / f"{system.name}-{number}.json", _inputs(system, data, epochs, batches)
+    kept, inputs = CACHE / f"{system.name}-{number}.json", _inputs(system, data, sizes)
     if kept.exists() and not again:
         found = read_json(kept)
         if found["inputs"] == inputs:
             result: Mapping[str, Any] = found["result"]
             return result
-    result = _run(command(system, data, epochs=epochs, batches=batches))
+    result = _run(command(system, data, sizes), sizes.threads)
     CACHE.mkdir(parents=True, exist_ok=True)
     write_json({"inputs": inputs, "result": result}, kept)
     return result
 
 
-def _run(arguments: list[str]) -> Mapping[str, Any]:
+def _run(arguments: list[str], threads: int) -> Mapping[str, Any]:
     load = os.getloadavg()[0]
     done = subprocess.run(
         arguments,
         cwd=PROJECT,
-        env={**os.environ, "OMP_NUM_THREADS": str(THREADS)},
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
         check=False,
@@ -120,19 +133,16 @@ def _run(arguments: list[str]) -> Mapping[str, Any]:
     return {**result, "load_before": load}
 
 
-def _inputs(system: System, data: Path, epochs: int, batches: int) -> str:
+def _inputs(system: System, data: Path, sizes: Sizes) -> str:
     """Digest of all that a result depends on but the machine."""
     digest = blake2b(data.read_bytes(), digest_size=16)
-    digest.update(f"{THREADS} {epochs} {batches} {system}".encode())
+    digest.update(f"{sizes} {system}".encode())
     if system.peer is None:
         folders = [PROJECT / "mmrec" / name for name in OWN_CODE]
         files = [path for folder in folders for path in folder.rglob("*.py")]
         files += (PROJECT / "benchmarks").glob("*_epoch.py")
     else:
-        files = [PINS / system.arguments[0], PINS / "probe.py", PINS / f"{system.peer}.txt"]
+        files = [PINS / system.script, PINS / "probe.py", PINS / f"{system.peer}.txt"]
     for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-__all__ = ["SYSTEMS", "THREADS", "FailedError", "System", "UnavailableError", "measure"]

@@ -42,13 +42,21 @@ class _Lazy(Generic[X]):
     """Knows its fingerprint, and loads its model when it first encodes."""
 
     def __init__(
-        self, fingerprint: Fingerprint, libraries: Mapping[str, str], build: Callable[[], X]
+        self,
+        fingerprint: Fingerprint,
+        libraries: Mapping[str, str],
+        build: Callable[[], X],
+        forget: Callable[[], None],
     ) -> None:
-        """Remember how to load the model; `build` must give an extractor of `fingerprint`."""
+        """Remember how to load the model; `build` must give an extractor of `fingerprint`.
+
+        If it does not, `forget` sees to it that the next run goes by the model as it is.
+        """
         self.fingerprint = fingerprint
         self.libraries = libraries
         self.dim = fingerprint.dim
         self._build = build
+        self._forget = forget
 
     @cached_property
     def loaded(self) -> X:
@@ -59,6 +67,7 @@ class _Lazy(Generic[X]):
         """
         extractor = self._build()
         if extractor.fingerprint != self.fingerprint:
+            self._forget()
             raise DataError(
                 f"extractor {self.fingerprint.extractor}: the model changed while it was in use; "
                 "run the stage again"
@@ -106,7 +115,8 @@ def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: P
     try:
         kept: dict[str, Any] = json.loads(path.read_text())
         kind: Any = LazyExtractor if kept["level"] == "vector" else LazyTokenExtractor
-        lazy: X = kind(Fingerprint(**kept["fingerprint"]), kept["libraries"], build)
+        fingerprint = Fingerprint(**kept["fingerprint"])
+        lazy: X = kind(fingerprint, kept["libraries"], build, path.unlink)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not remembered, or by code that is no more
     else:

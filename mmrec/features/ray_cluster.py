@@ -65,7 +65,7 @@ def _gpus(text: str) -> float:
     except ValueError:
         found = -1.0
     # Ray shares one GPU between actors, and gives several whole ones to an actor.
-    if not (0 <= found < 1 or found == floor(found) >= 1):
+    if not (0 <= found < 1 or (found.is_integer() and found >= 1)):
         raise ValueError(
             f"{ENV_GPUS}: found '{text}', expected 0, a fraction such as 0.5, or a whole number"
         )

@@ -162,7 +162,7 @@ class _Crew(Generic[E]):
                 return events[done[0]]
             if all(actor.loading is not None for actor in self._actors):
                 logger.warning(
-                    "no actor has started in %.0f s, each needs %d CPUs and %g GPUs; `ray status` "
+                    "no actor is ready after %.0f s, each needs %d CPUs and %g GPUs; `ray status` "
                     "shows what is free",
                     _PATIENCE_S,
                     self._room.num_cpus,

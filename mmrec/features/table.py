@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +20,11 @@ from torch import Tensor
 
 from mmrec import schemas
 from mmrec.io import DataError, PartWriter, check_schema, open_parquet, part_files
+
+MAX_IN_MEMORY = 2 << 30
+"""Bytes of a feature above which it is mapped from a file."""
+
+_ROWS_AT_ONCE: Final = 512
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,9 @@ class FeatureTable:
 def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
     """Read a feature and give each of its rows to the item it names.
 
+    Features above `MAX_IN_MEMORY` bytes lie in a temporary file (folder: `TMPDIR`) that is
+    mapped, so that the system drops and reads pages as it needs.
+
     Args:
         directory: folder of the feature's parts.
         items: columns item_id, item_index.
@@ -91,7 +103,8 @@ def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
     order = np.lexsort((*ranks, item_index))
     _refuse_repeats(places, [one[order] for one in (*ranks, item_index)], order, directory)
     if (np.diff(order) != 1).any():
-        vectors = vectors[order]
+        # With `clip` the rows go to `out` one by one; by default there would be a copy of all.
+        vectors = np.take(vectors, order, 0, _room_for(vectors.shape, vectors.dtype), "clip")
     counts = np.bincount(item_index, minlength=items.num_rows + 1)
     return FeatureTable(torch.from_numpy(vectors), _offsets(torch.from_numpy(counts)))
 
@@ -164,7 +177,7 @@ def _refuse_repeats(
 
 
 def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any]]:
-    """Items and positions, and the vectors [R, d]; in memory once, and a row group more."""
+    """Items and positions, and the vectors [R, d]; in memory once, and a batch more."""
     kind = schema.field("embedding").type
     ranks = [name for name in schema.names if name in ("item_id", "position", "token")]
     files = part_files(directory)
@@ -172,37 +185,57 @@ def _read(directory: Path, schema: pa.Schema) -> tuple[pa.Table, npt.NDArray[Any
     for path in files:
         with open_parquet(path) as file:
             num_rows += file.metadata.num_rows
-    vectors = np.empty((num_rows, kind.list_size), kind.value_type.to_pandas_dtype())
-    places, end = [], 0
+    dtype = np.dtype(kind.value_type.to_pandas_dtype())
+    vectors = _room_for((num_rows, kind.list_size), dtype)
+    places, end = [schema.empty_table().select(ranks)], 0
     for path in files:
         with open_parquet(path) as file:
             check_schema(file.schema_arrow, schema, path)
-            for group in range(file.num_row_groups):
-                rows = _row_group(file, group, [*ranks, "embedding"], path)
-                values = _values(rows, path)
+            # Apart: what stays would keep the memory around it from being given back.
+            keyed = pa.Table.from_batches(_batches(file, ranks, path), places[0].schema)
+            begin = end
+            for rows in _batches(file, ["embedding"], path):
+                values = _values(rows["embedding"], path)
+                finite = np.isfinite(values).all(1)
+                if not finite.all():
+                    item = keyed["item_id"][end - begin + int(np.argmin(finite))].as_py()
+                    raise DataError(
+                        f"{path}: item '{item}' has a vector that is not finite; embed again"
+                    )
                 vectors[end : end + len(values)] = values
                 end += len(values)
-                places.append(rows.select(ranks))
-    empty = schema.empty_table().select(ranks)
-    return pa.concat_tables([empty, *places]), vectors
+            places.append(keyed)
+    return pa.concat_tables(places), vectors
 
 
-def _row_group(file: pq.ParquetFile, group: int, columns: list[str], path: Path) -> pa.Table:
+def _room_for(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    size = math.prod(shape) * dtype.itemsize
+    if size <= MAX_IN_MEMORY:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        try:
+            # Writing to pages that the disk has no room for would kill the process.
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise DataError(
+                f"{tempfile.gettempdir()}: no room for {size:,} bytes of features ({error}); "
+                "set TMPDIR to a folder on a larger disk"
+            ) from None
+        return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def _batches(file: pq.ParquetFile, columns: list[str], path: Path) -> Iterator[pa.RecordBatch]:
+    """Rows in their order, so few at a time that what decoding needs besides them stays small."""
     try:
-        return file.read_row_group(group, columns=columns)
+        yield from file.iter_batches(_ROWS_AT_ONCE, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path}: damaged ({error}); delete it and embed again") from None
 
 
-def _values(rows: pa.Table, path: Path) -> npt.NDArray[Any]:
-    column = rows["embedding"].combine_chunks()
+def _values(column: pa.FixedSizeListArray, path: Path) -> npt.NDArray[Any]:
     # Flattening would drop null rows and shift all later ones.
     if column.null_count or column.values.null_count:
         raise DataError(f"{path}: an embedding is null; embed again")
     values = column.values.to_numpy(zero_copy_only=False)
-    vectors: npt.NDArray[Any] = values.reshape(len(rows), column.type.list_size)
-    finite = np.isfinite(vectors).all(1)
-    if not finite.all():
-        item = rows["item_id"][int(np.argmin(finite))].as_py()
-        raise DataError(f"{path}: item '{item}' has a vector that is not finite; embed again")
+    vectors: npt.NDArray[Any] = values.reshape(len(column), column.type.list_size)
     return vectors

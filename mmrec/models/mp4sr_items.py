@@ -1,6 +1,7 @@
 """Item side of MP4SR: feature rows of an item in, one embedding per modality out.
 
-Shapes: N items incl. padding, n items asked for, D embedding_dim, d feature width.
+Shapes: N items incl. padding, n items asked for, p of them that have rows, D embedding_dim,
+d feature width.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from mmrec.nn.moe import MixtureOfExperts
@@ -78,6 +80,14 @@ class ItemEncoder(nn.Module):
 
     def _embed(self, modality: Modality, features: RaggedFeatures, rows: Rows) -> Tensor:
         name = self.adaptor_of[modality]
-        pooled = self.pooling[name](rows, features.max_rows)  # [n, d]
-        embedded: Tensor = self.adaptor[name](features.fill_missing(pooled, rows.counts))  # [n, D]
-        return embedded
+        pooling, adaptor = self.pooling[name], self.adaptor[name]
+        assert isinstance(pooling, AttentionPooling)
+        assert isinstance(adaptor, MixtureOfExperts)
+        pooled = pooling(rows.segments, features.max_rows, features.missing.dtype)  # [p, d]
+        present: Tensor = adaptor(pooled)  # [p, D]
+        # They are one vector before dropout, so the product with the experts is one row.
+        absent = adaptor.repeat(features.missing, rows.num_items - len(pooled))  # [n - p, D]
+        embedded = torch.cat([present, absent])
+        if features.max_rows <= 1:
+            embedded = embedded + pooling.without_effect()
+        return embedded.index_select(0, rows.order)  # [n, D]

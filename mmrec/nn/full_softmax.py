@@ -41,7 +41,7 @@ def mean_cross_entropy(
         most = max(1, max_logits // len(candidates))
     num_chunks = max(1, math.ceil(len(targets) / most))
     rows = math.ceil(len(targets) / num_chunks)  # of like size: few rows are slow
-    loss: Tensor = _MeanCrossEntropy.apply(queries, candidates, targets, rows)
+    loss: Tensor = _MeanCrossEntropy.apply(queries, candidates, targets, rows)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -72,7 +72,7 @@ class _MeanCrossEntropy(torch.autograd.Function):
         return _with_lost(losses, queries, candidates, targets).mean()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, loss_grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         queries_grad, candidates_grad = (
             None if gradient is None else gradient * loss_grad for gradient in ctx.saved_tensors

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmrec.nn.dropout import dropout
+from mmrec.nn.expert_mixture import mixture
 
 LAYER_NORM_EPS = 1e-12
 
@@ -36,11 +37,30 @@ class MixtureOfExperts(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Adapt pooled features [n, d] to embeddings [n, D]."""
-        num_experts, embedding_dim = self.norm_weight.shape
-        gates = self.gate(pooled).softmax(dim=-1)  # [n, O]
-        outputs = dropout(self.experts(pooled), self.dropout, training=self.training)
-        outputs = outputs.view(-1, num_experts, embedding_dim)  # [n, O, D]
-        outputs = F.layer_norm(outputs, (embedding_dim,), eps=LAYER_NORM_EPS)
+        return self._mix(self._joint(pooled))
+
+    def repeat(self, pooled: Tensor, count: int) -> Tensor:
+        """Adapt one vector [d] `count` times, each with a dropout draw of its own; [count, D]."""
+        joint = self._joint(pooled.unsqueeze(0))  # [1, O * D + O]
+        return self._mix(joint.expand(count, -1))
+
+    def _joint(self, pooled: Tensor) -> Tensor:
+        """Outputs of all experts and logits of their gates, one product; [n, O * D + O]."""
+        weight = torch.cat([self.experts.weight, self.gate.weight])
+        bias = F.pad(self.experts.bias, (0, len(self.gate.weight)))
+        return F.linear(pooled, weight, bias)
+
+    def _mix(self, joint: Tensor) -> Tensor:
+        drop = self.dropout if self.training else 0.0
+        if joint.device.type == "cpu":
+            return mixture(joint, self.norm_weight, self.norm_bias, eps=LAYER_NORM_EPS, drop=drop)
+        return self._on_accelerator(joint, drop)
+
+    def _on_accelerator(self, joint: Tensor, drop: float) -> Tensor:
+        shape = self.norm_weight.shape
+        outputs, logits = joint.split_with_sizes([shape.numel(), len(self.norm_weight)], dim=1)
+        gates = logits.softmax(dim=-1)  # [n, O]
+        outputs = dropout(outputs, drop, training=True).view(-1, *shape)  # [n, O, D]
+        outputs = F.layer_norm(outputs, shape[1:], eps=LAYER_NORM_EPS)
         weighted = torch.einsum("no,nod,od->nd", gates, outputs, self.norm_weight)  # [n, D]
-        adapted: Tensor = weighted + gates @ self.norm_bias
-        return adapted
+        return weighted + gates @ self.norm_bias

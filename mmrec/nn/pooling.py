@@ -1,7 +1,7 @@
 """Ragged feature rows in, one vector per item out: attention pooling and its variants.
 
-Shapes: N items incl. padding, R feature rows, n items asked for, r rows of those items,
-d feature width.
+Shapes: N items incl. padding, R feature rows, n items asked for, p of them that have rows,
+r rows of those items, d feature width.
 """
 
 from __future__ import annotations
@@ -9,30 +9,31 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, assert_never
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmrec.nn.segments import Segments, mean_of_rows, softmax_pooled
 
 PoolingMode = Literal["attention", "attention_frozen_unmasked", "mean"]
 
-# Features up to this size are kept as float32, which saves a conversion in every step and is
-# exact; larger ones stay as stored, and rows are converted when they are used.
-MAX_FLOAT32_BYTES = 1 << 30
-
 
 class Rows(NamedTuple):
-    """Feature rows of n items, item after item."""
+    """Feature rows of those of n items that have any."""
 
-    vectors: Tensor  # [r, d]
-    owners: Tensor  # [r] which of the n items a row belongs to, ascending
-    starts: Tensor  # [n] first row of each item
-    counts: Tensor  # [n] rows of each item, 0 = the item lacks this modality
+    segments: Segments  # of p items
+    order: Tensor  # [n] number of an item among the p, or p and more if it has no row
+
+    @property
+    def num_items(self) -> int:
+        """Items asked for, with and without rows."""
+        return len(self.order)
 
 
 class RaggedFeatures(nn.Module):
     """Frozen feature rows of a catalogue, and a learned stand-in for items that have none.
 
     The rows are data, not weights: they are left out of the state dict, so that weights
-    trained on one catalogue can be loaded for another.
+    trained on one catalogue can be loaded for another. They stay in the precision they are
+    stored in, and are converted a chunk at a time where they are used.
 
     Args:
         vectors: Feature rows, [R, d].
@@ -42,36 +43,44 @@ class RaggedFeatures(nn.Module):
     vectors: Tensor
     offsets: Tensor
     owners: Tensor
+    starts: Tensor
+    counts: Tensor
+    order: Tensor
 
     def __init__(self, vectors: Tensor, offsets: Tensor) -> None:
         super().__init__()
-        if vectors.numel() * 4 <= MAX_FLOAT32_BYTES:
-            vectors = vectors.float()
-        counts = offsets.long().diff()
-        owners = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
-        self.register_buffer("vectors", vectors, persistent=False)
-        self.register_buffer("offsets", offsets.long(), persistent=False)
-        self.register_buffer("owners", owners, persistent=False)
+        offsets = offsets.long()
+        counts = offsets.diff()
+        has_rows = counts > 0
+        owners = torch.repeat_interleave(counts[has_rows])
+        buffers = {
+            "vectors": vectors,
+            "offsets": offsets,
+            "owners": owners,
+            "starts": offsets[:-1][has_rows],
+            "counts": counts[has_rows],
+            "order": _order(has_rows),
+        }
+        for name, buffer in buffers.items():
+            self.register_buffer(name, buffer, persistent=False)
         self.max_rows = int(counts.max()) if len(counts) else 0
         self.missing = nn.Parameter(torch.empty(vectors.shape[1]).normal_(std=0.02))
 
     def all_rows(self) -> Rows:
-        """Rows of the whole catalogue, without copying float32 features."""
-        vectors = self.vectors.to(self.missing.dtype)
-        return Rows(vectors, self.owners, self.offsets[:-1], self.offsets.diff())
+        """Rows of the whole catalogue."""
+        segments = Segments(self.vectors, None, self.owners, self.starts, self.counts)
+        return Rows(segments, self.order)
 
     def rows_of(self, items: Tensor) -> Rows:
         """Rows of the items [n], in that order."""
         first = self.offsets[items]
         counts = self.offsets[items + 1] - first
+        has_rows = counts > 0
+        first, counts = first[has_rows], counts[has_rows]
         starts = counts.cumsum(0) - counts
-        owners = torch.repeat_interleave(torch.arange(len(items), device=items.device), counts)
-        rows = torch.arange(len(owners), device=items.device) + (first - starts)[owners]
-        return Rows(self.vectors[rows].to(self.missing.dtype), owners, starts, counts)
-
-    def fill_missing(self, pooled: Tensor, counts: Tensor) -> Tensor:
-        """Put the learned vector where an item has no row; [n, d] -> [n, d]."""
-        return torch.where((counts > 0).unsqueeze(1), pooled, self.missing)
+        owners = torch.repeat_interleave(counts)
+        index = torch.arange(len(owners), device=items.device) + (first - starts)[owners]
+        return Rows(Segments(self.vectors, index, owners, starts, counts), _order(has_rows))
 
 
 class AttentionPooling(nn.Module):
@@ -105,51 +114,41 @@ class AttentionPooling(nn.Module):
                 for shape, fan in shapes_and_fans
             )
 
-    def forward(self, rows: Rows, max_rows: int) -> Tensor:
-        """Pool to [n, d]; zeros where an item has no row.
+    def forward(self, segments: Segments, max_rows: int, dtype: torch.dtype) -> Tensor:
+        """Pool to [p, d].
 
         Args:
-            rows: The items' feature rows.
+            segments: The items' feature rows.
             max_rows: Most rows of any item in the catalogue: what the unmasked mode pads to.
+            dtype: Of the result.
         """
+        if max_rows <= 1:
+            return segments.rows_between(0, len(segments.owners), dtype)
         match self.mode:
             case "mean":
-                weights = (1 / rows.counts.clamp(min=1).to(rows.vectors.dtype))[rows.owners]  # [r]
+                return mean_of_rows(segments, dtype)
             case "attention":
-                weights = segment_softmax(self._scores(rows), rows)
+                return softmax_pooled(segments, self._weights(dtype))
             case "attention_frozen_unmasked":
-                weights = segment_softmax(self._scores(rows), rows, padded_to=max_rows)
+                return softmax_pooled(segments, self._weights(dtype), padded_to=max_rows)
             case _:
                 assert_never(self.mode)
-        return weighted_sum(rows, weights)
 
-    def _scores(self, rows: Rows) -> Tensor:
-        scores = rows.vectors @ (self.hidden @ self.score)  # [r]
-        return scores.to(rows.vectors.dtype)
+    def without_effect(self) -> Tensor:
+        """Zero, with zero gradients for the weights.
 
+        Where every item has one row its weight is 1, whatever the parameters are. An optimiser
+        treats a parameter with a zero gradient otherwise than one that has none.
+        """
+        zeros = (parameter.sum() * 0 for parameter in self.parameters())
+        return sum(zeros, start=torch.zeros(()))
 
-def segment_softmax(scores: Tensor, rows: Rows, padded_to: int = 0) -> Tensor:
-    """Softmax of the scores [r] within each item, optionally with zero scores as padding.
-
-    Args:
-        scores: One score per row.
-        rows: Says which rows belong together.
-        padded_to: Items with fewer rows than this are filled up with rows of score 0, which
-            take their share of the sum.
-    """
-    num_items = len(rows.counts)
-    highest = (
-        scores.new_zeros(num_items) if padded_to else scores.new_full((num_items,), -torch.inf)
-    )
-    highest = highest.scatter_reduce(0, rows.owners, scores.detach(), "amax")
-    powers = (scores - highest[rows.owners]).exp()
-    totals = powers.new_zeros(num_items).index_add(0, rows.owners, powers)
-    if padded_to:
-        totals = totals + (padded_to - rows.counts).clamp(min=0) * (-highest).exp()
-    return powers / totals[rows.owners]
+    def _weights(self, dtype: torch.dtype) -> Tensor:
+        with torch.autocast(self.hidden.device.type, enabled=False):
+            return (self.hidden @ self.score).to(dtype)  # [d]
 
 
-def weighted_sum(rows: Rows, weights: Tensor) -> Tensor:
-    """Sum of an item's rows, each times its weight [r]; [n, d]."""
-    index = torch.arange(len(rows.owners), device=weights.device)
-    return F.embedding_bag(index, rows.vectors, rows.starts, mode="sum", per_sample_weights=weights)
+def _order(has_rows: Tensor) -> Tensor:
+    """Numbers [n] of the items with rows first, then of those without."""
+    num_with = has_rows.sum()
+    return torch.where(has_rows, has_rows.cumsum(0), num_with + (~has_rows).cumsum(0)) - 1

@@ -18,7 +18,7 @@ from mmrec.data.split import (
     warm_only,
     warm_only_held_out,
 )
-from mmrec.device import choose_device
+from mmrec.device import choose_device, compile_if_asked
 from mmrec.evaluation.evaluator import validation_metrics
 from mmrec.models.build import build_objective
 from mmrec.models.loading import load_pretrained
@@ -78,6 +78,7 @@ def fit(
         _start_from(recommender, weights)
     device = choose_device()
     objective = build_objective(params, recommender, stage=stage).to(device)
+    compile_if_asked(objective)
     sequences, held_out = _samples(data, settings)
     length = max_sequence_length(params)
     result = train(

@@ -176,13 +176,8 @@ class _Loop:
         losses = self._train_epoch(state)
         seconds = time.perf_counter() - started
         metrics = self._validated()
-        learning_rate: float = self.optimizer.param_groups[0]["lr"]
-        row: HistoryRow = {
-            "epoch": state.epoch + 1,
-            "learning_rate": learning_rate,
-            **losses,
-            **metrics,
-        }
+        rate: float = self.optimizer.param_groups[0]["lr"]
+        row: HistoryRow = {"epoch": state.epoch + 1, "learning_rate": rate, **losses, **metrics}
         state = state.after(row, metrics[self.metric])
         logger.info(
             "%s epoch %d: loss %.4f, %s %.4f (best %.4f in epoch %d), %.1f s",
@@ -212,19 +207,23 @@ class _Loop:
                 return self._steps(state, check_every=1)
         except NonFiniteError as error:
             best = f"epoch {state.best_epoch}" if state.best_epoch else "none yet"
+            last = f"epoch {state.epoch}" if state.epoch else "the untrained model"
             raise DivergenceError(
                 f"{self.stage}: the loss is not finite in epoch {state.epoch + 1}, {error}; "
-                f"lower learning_rate or max_grad_norm (best checkpoint, {best}, is kept in "
-                f"{self.store.directory})"
+                f"lower learning_rate or max_grad_norm (kept in {self.store.directory}: {last}, "
+                f"the last before it; {best}, the best)"
             ) from None
 
     def _steps(self, state: TrainingState, check_every: int) -> dict[str, float]:
         epoch = state.epoch + 1
         torch.manual_seed(derive_seed(self.seed, self.stage, epoch))
         batches = self.batches.epoch(epoch)
-        best = "" if state.best_metric is None else f" (best {self.metric} {state.best_metric:.4f})"
+        so_far = ""
+        if state.best_metric is not None:
+            latest = float(state.history[-1][self.metric])
+            so_far = f" ({self.metric} {latest:.4f}, best {state.best_metric:.4f})"
         with progress(
-            batches, total=len(batches), unit="batch", desc=f"{self.stage} epoch {epoch}{best}"
+            batches, total=len(batches), unit="batch", desc=f"{self.stage} epoch {epoch}{so_far}"
         ) as bar:
             return run_epoch(
                 self.objective,

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.peers import __main__ as harness
 from benchmarks.peers import systems, table
 from benchmarks.peers.probe import WARM_UP, FirstBatches
-from benchmarks.peers.systems import SYSTEMS, FailedError, System, measure
+from benchmarks.peers.systems import SYSTEMS, FailedError, Sizes, System, measure
 from benchmarks.simulated import write_sequences
 
 RUN = {
@@ -21,6 +21,7 @@ RUN = {
     "load_before": 0.1,
     "versions": {"torch": "2"},
 }
+ONCE = Sizes(epochs=1, batches=1, threads=1)
 SLOW = RUN | {"seconds_per_epoch": [220.0], "scaled_from_batches": 12, "ranking_users_per_s": None}
 
 
@@ -36,12 +37,12 @@ def counting(tmp_path, monkeypatch):
     monkeypatch.setattr(systems, "CACHE", tmp_path / "kept")
     file = tmp_path / "runs"
     code = f"open({str(file)!r}, 'a').write('.'); print('said'); print('{json.dumps(RUN)}')"
-    monkeypatch.setattr(systems, "command", lambda *_, **__: [sys.executable, "-c", code])
+    monkeypatch.setattr(systems, "command", lambda *_: [sys.executable, "-c", code])
     return lambda: len(file.read_text())
 
 
 def run(data, *, again=False, number=1):
-    return measure(SYSTEMS[0], data, number, epochs=1, batches=1, again=again)
+    return measure(SYSTEMS[0], data, number, ONCE, again=again)
 
 
 def test_a_result_is_kept_until_the_data_change(data, counting):
@@ -60,7 +61,7 @@ def test_a_result_is_kept_until_the_data_change(data, counting):
 
 def test_a_failed_run_says_why_and_is_not_kept(data, counting, monkeypatch):
     failing = [sys.executable, "-c", "raise SystemExit('no such model')"]
-    monkeypatch.setattr(systems, "command", lambda *_, **__: failing)
+    monkeypatch.setattr(systems, "command", lambda *_: failing)
     for _ in range(2):
         with pytest.raises(FailedError, match="no such model"):
             run(data)
@@ -101,7 +102,7 @@ def test_a_system_that_cannot_run_is_skipped_in_every_round(data, monkeypatch):
         return RUN
 
     monkeypatch.setattr(harness, "measure", fail_recbole)
-    runs, skipped = harness.run_all(data, rounds=2, epochs=1, batches=1, again=False)
+    runs, skipped = harness.run_all(data, ONCE, rounds=2, again=False)
     assert {len(found) for found in runs.values()} == {2}
     assert set(skipped.values()) == {"no"}
     assert set(runs) | set(skipped) == {system.name for system in SYSTEMS}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from benchmarks.workspace import dvc_environment, make_workspace, repro
 from mmrec.io import read_json
 from tests.e2e.test_demo_pipeline import ran, small_params, text_of
+from tests.features.cache.s3_server import s3_server
+from tests.features.cache.teams import FolderTeam, S3Team, Team
 
 TARGETS = ("embed_text@demo-sentences", "embed_image@demo-clip_image")
 
@@ -27,10 +31,8 @@ def params(max_sentences: int) -> Any:
     return data
 
 
-def clone(folder: Path, remote: Path, max_sentences: int) -> Path:
-    made = make_workspace(folder, text_of(params(max_sentences)), {})
-    run(made, "dvc", "remote", "add", "--quiet", "--default", "team", str(remote))
-    return made
+def clone(folder: Path, max_sentences: int) -> Path:
+    return make_workspace(folder, text_of(params(max_sentences)), {})
 
 
 def run(folder: Path, *module: str) -> str:
@@ -52,24 +54,40 @@ def encoded(output: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def alice(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("team")
-    made = clone(folder / "alice", folder / "remote", 2)
+    made = clone(tmp_path_factory.mktemp("team") / "alice", 2)
     first = encoded(repro(made, *TARGETS))
     assert len(first) == 2
     assert min(first) > 30
-    run(made, "dvc", "push", "--run-cache")
-    assert "files pushed" in run(made, "mmrec.features.cache", "push")
     return made
 
 
-def test_a_teammate_runs_nothing_that_was_shared(alice: Path, tmp_path: Path) -> None:
-    bob = clone(tmp_path / "bob", alice.parent / "remote", 2)
+@pytest.fixture(scope="module", params=["folder", "s3"])
+def team(request: pytest.FixtureRequest, alice: Path) -> Iterator[Team]:
+    """Alice has shared what she ran, over one kind of remote and then over the other."""
+    with ExitStack() as servers:
+        made: Team
+        if request.param == "folder":
+            made = FolderTeam(alice.parent / "remote")
+        else:
+            made = S3Team(servers.enter_context(s3_server()), "project")
+        made.join(alice)
+        run(alice, "dvc", "push", "--run-cache")
+        assert "files pushed" in run(alice, "mmrec.features.cache", "push")
+        yield made
+
+
+def test_a_teammate_runs_nothing_that_was_shared(alice: Path, team: Team, tmp_path: Path) -> None:
+    bob = clone(tmp_path / "bob", 2)
+    team.join(bob)
     (bob / "dvc.lock").write_bytes((alice / "dvc.lock").read_bytes())
     assert ran(repro(bob, "--pull", "--allow-missing", *TARGETS)) == set()
 
 
-def test_a_teammate_with_more_sentences_encodes_only_those(alice: Path, tmp_path: Path) -> None:
-    carol = clone(tmp_path / "carol", alice.parent / "remote", 10)
+def test_a_teammate_with_more_sentences_encodes_only_those(
+    alice: Path, team: Team, tmp_path: Path
+) -> None:
+    carol = clone(tmp_path / "carol", 10)
+    team.join(carol)
     num_pictures, num_sentences = sorted(encoded(repro(carol, *TARGETS)))
     feature = Path("data", "datasets", "demo", "features", "sentences.json")
     contents = [read_json(folder / feature)["contents"] for folder in (alice, carol)]

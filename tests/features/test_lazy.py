@@ -1,81 +1,102 @@
-"""A model is loaded only where it is needed, and never taken for another."""
+"""A remembered fingerprint: no model is loaded for nothing, and none is taken for another."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
-from mmrec.features.extractor import Fingerprint
-from mmrec.features.lazy import remembered
+from mmrec.features.build import build_text_extractor
+from mmrec.features.extractor import Extractor
+from mmrec.features.lazy import LazyExtractor, remembered
 from mmrec.io import DataError
+from mmrec.params.features import OpenClipTextParams
+from tests.features import worlds
 from tests.features.test_run import LetterCounts
 from tests.features.test_token_states import LetterStates
 
 
-class Loader:
-    """Builds extractors and counts how many."""
-
-    def __init__(self, kind: Any) -> None:
-        self.kind = kind
-        self.count = 0
-
-    def __call__(self) -> Any:
-        self.count += 1
-        return self.kind()
-
-
 @pytest.fixture
-def settings(tmp_path: Path) -> dict[str, object]:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "weights").write_text("one")
-    return {"name": "letters", "model": str(tmp_path / "model"), "revision": None}
+def extractor(tmp_path: Path) -> Callable[[], Extractor[str]]:
+    """As a stage makes it, of a folder whose weights may change."""
+    folder = worlds.write_tiny_clip(tmp_path / "clip")
+    params = OpenClipTextParams(
+        name="open_clip_text", model=str(folder), pretrained=None, normalize=True
+    )
+    return lambda: remembered(
+        params.model_dump(), lambda: build_text_extractor(params), tmp_path / "memory"
+    )
+
+
+def change_weights(folder: Path) -> None:
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights["ln_final.weight"] = weights["ln_final.weight"] + torch.tensor(0.5)
+    save_file(weights, folder / "open_clip_model.safetensors")
+
+
+def test_the_second_time_no_model_is_loaded_until_it_is_needed(extractor: Any) -> None:
+    first, second = extractor(), extractor()
+    assert not isinstance(first, LazyExtractor)
+    assert isinstance(second, LazyExtractor)
+    assert second.fingerprint == first.fingerprint
+    assert (second.encode(["a shirt"]) == first.encode(["a shirt"])).all()
+
+
+def test_other_weights_under_the_same_name_are_another_model(
+    extractor: Any, tmp_path: Path
+) -> None:
+    first = extractor()
+    change_weights(tmp_path / "clip")
+    second = extractor()
+    assert second.fingerprint.weights != first.fingerprint.weights
+    assert (second.encode(["a shirt"]) != first.encode(["a shirt"])).any()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"fingerprint": {}, "libraries": {}}'])
+def test_a_memory_that_is_damaged_or_foreign_is_made_again(
+    extractor: Any, tmp_path: Path, text: str
+) -> None:
+    expected = extractor().fingerprint
+    (memory,) = (tmp_path / "memory").iterdir()
+    memory.write_text(text)
+    assert extractor().fingerprint == expected
+    assert isinstance(extractor(), LazyExtractor)
+
+
+def test_a_memory_of_another_model_is_refused_once(extractor: Any, tmp_path: Path) -> None:
+    expected = extractor().fingerprint
+    (memory,) = (tmp_path / "memory").iterdir()
+    kept = json.loads(memory.read_text())
+    kept["fingerprint"]["weights"] = "others"
+    memory.write_text(json.dumps(kept))
+    with pytest.raises(DataError, match="the model changed while it was in use; run the stage"):
+        extractor().encode(["a shirt"])
+    assert extractor().fingerprint == expected
 
 
 @pytest.mark.parametrize("kind", [LetterCounts, LetterStates])
-def test_a_known_model_is_loaded_when_it_encodes(settings, kind, tmp_path: Path) -> None:
-    remembered(settings, Loader(kind), tmp_path / "memory")
-    build = Loader(kind)
-    extractor = remembered(settings, build, tmp_path / "memory")
-    assert (extractor.fingerprint, extractor.level) == (kind.fingerprint, kind.level)
-    assert extractor.dim == kind.dim
-    assert build.count == 0
-    expected, found = kind().encode(["red", "blue"]), extractor.encode(["red", "blue"])
-    values = [np.asarray(getattr(one, "values", one)) for one in (expected, found)]
-    assert (values[0] == values[1]).all()
-    extractor.encode(["green"])
-    assert build.count == 1
-
-
-def test_other_settings_files_or_hub_names_are_not_taken_for_known(
-    settings, tmp_path: Path
+def test_vectors_and_token_states_are_remembered_as_what_they_are(
+    kind: Any, tmp_path: Path
 ) -> None:
-    memory, build = tmp_path / "memory", Loader(LetterCounts)
-    remembered(settings, build, memory)
-    remembered({**settings, "normalize": True}, build, memory)
-    (tmp_path / "model" / "weights").write_text("other")
-    remembered(settings, build, memory)
+    (tmp_path / "weights").write_text("any")
+    settings: dict[str, object] = {"name": "letters", "model": str(tmp_path / "weights")}
+    remembered(settings, kind, tmp_path / "memory")
+    extractor: Any = remembered(settings, lambda: pytest.fail("loaded"), tmp_path / "memory")
+    assert (extractor.level, extractor.fingerprint) == (kind.level, kind.fingerprint)
+
+
+def test_a_name_on_the_hub_may_mean_other_files_tomorrow(tmp_path: Path) -> None:
+    built: list[LetterCounts] = []
+
+    def build() -> LetterCounts:
+        built.append(LetterCounts())
+        return built[-1]
+
     for _ in range(2):
-        remembered({**settings, "model": "owner/name"}, build, memory)
-    assert build.count == 5
-
-
-def test_a_model_that_is_not_the_remembered_one_is_refused(settings, tmp_path: Path) -> None:
-    class Changed(LetterCounts):
-        fingerprint = Fingerprint("letters", 2, "m", "a", "w", "p", "pool", normalize=False, dim=3)
-
-    remembered(settings, Loader(LetterCounts), tmp_path / "memory")
-    extractor = remembered(settings, Loader(Changed), tmp_path / "memory")
-    with pytest.raises(DataError, match="letters: the model changed while it was in use"):
-        extractor.encode(["red"])
-
-
-def test_a_damaged_memory_costs_the_loading(settings, tmp_path: Path) -> None:
-    build = Loader(LetterCounts)
-    remembered(settings, build, tmp_path / "memory")
-    (path,) = (tmp_path / "memory").glob("*.json")
-    path.write_text(path.read_text()[:-20])
-    remembered(settings, build, tmp_path / "memory")
-    assert build.count == 2
+        remembered({"name": "letters", "model": "owner/name"}, build, tmp_path / "memory")
+    assert len(built) == 2

@@ -25,6 +25,17 @@ def test_an_item_without_text_or_picture_has_no_pair() -> None:
     assert item_pairs(sentences.slice(0, 0), images).num_rows == 0
 
 
+def test_a_missing_picture_in_the_middle_gives_nobody_anothers_text() -> None:
+    sentences = worlds.sentences([(item, 0, f"text {item}") for item in "1234"])
+    images = worlds.images([(item, 0, f"picture {item}".encode()) for item in "134"])
+    pairs = item_pairs(sentences, images).to_pylist()
+    assert [row["item_id"] for row in pairs] == ["1", "3", "4"]
+    for row in pairs:
+        item = row["item_id"]
+        assert row["text"] == f"text {item}"
+        assert row["image_key"] == content_key(f"picture {item}".encode())
+
+
 def test_the_key_of_a_pair_depends_on_both_parts_and_on_no_spelling() -> None:
     one = pair_key("caf\u00e9", content_key(b"x"))
     assert pair_key("cafe\u0301", content_key(b"x")) == one

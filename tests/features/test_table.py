@@ -187,3 +187,31 @@ def test_shuffling_gives_whole_features_to_other_items() -> None:
     assert sum(a == b for a, b in zip(held[1:], moved[1:], strict=True)) < 8
     assert _held(table.shuffled(7)) == moved
     assert _held(table.shuffled(8)) != moved
+
+
+def test_a_mapped_feature_holds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [("ü", 1), ("a", 1), ("c", 0), ("ü", 0), ("a", 0)]
+    _part(rows, tmp_path / "part-00000.parquet")
+    in_memory = load_feature_table(tmp_path, worlds.items(IDS))
+    monkeypatch.setattr("mmrec.features.table.MAX_IN_MEMORY", 0)
+    made = []
+    mapping = np.memmap
+    monkeypatch.setattr(
+        np, "memmap", lambda *given, **more: made.append(given) or mapping(*given, **more)
+    )
+    mapped = load_feature_table(tmp_path, worlds.items(IDS))
+    assert len(made) == 2  # as it is read, and in order
+    assert _held(mapped) == _held(in_memory)
+
+
+def test_a_disk_without_room_for_a_mapped_feature_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    _part([("a", 0)], tmp_path / "part-00000.parquet")
+    monkeypatch.setattr("mmrec.features.table.MAX_IN_MEMORY", 0)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(DataError, match=r"no room for 4 bytes.*TMPDIR"):
+        load_feature_table(tmp_path, worlds.items(IDS))

@@ -1,7 +1,10 @@
 import csv
+import io
+import re
 
 import pytest
 import torch
+from tqdm import tqdm
 
 from mmrec.training.checkpoint import discard_checkpoints
 from mmrec.training.trainer import DivergenceError
@@ -147,6 +150,7 @@ def test_divergence_names_epoch_batch_and_parameters_and_keeps_the_best(tmp_path
     assert "losses not finite: next_item;" in message
     assert "parameters not finite: none; gradients not finite: bias" in message
     assert "lower learning_rate" in message
+    assert "epoch 1, the last before it; epoch 1, the best" in message
     assert (tmp_path / "checkpoints" / "best-000001" / "weights.safetensors").exists()
 
 
@@ -170,6 +174,28 @@ def test_interruption_says_where_and_how_to_continue(tmp_path, caplog):
     assert "interrupted in epoch 3; epoch 2 is kept in" in caplog.text
     assert "`dvc repro` continues" in caplog.text
     assert tiny_train(tmp_path, TinyObjective()).resumed_after == 2
+
+
+def test_history_is_whole_when_a_training_dies(tmp_path):
+    objective = TinyObjective()
+    with pytest.raises(KilledError):
+        tiny_train(tmp_path, objective, stop_after(objective, 2))
+    assert [row[0] for row in history(tmp_path)] == ["epoch", "1", "2"]
+
+
+def test_one_line_shows_rate_remaining_time_loss_and_metric(tmp_path, monkeypatch):
+    shown = io.StringIO()
+
+    def on_a_terminal(*items, **settings):
+        settings |= {"disable": False, "file": shown, "mininterval": 0, "ncols": 200}
+        return tqdm(*items, **settings)
+
+    monkeypatch.setattr("mmrec.stage.tqdm", on_a_terminal)
+    tiny_train(tmp_path, TinyObjective(), epochs=2)
+    lines = [line for line in shown.getvalue().split("\r") if "epoch 2" in line]
+    whole = r"finetune epoch 2 \(recall@20 0\.\d{4}, best 0\.\d{4}\): .*\d+/\d+ "
+    whole += r"\[\d\d:\d\d<\d\d:\d\d, .*batch/s, loss=\d"
+    assert any(re.match(whole, line) for line in lines), lines
 
 
 def test_unknown_metric_is_named_with_those_there_are(tmp_path):

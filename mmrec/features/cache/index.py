@@ -62,6 +62,14 @@ class KeyIndex:
         """[n] which segment each row lies in."""
         return np.searchsorted(self.starts, rows, side="right") - 1
 
+    def is_sound(self) -> bool:
+        """Whether it leads into its segments; where in them, reading them shows."""
+        return (
+            len(self.keys) == len(self.rows)
+            and len(self.starts) == len(self.segments) + 1
+            and bool(self.rows.max(initial=0) < self.starts[-1])
+        )
+
     def save(self, folder: Path) -> None:
         """Keep the index for the next process, in place of those kept before."""
         name = blake2b("\n".join(self.segments).encode(), digest_size=8).hexdigest()
@@ -120,14 +128,17 @@ def _kept(folder: Path, names: set[str]) -> KeyIndex | None:
     for path in sorted(folder.glob("*.json")):
         try:
             described = json.loads(path.read_text())
-            if set(described["segments"]) <= names:
-                return KeyIndex(
-                    tuple(described["segments"]),
-                    np.array(described["starts"], np.int64),
-                    np.load(path.with_suffix(".keys.npy"), mmap_mode="r"),
-                    np.load(path.with_suffix(".rows.npy"), mmap_mode="r"),
-                )
-        except (OSError, ValueError, KeyError, TypeError):
+            if not set(described["segments"]) <= names:
+                continue
+            kept = KeyIndex(
+                tuple(described["segments"]),
+                np.array(described["starts"], np.int64),
+                np.load(path.with_suffix(".keys.npy"), mmap_mode="r"),
+                np.load(path.with_suffix(".rows.npy"), mmap_mode="r"),
+            )
+            if kept.is_sound():
+                return kept
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             # It is derived: a damaged one is made again.
             path.unlink(missing_ok=True)
     return None

@@ -7,20 +7,24 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from mmrec.features.cache.layout import Layout, layout_of, level_in
+from mmrec.features.cache.layout import Layout, ValueArray, layout_of
 from mmrec.features.cache.segments import (
-    key_array,
-    read_key_column,
+    KeyArray,
+    read_segment,
     segment_files,
+    segment_layout,
+    segment_metadata,
     write_segment,
 )
 from mmrec.features.cache.store import DESCRIPTION
+from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError, open_parquet, read_json
 
 logger = logging.getLogger(__name__)
@@ -75,33 +79,27 @@ def compact(store: Path) -> int:
     The new files are whole before the old ones go, and hold the same keys: a reader or writer
     beside it finds every key at any moment.
     """
-    files = segment_files(store / "segments")
-    if not files:
+    described = read_json(store / DESCRIPTION)
+    fingerprint = Fingerprint(**described["fingerprint"])
+    segments = store / "segments"
+    layout = _layout(segments, fingerprint)
+    whole = dict(_small_segments(segments, fingerprint, layout))
+    if len(whole) < 2:
         return 0
-    layout = _layout(store, files[0])
-    small = [path for path in files if _num_rows(path) < layout.segment_rows]
-    if len(small) < 2:
-        return 0
-    tables = []
-    for path in small:
-        with open_parquet(path) as file:
-            metadata = file.schema_arrow.metadata
-            tables.append(file.read())
-    keys = np.concatenate([key_array(table["key"]) for table in tables])
-    values = np.concatenate([layout.from_columns(table) for table in tables])
+    keys = np.concatenate([keys for keys, _ in whole.values()])
+    values = np.concatenate([values for _, values in whole.values()])
     unique, first = np.unique(keys, return_index=True)
+    metadata = segment_metadata(fingerprint, described["libraries"])
     written = set()
     for start in range(0, len(unique), layout.segment_rows):
         chosen = slice(start, start + layout.segment_rows)
         written.add(
-            write_segment(
-                store / "segments", unique[chosen], values[first[chosen]], layout, metadata
-            )
+            write_segment(segments, unique[chosen], values[first[chosen]], layout, metadata)
         )
-    for path in small:
+    for path in whole:
         if path.name not in written:
             path.unlink(missing_ok=True)
-    return len(small) - len(written)
+    return len(whole) - len(written)
 
 
 def live_stores(project: Path) -> set[str]:
@@ -163,11 +161,22 @@ def _git(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _num_rows(path: Path) -> int:
-    return len(read_key_column(path))
+def _layout(folder: Path, fingerprint: Fingerprint) -> Layout:
+    """That of the first segment that can be read."""
+    for path in segment_files(folder):
+        with suppress(DataError):
+            return segment_layout(path, fingerprint)
+    return layout_of("vector", fingerprint.dim, fingerprint.precision)
 
 
-def _layout(store: Path, segment: Path) -> Layout:
-    kept = read_json(store / DESCRIPTION)["fingerprint"]
-    with open_parquet(segment) as file:
-        return layout_of(level_in(file.schema_arrow), kept["dim"], kept["precision"])
+def _small_segments(
+    folder: Path, fingerprint: Fingerprint, layout: Layout
+) -> Iterator[tuple[Path, tuple[KeyArray, ValueArray]]]:
+    for path in segment_files(folder):
+        try:
+            with open_parquet(path) as file:
+                is_small = file.metadata.num_rows < layout.segment_rows
+            if is_small:
+                yield path, read_segment(path, fingerprint.to_json().encode(), layout)
+        except DataError as error:
+            logger.warning("%s; left as it is, the next run sets it aside", error)

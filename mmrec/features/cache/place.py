@@ -77,10 +77,14 @@ def open_cache(project: Path) -> FeatureCache:
 
 def _remote(repo: Repo) -> RemoteCache | None:
     from dvc.config import NoRemoteError
+    from dvc_objects.fs.errors import RemoteMissingDepsError
 
     try:
         remote = repo.cloud.get_remote()
     except NoRemoteError:
+        return None
+    except (ImportError, RemoteMissingDepsError) as error:
+        logger.warning("%s; vectors are not looked for on the remote", error)
         return None
     if remote.fs.protocol in ("http", "https"):
         logger.info(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
-from mmrec.features.cache.layout import Layout, ValueArray
+from mmrec.features.cache.layout import Layout, ValueArray, layout_of, level_in
+from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError, atomic_path, check_schema, open_parquet
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]
@@ -26,6 +28,14 @@ KeyArray: TypeAlias = npt.NDArray[np.bytes_]
 T = TypeVar("T")
 
 SUFFIX: Final = ".parquet"
+
+
+def segment_metadata(fingerprint: Fingerprint, libraries: Mapping[str, str]) -> dict[bytes, bytes]:
+    """What a segment says about itself."""
+    return {
+        schemas.FINGERPRINT_KEY: fingerprint.to_json().encode(),
+        schemas.LIBRARIES_KEY: json.dumps(dict(libraries), sort_keys=True).encode(),
+    }
 
 
 def write_segment(
@@ -96,14 +106,26 @@ def read_keys(path: Path, fingerprint: bytes, layout: Layout) -> KeyArray:
     return key_array(column)
 
 
-def read_key_column(path: Path) -> KeyArray:
-    """The keys of a segment of whatever fingerprint, in its order.
+def segment_layout(path: Path, fingerprint: Fingerprint) -> Layout:
+    """How values of the fingerprint lie in a segment.
 
     Raises:
-        DataError: it is damaged.
+        DataError: the file is damaged.
     """
     with open_parquet(path) as file:
-        return key_array(_read(path, lambda: file.read(columns=["key"])).column(0))
+        level = level_in(file.schema_arrow)
+    return layout_of(level, fingerprint.dim, fingerprint.precision)
+
+
+def read_segment(path: Path, fingerprint: bytes, layout: Layout) -> tuple[KeyArray, ValueArray]:
+    """Keys [n] and values of a whole segment, every page of it checked.
+
+    Raises:
+        DataError: it is no segment of this fingerprint, or is damaged.
+    """
+    with open_parquet(path) as file:
+        _check(file, path, fingerprint, layout)
+        return _read(path, lambda: _keys_and_values(file.read(), layout))
 
 
 def key_array(column: pa.ChunkedArray | pa.FixedSizeBinaryArray) -> KeyArray:
@@ -117,25 +139,48 @@ def key_array(column: pa.ChunkedArray | pa.FixedSizeBinaryArray) -> KeyArray:
     return np.concatenate(parts) if parts else np.empty(0, "S16")
 
 
-def read_rows(path: Path, rows: npt.NDArray[np.int64], layout: Layout) -> ValueArray:
+def read_rows(
+    path: Path,
+    rows: npt.NDArray[np.int64],
+    keys: KeyArray,
+    fingerprint: bytes,
+    layout: Layout,
+) -> ValueArray:
     """Values of the given rows; only the row groups that hold them are read.
 
+    Args:
+        path: of the segment.
+        rows: [n] where the vectors are, by an index that may be of an earlier file.
+        keys: [n] what they must be of.
+        fingerprint: what they must be made by.
+        schema: of segments of that fingerprint.
+
     Raises:
-        DataError: the segment is missing or damaged.
+        DataError: the segment is missing, damaged or not the one that was indexed.
     """
     found = layout.empty(len(rows))
     with open_parquet(path) as file:
-        check_schema(file.schema_arrow, layout.schema, path)
+        _check(file, path, fingerprint, layout)
+        if rows.max(initial=-1) >= file.metadata.num_rows:
+            raise DataError(f"{path}: {file.metadata.num_rows} rows, fewer than were indexed")
         group_of_row = rows // layout.row_group
         for group in np.unique(group_of_row):
             chosen = group_of_row == group
-            values = _read(path, partial(_group, file, int(group), layout))
-            found[chosen] = values[rows[chosen] - group * layout.row_group]
+            read = partial(_row_group, file, int(group), layout)
+            held, values = _read(path, read)
+            within = rows[chosen] - group * layout.row_group
+            if (held[within] != keys[chosen]).any():
+                raise DataError(f"{path}: holds other keys than were indexed")
+            found[chosen] = values[within]
     return found
 
 
-def _group(file: pq.ParquetFile, group: int, layout: Layout) -> ValueArray:
-    return layout.from_columns(file.read_row_group(group, layout.schema.names[1:]))
+def _row_group(file: pq.ParquetFile, group: int, layout: Layout) -> tuple[KeyArray, ValueArray]:
+    return _keys_and_values(file.read_row_group(group), layout)
+
+
+def _keys_and_values(table: pa.Table, layout: Layout) -> tuple[KeyArray, ValueArray]:
+    return key_array(table["key"]), layout.from_columns(table)
 
 
 def _check(file: pq.ParquetFile, path: Path, fingerprint: bytes, layout: Layout) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mmrec import schemas
 from mmrec.features.cache.index import KeyIndex, load_index
 from mmrec.features.cache.layout import Level, ValueArray, layout_of
 from mmrec.features.cache.segments import (
@@ -20,6 +20,7 @@ from mmrec.features.cache.segments import (
     read_rows,
     remove_abandoned,
     segment_files,
+    segment_metadata,
     write_segment,
 )
 from mmrec.features.extractor import Fingerprint
@@ -73,18 +74,9 @@ class FeatureStore:
         self._second_level = second_level
         self._fingerprint = fingerprint.to_json().encode()
         self._layout = layout_of(level, fingerprint.dim, fingerprint.precision)
-        self._metadata = {
-            schemas.FINGERPRINT_KEY: self._fingerprint,
-            schemas.LIBRARIES_KEY: json.dumps(dict(libraries), sort_keys=True).encode(),
-        }
+        self._metadata = segment_metadata(fingerprint, libraries)
         self.segments_folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / DESCRIPTION).is_file():
-            described = {
-                "fingerprint": json.loads(self._fingerprint),
-                "libraries": dict(libraries),
-            }
-            write_json(described, self.folder / DESCRIPTION)
-        self.libraries: dict[str, str] = read_json(self.folder / DESCRIPTION)["libraries"]
+        self.libraries = self._described(libraries)
         """Versions that the store was begun with."""
         self._indices = self._open()
 
@@ -135,6 +127,19 @@ class FeatureStore:
         if len(keys):
             write_segment(self.segments_folder, keys, values, self._layout, self._metadata)
 
+    def _described(self, libraries: Mapping[str, str]) -> Mapping[str, str]:
+        """Write down what the store holds, unless somebody has; returns the versions of then."""
+        path = self.folder / DESCRIPTION
+        fingerprint = json.loads(self._fingerprint)
+        try:
+            described = read_json(path)
+            if described["fingerprint"] == fingerprint:
+                return dict(described["libraries"])
+        except (DataError, KeyError, TypeError, ValueError):
+            pass  # the first to come, or the file is damaged or foreign
+        write_json({"fingerprint": fingerprint, "libraries": dict(libraries)}, path)
+        return dict(libraries)
+
     def _open(self) -> list[KeyIndex]:
         remove_abandoned(self.segments_folder)
         names = [path.name for path in segment_files(self.segments_folder)]
@@ -173,16 +178,16 @@ class FeatureStore:
             for segment in np.unique(segments):
                 places = wanted[segments == segment]
                 within = rows[places] - index.starts[segment]
-                found = self._rows_of(index.segments[segment], within)
+                found = self._rows_of(index.segments[segment], within, keys[places])
                 if found is not None:
                     values[places] = found
                     known[places] = True
         return known
 
-    def _rows_of(self, name: str, rows: npt.NDArray[np.int64]) -> ValueArray | None:
+    def _rows_of(self, name: str, rows: npt.NDArray[np.int64], keys: KeyArray) -> ValueArray | None:
         path = self.segments_folder / name
         try:
-            found = read_rows(path, rows, self._layout)
+            found = read_rows(path, rows, keys, self._fingerprint, self._layout)
         except DataError as error:
             self._set_aside(path, error)
             return None
@@ -192,6 +197,8 @@ class FeatureStore:
         return None
 
     def _set_aside(self, path: Path, error: DataError) -> None:
+        # Perhaps it was the index that was wrong, and it would be used again.
+        shutil.rmtree(self.folder / "index", ignore_errors=True)
         aside = self.folder / "damaged" / path.name
         aside.parent.mkdir(exist_ok=True)
         try:

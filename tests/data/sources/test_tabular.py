@@ -239,6 +239,29 @@ def test_a_column_of_paths_names_pictures_below_the_folder(tmp_path: Path) -> No
     assert [ref.link for ref in raw.image_refs] == ["1.jpg", "2.jpg"]
 
 
+def test_pictures_of_one_name_or_with_dots_in_it_stay_with_their_items(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        log_csv="user,item\nu,a.b\n",
+        items_csv="id,pictures\na.b,p/x/1.jpg\na.c,p/y/1.jpg\na,p/1.jpg\n",
+    )
+    for name in ("x/1.jpg", "y/1.jpg", "1.jpg", "a.b.jpg", "a.c.jpg", "a.jpg"):
+        path = tmp_path / "p" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    columns = [ItemColumns("items.csv", "id", image_files="pictures")]
+    columns.append(ItemColumns("items.csv", "id", image_folder="p"))
+    found = []
+    for how in columns:
+        refs = list(_read(tmp_path, how).image_refs)
+        assert all(isinstance(ref.load, Path) for ref in refs)
+        found.append({ref.item_id: Path(str(ref.load)).read_text() for ref in refs})
+    assert found == [
+        {"a.b": "x/1.jpg", "a.c": "y/1.jpg", "a": "1.jpg"},
+        {"a.b": "a.b.jpg", "a.c": "a.c.jpg", "a": "a.jpg"},
+    ]
+
+
 def test_contradicting_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="image_files and image_folder are set"):
         _read(tmp_path, ItemColumns("i.csv", "id", image_files="x", image_folder="y"))

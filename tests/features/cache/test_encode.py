@@ -62,6 +62,17 @@ def test_a_second_run_encodes_nothing_and_writes_the_same_bytes(tmp_path: Path) 
     assert files(tmp_path / "cold") == files(tmp_path / "warm") == files(tmp_path / "none")
 
 
+@pytest.mark.parametrize("count", [1, 256, 257])
+def test_a_last_segment_of_one_is_encoded_and_kept_like_any_other(
+    tmp_path: Path, count: int
+) -> None:
+    cache = FeatureCache(tmp_path / "cache", None)
+    assert run(ROWS[:count], Lengths(), tmp_path / "cold", cache)["encoded"] == count
+    assert run(ROWS[:count], Lengths(), tmp_path / "warm", cache)["encoded"] == 0
+    run(ROWS[:count], Lengths(), tmp_path / "none", None)
+    assert files(tmp_path / "cold") == files(tmp_path / "warm") == files(tmp_path / "none")
+
+
 def test_only_new_contents_are_encoded_whatever_item_they_belong_to(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path / "cache", None)
     run(ROWS, Lengths(), tmp_path / "one", cache)

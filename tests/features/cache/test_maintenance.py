@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmrec.features.cache.layout import VectorLayout
 from mmrec.features.cache.maintenance import (
     compact,
     dead_stores,
@@ -18,6 +19,7 @@ from mmrec.features.cache.maintenance import (
     stats,
     stores,
 )
+from mmrec.features.cache.segments import read_keys
 from mmrec.features.cache.store import FeatureStore, store_name
 from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError
@@ -51,6 +53,23 @@ def test_compaction_keeps_every_vector_once(tmp_path: Path) -> None:
     assert open_store(tmp_path).fill(keys, vectors).all()
     assert (vectors == vectors_of(keys)).all()
     assert compact(stores(tmp_path)[0]) == 0
+
+
+def test_compaction_takes_nothing_from_damaged_or_foreign_files(tmp_path: Path) -> None:
+    fill(tmp_path, 4)
+    store = open_store(tmp_path)
+    truncated, replaced, *_ = sorted(store.segments_folder.glob("*.parquet"))
+    truncated.write_bytes(truncated.read_bytes()[:-200])
+    other = FeatureStore(tmp_path, OTHER, {})
+    keys = read_keys(replaced, FINGERPRINT.to_json().encode(), VectorLayout(6, "float16"))
+    other.append(keys, vectors_of(keys) + 1)
+    (other.segments_folder / replaced.name).replace(replaced)
+    assert compact(store.folder) == 1
+    keys = np.sort(keys_of(range(34)))
+    vectors = np.zeros((34, FINGERPRINT.dim), np.float16)
+    known = open_store(tmp_path).fill(keys, vectors)
+    assert 18 <= known.sum() < 34
+    assert (vectors[known] == vectors_of(keys[known])).all()
 
 
 def test_a_reader_opened_before_compaction_loses_nothing_but_time(tmp_path: Path) -> None:

@@ -2,88 +2,41 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mmrec.features.cache.place import FeatureCache, open_cache
-from mmrec.features.cache.store import FeatureStore
-from mmrec.features.extractor import Fingerprint
-from tests.features.cache.worlds import FINGERPRINT, keys_of, vectors_of
-
-
-def dvc(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-
-
-def project(folder: Path, remote: Path) -> Path:
-    folder.mkdir()
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    dvc(folder, "init", "--quiet")
-    dvc(folder, "remote", "add", "--quiet", "--default", "team", str(remote))
-    return folder
+from tests.features.cache.teams import (
+    FolderTeam,
+    Team,
+    command,
+    dvc,
+    encode,
+    known,
+    make_project,
+    push,
+    store,
+)
 
 
 @pytest.fixture
-def remote(tmp_path: Path) -> Path:
-    return tmp_path / "remote"
+def folder_team(tmp_path: Path) -> FolderTeam:
+    return FolderTeam(tmp_path / "remote")
 
 
-@pytest.fixture
-def alice(tmp_path: Path, remote: Path) -> Path:
-    return project(tmp_path / "alice", remote)
-
-
-@pytest.fixture
-def bob(tmp_path: Path, remote: Path) -> Path:
-    return project(tmp_path / "bob", remote)
-
-
-def store(cache: FeatureCache, fingerprint: Fingerprint = FINGERPRINT) -> FeatureStore:
-    return cache.store(fingerprint, {"torch": "1"})
-
-
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mmrec.features.cache", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def known(cache: FeatureCache, numbers: range) -> int:
-    keys = np.sort(keys_of(numbers))
-    vectors = np.zeros((len(keys), FINGERPRINT.dim), np.float16)
-    found = store(cache).fill(keys, vectors)
-    assert (vectors[found] == vectors_of(keys[found])).all()
-    return int(found.sum())
-
-
-def test_the_cache_lies_in_dvcs_cache_folder(alice: Path) -> None:
-    assert open_cache(alice).root == alice / ".dvc" / "cache" / "mmrec-features"
-    dvc(alice, "cache", "dir", "--local", "../shared")
-    assert open_cache(alice).root == alice.parent / "shared" / "mmrec-features"
+def test_the_cache_lies_in_dvcs_cache_folder(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    assert open_cache(project).root == project / ".dvc" / "cache" / "mmrec-features"
+    dvc(project, "cache", "dir", "--local", "../shared")
+    assert open_cache(project).root == tmp_path / "shared" / "mmrec-features"
 
 
 def test_a_teammate_fetches_the_segments_that_are_asked_for_and_no_others(
-    alice: Path, bob: Path
+    team: Team, tmp_path: Path
 ) -> None:
-    mine = store(open_cache(alice))
-    mine.append(keys_of(range(50)), vectors_of(keys_of(range(50))))
-    mine.append(keys_of(range(50, 80)), vectors_of(keys_of(range(50, 80))))
+    alice, bob = (make_project(tmp_path / name, team.join) for name in ("alice", "bob"))
+    encode(open_cache(alice), range(50), range(50, 80))
     assert known(open_cache(bob), range(80)) == 0
     done = command(alice, "push")
     assert "2 files pushed" in done.stdout, done.stderr
@@ -93,8 +46,9 @@ def test_a_teammate_fetches_the_segments_that_are_asked_for_and_no_others(
     assert known(open_cache(bob), range(100)) == 80
 
 
-def test_pull_brings_everything(alice: Path, bob: Path) -> None:
-    store(open_cache(alice)).append(keys_of(range(9)), vectors_of(keys_of(range(9))))
+def test_pull_brings_everything(team: Team, tmp_path: Path) -> None:
+    alice, bob = (make_project(tmp_path / name, team.join) for name in ("alice", "bob"))
+    encode(open_cache(alice), range(9))
     command(alice, "push")
     assert "1 files pulled" in command(bob, "pull").stdout
     cache = open_cache(bob)
@@ -102,11 +56,23 @@ def test_pull_brings_everything(alice: Path, bob: Path) -> None:
     assert "9 vectors in 1 files" in command(bob, "stats").stdout
 
 
-def test_the_second_level_can_be_switched_off(
-    alice: Path, bob: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_segment_that_somebody_deleted_on_the_remote_is_encoded_again(
+    team: Team, tmp_path: Path
 ) -> None:
-    store(open_cache(alice)).append(keys_of(range(9)), vectors_of(keys_of(range(9))))
-    command(alice, "push")
+    alice, bob = (make_project(tmp_path / name, team.join) for name in ("alice", "bob"))
+    cache = open_cache(alice)
+    encode(cache, range(9), range(9, 20))
+    push(cache)
+    team.delete(sorted(path.name for path in store(cache).segments_folder.iterdir())[0])
+    assert known(open_cache(bob), range(20)) in (9, 11)
+
+
+def test_the_second_level_can_be_switched_off(
+    folder_team: FolderTeam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = (make_project(tmp_path / name, folder_team.join) for name in ("alice", "bob"))
+    encode(open_cache(alice), range(9))
+    push(open_cache(alice))
     monkeypatch.setenv("MMREC_CACHE_REMOTE", "off")
     assert known(open_cache(bob), range(9)) == 0
     monkeypatch.setenv("MMREC_CACHE_REMOTE", "maybe")
@@ -124,20 +90,27 @@ def test_without_a_project_a_folder_must_be_named(
 
 
 def test_push_without_a_remote_says_how_to_add_one(tmp_path: Path) -> None:
-    folder = tmp_path / "alone"
-    folder.mkdir()
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    dvc(folder, "init", "--quiet")
-    done = command(folder, "push")
+    done = command(make_project(tmp_path / "alone"), "push")
     assert done.returncode == 1
     assert "dvc remote add --default" in done.stderr
 
 
-def test_a_segment_that_somebody_deleted_on_the_remote_is_encoded_again(
-    alice: Path, bob: Path, remote: Path
+def test_a_remote_whose_package_is_not_installed_is_named_and_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store(open_cache(alice)).append(keys_of(range(9)), vectors_of(keys_of(range(9))))
-    command(alice, "push")
-    for path in remote.rglob("segments/*.parquet"):
-        path.unlink()
-    assert known(open_cache(bob), range(9)) == 0
+    project = make_project(tmp_path / "project")
+    dvc(project, "remote", "add", "--default", "elsewhere", "gs://bucket/path")
+    assert open_cache(project).remote is None
+    assert "requires 'dvc-gs' to be installed" in caplog.text
+
+
+def test_what_is_damaged_or_foreign_is_not_pushed(folder_team: FolderTeam, tmp_path: Path) -> None:
+    alice = make_project(tmp_path / "alice", folder_team.join)
+    cache = open_cache(alice)
+    encode(cache, range(9), range(9, 20))
+    truncated, whole = store(cache).segments_folder.glob("*.parquet")
+    truncated.write_bytes(truncated.read_bytes()[:-200])
+    truncated.with_name("notes.parquet").write_text("not a segment")
+    assert cache.remote is not None
+    assert cache.remote.push(truncated.parents[1]) == 1
+    assert [path.name for path in folder_team.folder.rglob("*.parquet")] == [whole.name]

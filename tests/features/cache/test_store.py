@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,49 @@ def test_a_segment_of_another_fingerprint_is_foreign(tmp_path: Path) -> None:
     assert (store.folder / "damaged" / path.name).is_file()
 
 
+def test_a_segment_that_was_replaced_since_it_was_indexed_gives_none_of_its_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmrec.features.cache.index._SMALLEST_KEPT", 1)
+    store = open_store(tmp_path)
+    store.append(keys_of(range(3)), vectors_of(keys_of(range(3))))
+    assert filled(open_store(tmp_path), range(3))[0].all()
+    other = FeatureStore(tmp_path, Fingerprint(**{**vars(FINGERPRINT), "version": 2}), {})
+    other.append(keys_of(range(3)), vectors_of(keys_of(range(3))) + 1)
+    (foreign,) = other.segments_folder.glob("*.parquet")
+    foreign.replace(store.segments_folder / foreign.name)
+    assert not filled(open_store(tmp_path), range(3))[0].any()
+    assert (store.folder / "damaged" / foreign.name).is_file()
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda rows: rows[::-1], lambda rows: rows + 1_000, lambda rows: rows[:3]]
+)
+def test_an_index_that_leads_elsewhere_gives_no_wrong_vector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    monkeypatch.setattr("mmrec.features.cache.index._SMALLEST_KEPT", 1)
+    store = open_store(tmp_path)
+    store.append(keys_of(range(30)), vectors_of(keys_of(range(30))))
+    (rows,) = (open_store(tmp_path).folder / "index").glob("*.rows.npy")
+    np.save(rows, spoil(np.load(rows)))
+    known, vectors = filled(open_store(tmp_path), range(30))
+    assert (vectors[known] == expected(range(30))[known]).all()
+    store.append(keys_of(range(30)), vectors_of(keys_of(range(30))))
+    assert filled(open_store(tmp_path), range(30))[0].all()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"fingerprint": 1, "libraries": {}}'])
+def test_a_description_that_is_damaged_or_foreign_is_written_again(
+    tmp_path: Path, text: str
+) -> None:
+    store = open_store(tmp_path)
+    store.append(keys_of(range(3)), vectors_of(keys_of(range(3))))
+    (store.folder / DESCRIPTION).write_text(text)
+    assert filled(open_store(tmp_path), range(3))[0].all()
+    assert Fingerprint(**read_json(store.folder / DESCRIPTION)["fingerprint"]) == FINGERPRINT
+
+
 def test_an_index_is_kept_used_and_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmrec.features.cache.index._SMALLEST_KEPT", 8)
     for start in range(0, 60, 10):
@@ -132,12 +176,15 @@ def test_an_index_is_kept_used_and_renewed(tmp_path: Path, monkeypatch: pytest.M
     assert len(read_json(kept[0])["segments"]) == 6
 
 
-def test_a_damaged_index_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("length", [0, 5, 200])
+def test_a_damaged_index_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
     monkeypatch.setattr("mmrec.features.cache.index._SMALLEST_KEPT", 1)
     open_store(tmp_path).append(keys_of(range(9)), vectors_of(keys_of(range(9))))
     index = open_store(tmp_path).folder / "index"
     for path in index.glob("*.keys.npy"):
-        truncate(path) if path.stat().st_size > 200 else path.write_bytes(b"")
+        path.write_bytes(path.read_bytes()[:length])
     known, _ = filled(open_store(tmp_path), range(9))
     assert known.all()
 

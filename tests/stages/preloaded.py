@@ -1,0 +1,14 @@
+"""What the feature stages import at some time: imported once, in the server that forks them."""
+
+from mmrec.torchvision_schemas import define_missing_operators
+
+define_missing_operators()
+import open_clip  # noqa: E402, F401
+import sklearn.feature_extraction.text  # noqa: E402, F401
+
+import mmrec.features.build  # noqa: E402
+import mmrec.features.keywords  # noqa: E402
+import mmrec.features.lazy  # noqa: E402
+import mmrec.features.open_clip_extractors  # noqa: E402
+import mmrec.features.open_clip_model  # noqa: E402
+import mmrec.features.run  # noqa: E402, F401

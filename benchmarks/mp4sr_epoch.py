@@ -129,7 +129,7 @@ def differences(read: RunData) -> dict[str, float]:
         )
         loss = objective(next(iter(source.epoch(1))))["next_item"]
         torch.autograd.backward(loss)
-        losses.append(float(loss))
+        losses.append(loss.item())
         found = dict(objective.recommender.named_parameters())
         gradients.append({name: p.grad for name, p in found.items() if p.grad is not None})
     largest = max(
@@ -210,9 +210,11 @@ def table(found: dict[str, object]) -> str:
             "those of the demo's small CLIP, which has never seen a poster: they have the sizes of "
             "real ones, not their meaning.",
             "",
-            f"{found['machine']}, torch {found['torch']}, {found['threads']} threads. Both in turn "
-            f"in one process, {found['rounds']} rounds of {found['batches_per_round']} batches of "
-            "1,024 targets; seconds are medians, scaled to an epoch.",
+            f"{found['machine']}, torch {found['torch']}, threads: {found['threads']}. Both in "
+            f"turn in one process, {found['rounds']} rounds of {NUM_BATCHES['mmrec']} batches of "
+            f"1,024 targets of ours and {NUM_BATCHES['straightforward']} of the straightforward "
+            "form; seconds are medians, scaled to an epoch. Processor seconds hardly depend on "
+            "what else the machine does, those by the clock do.",
             "",
             "| form | s an epoch | processor s | MiB before training | at most |",
             "|---|---|---|---|---|",

@@ -21,10 +21,12 @@ from mmrec.io import DataError
 from mmrec.models.recommender import SequenceRecommender, inference
 from mmrec.nn.scoring import score
 
-TOKEN_BUDGET = 16_384
+TOKEN_BUDGET = 8_192
 """Positions, padding included, that go through the sequence encoder at once."""
-SCORE_BUDGET = 2**22
-"""Scores in memory at once: 16 MiB, which a CPU's cache holds."""
+SCORE_BUDGET = 2**20
+"""Scores in memory at once: 4 MiB, which a CPU's cache holds."""
+ACCELERATOR_BUDGET = 2**26
+"""The same where more pays."""
 MIN_CHUNK_ROWS = 32
 """Users scored at once all the same: with fewer, reading the table takes longest."""
 
@@ -131,7 +133,8 @@ def _chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
     # Masking pads the histories, as 64-bit integers.
     cells = histories.num_rows * max(num_items, 4 * longest)
     rows = torch.arange(histories.num_rows, device=histories.users.device)
-    num_chunks = min(-(-cells // SCORE_BUDGET), -(-histories.num_rows // MIN_CHUNK_ROWS))
+    budget = SCORE_BUDGET if rows.device.type == "cpu" else ACCELERATOR_BUDGET
+    num_chunks = min(-(-cells // budget), -(-histories.num_rows // MIN_CHUNK_ROWS))
     return torch.tensor_split(rows, max(1, num_chunks))
 
 

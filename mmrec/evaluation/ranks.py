@@ -43,7 +43,7 @@ def mask_items(scores: Tensor, history: Tensor, targets: Tensor) -> Tensor:
     A target that is in the history as well keeps its score: it is what is asked for.
     """
     masked = scores.scatter(1, history, -torch.inf)
-    return masked.scatter(1, targets[:, None], scores.gather(1, targets[:, None]))
+    return masked.scatter_(1, targets[:, None], scores.gather(1, targets[:, None]))
 
 
 def _check(targets: Tensor, wrong: Tensor, what: str) -> None:

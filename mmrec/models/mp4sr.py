@@ -111,7 +111,7 @@ class Mp4sr(NextItemModel):
     ) -> Tensor:
         """Queries [n, S * D] after the sampled tokens; `index` [T] says which item a token is."""
         tokens = torch.stack([F.embedding(index, stream) for stream in streams])  # [S, T, D]
-        states = self.sequence_encoder(tokens, packing).index_select(1, samples)  # [S, n, D]
+        states = self.sequence_encoder(tokens, packing, samples)  # [S, n, D]
         if self.similarity == "cosine":
             states = unit(states) / self.temperature
         return torch.cat(torch.unbind(states), dim=1)  # [n, S * D]

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from mmrec.nn.dropout import dropout
 
+# Up to this length few scores are computed in vain by taking them all.
+SHORT = 64
+
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, *, drop: float) -> Tensor:
     """Attention of each position to itself and earlier ones; 3 x [b, H, l, d] -> [b, H, l, d].
@@ -23,13 +26,14 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, *, drop: float) 
         value: [b, H, l, d].
         drop: share of the attention weights that is dropped; 0 outside training.
     """
-    if not drop or query.device.type != "cpu":
+    # On a CPU torch's kernel knows no dropout, and is slow to start on short sequences.
+    kernel_pays = not drop and (query.requires_grad or query.shape[-2] > SHORT)
+    if kernel_pays or query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, dropout_p=drop, is_causal=True)
-    # With dropout torch has no kernel for this on a CPU, and takes more steps than needed.
     batch, heads, length, width = query.shape
     query, key, value = (part.flatten(0, 1) for part in (query, key, value))  # [b * H, l, d]
     future = torch.full((length, length), -torch.inf, dtype=query.dtype).triu_(1)
     scale = 1 / math.sqrt(width)
     scores = torch.baddbmm(future, query, key.transpose(1, 2), alpha=scale)  # [b * H, l, l]
-    weights = dropout(scores.softmax(dim=-1), drop, training=True)
+    weights = dropout(scores.softmax(dim=-1), drop, training=drop > 0)
     return (weights @ value).view(batch, heads, length, width)

@@ -1,7 +1,7 @@
 """Item vectors of sequences in, one state per position out: a causal transformer.
 
-Shapes: T tokens (real positions), S streams, D embedding_dim, H heads; b sequences of a group of
-similar length, l length of its longest, t its tokens.
+Shapes: T tokens (real positions), S streams, D embedding_dim, H heads, n samples; b sequences of
+a group of similar length, l length of its longest, t its tokens.
 
 Sequences are padded on the right, and only inside attention. Together with the causal mask this
 means that a real position never sees a padded one, so no padding mask is needed.
@@ -35,14 +35,14 @@ class CausalSelfAttention(nn.Module):
         self.query_key_value = nn.Linear(embedding_dim, 3 * embedding_dim)
         self.output = nn.Linear(embedding_dim, embedding_dim)
 
-    def forward(self, inputs: Tensor, packing: Packing) -> Tensor:
-        """Attend; [S, T, D] -> [S, T, D]."""
+    def forward(self, inputs: Tensor, packing: Packing, samples: Tensor | None) -> Tensor:
+        """Attend; [S, T, D] -> [S, T, D], or [S, n, D] of the sampled tokens alone."""
         parts = packing.split(self.query_key_value(inputs))  # [S, t, 3 * D] each
         attended = [
             group.unpad(self._attend(group.pad(part)))
             for group, part in zip(packing.groups, parts, strict=True)
         ]  # [S, t, D] each
-        output: Tensor = self.output(torch.cat(attended, dim=1))  # [S, T, D]
+        output: Tensor = self.output(_sampled(torch.cat(attended, dim=1), samples))  # [S, n, D]
         return output
 
     def _attend(self, joint: Tensor) -> Tensor:
@@ -74,9 +74,10 @@ class TransformerLayer(nn.Module):
         self.feedforward_norm = nn.LayerNorm(embedding_dim, eps=LAYER_NORM_EPS)
         self.dropout = dropout
 
-    def forward(self, inputs: Tensor, packing: Packing) -> Tensor:
-        """Transform; [S, T, D] -> [S, T, D]."""
-        states = self.attention_norm(inputs + self._dropped(self.attention(inputs, packing)))
+    def forward(self, inputs: Tensor, packing: Packing, samples: Tensor | None) -> Tensor:
+        """Transform; [S, T, D] -> [S, T, D], or [S, n, D] of the sampled tokens alone."""
+        attended = self._dropped(self.attention(inputs, packing, samples))  # [S, n, D]
+        states = self.attention_norm(_sampled(inputs, samples) + attended)
         feedforward = self.contract(F.gelu(self.expand(states)))
         output: Tensor = self.feedforward_norm(states + self._dropped(feedforward))
         return output
@@ -110,8 +111,12 @@ class SequenceEncoder(nn.Module):
         nn.init.normal_(self.positions, std=0.02)
         self.apply(_init_linear)
 
-    def forward(self, inputs: Tensor, packing: Packing) -> Tensor:
-        """Encode the item vectors of tokens, each stream by itself; [S, T, D] -> [S, T, D]."""
+    def forward(self, inputs: Tensor, packing: Packing, samples: Tensor | None = None) -> Tensor:
+        """Encode the item vectors of tokens, each stream by itself; [S, T, D] -> [S, T, D].
+
+        With `samples` [n], the states of these tokens only, [S, n, D]: the last layer then
+        does no work for others but to attend to them.
+        """
         limit = len(self.positions)
         if packing.longest > limit:
             raise ValueError(
@@ -120,9 +125,16 @@ class SequenceEncoder(nn.Module):
             )
         states: Tensor = inputs + F.embedding(packing.columns, self.positions)
         states = dropout(self.input_norm(states), self.dropout, training=self.training)
-        for layer in self.layers:
-            states = layer(states, packing)
+        *earlier, last = self.layers
+        for layer in earlier:
+            states = layer(states, packing, None)  # [S, T, D]
+        states = last(states, packing, samples)  # [S, n, D]
         return states
+
+
+def _sampled(tokens: Tensor, samples: Tensor | None) -> Tensor:
+    """[S, T, D] -> [S, n, D]."""
+    return tokens if samples is None else tokens.index_select(1, samples)
 
 
 def _init_linear(module: nn.Module) -> None:

@@ -54,11 +54,28 @@ def test_states_equal_naive_attention_with_a_key_padding_mask(encoder, inputs, i
     slow = reference.sequence_encoder(encoder, inputs, valid)
     fast = encode(encoder, inputs, LENGTHS)
     torch.testing.assert_close(fast[valid], slow[valid])
+    with torch.no_grad():
+        torch.testing.assert_close(encode(encoder, inputs, LENGTHS)[valid], slow[valid])
     weight = torch.randn_like(fast[valid])
     parameters = list(encoder.parameters())
     fast_gradients = torch.autograd.grad((fast[valid] * weight).sum(), parameters)
     slow_gradients = torch.autograd.grad((slow[valid] * weight).sum(), parameters)
     for ours, theirs in zip(fast_gradients, slow_gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_states_of_samples_are_those_of_all_tokens(encoder, inputs):
+    packing = Packing.of(items_of(LENGTHS, inputs.shape[1]))
+    tokens = inputs.flatten(0, 1)[packing.places].expand(2, -1, -1)
+    samples = torch.tensor([7, 0, 7, 33, 12])
+    every, sampled = encoder(tokens, packing), encoder(tokens, packing, samples)
+    torch.testing.assert_close(sampled, every[:, samples])
+    parameters = list(encoder.parameters())
+    for ours, theirs in zip(
+        torch.autograd.grad(sampled.square().sum(), parameters),
+        torch.autograd.grad(every[:, samples].square().sum(), parameters),
+        strict=True,
+    ):
         torch.testing.assert_close(ours, theirs)
 
 

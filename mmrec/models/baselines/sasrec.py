@@ -45,5 +45,5 @@ class Sasrec(NextItemModel):
 
     def _states(self, items: Tensor, packing: Packing, samples: Tensor) -> Tensor:
         tokens = F.embedding(packing.pack(items), self.item_ids).unsqueeze(0)  # [1, T, D]
-        states: Tensor = self.sequence_encoder(tokens, packing)[0, samples]  # [n, D]
+        states: Tensor = self.sequence_encoder(tokens, packing, samples)[0]  # [n, D]
         return states

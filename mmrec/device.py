@@ -14,8 +14,11 @@ from torch import nn
 def choose_device() -> torch.device:
     """`MMREC_DEVICE` ("cpu", "cuda", "cuda:1", …), else CUDA where there is one, else CPU.
 
+    Of several processes on a machine ("cuda", or unset) each takes a device of its own.
+
     Raises:
-        ValueError: the device is unknown, or CUDA is asked for and not there.
+        ValueError: the device is unknown, CUDA is asked for and not there, or there are more
+            processes than devices.
     """
     name = os.environ.get("MMREC_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -26,6 +29,14 @@ def choose_device() -> torch.device:
         ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"MMREC_DEVICE={name}: torch finds no CUDA device; use cpu or unset it")
+    if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
+        rank, found = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if rank >= found:
+            raise ValueError(
+                f"found {found} CUDA devices, but at least {rank + 1} processes on this machine; "
+                "start as many as devices, or set MMREC_DEVICE=cpu"
+            )
+        return torch.device("cuda", rank)
     return device
 
 

@@ -33,7 +33,7 @@ def run(main: Callable[..., Summary]) -> None:
     """
     started = time.perf_counter()
     try:
-        _log_to_stderr(os.environ.get("MMREC_LOG", "info"))
+        log_to_stderr(os.environ.get("MMREC_LOG", "info"))
         paths = Paths(Path())
         summary = main(load_params(paths.params), paths, *_arguments(main))
     except (DataError, ValueError, OSError) as error:
@@ -45,7 +45,12 @@ def run(main: Callable[..., Summary]) -> None:
     logger.info("%s (%.1f s)", counts or "done", time.perf_counter() - started)
 
 
-def _log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str) -> None:
+    """Show the project's messages from this level on.
+
+    Raises:
+        ValueError: there is no such level.
+    """
     allowed = ("debug", "info", "warning", "error")
     if level.lower() not in allowed:
         raise ValueError(f"MMREC_LOG: found '{level}', allowed: {', '.join(allowed)}")
@@ -91,6 +96,9 @@ def entry(section: Mapping[str, T], key: str, where: str) -> T:
     return section[key]
 
 
-def progress(items: Iterable[T], *, total: int | None, unit: str, desc: str) -> tqdm[T]:
+def progress(
+    items: Iterable[T], *, total: int | None, unit: str, desc: str, shown: bool = True
+) -> tqdm[T]:
     """Progress bar with rate and remaining time; silent where there is no terminal."""
-    return tqdm(items, total=total, unit=unit, desc=desc, disable=None, leave=False)
+    disable = None if shown else True
+    return tqdm(items, total=total, unit=unit, desc=desc, disable=disable, leave=False)

@@ -9,7 +9,14 @@ from mmrec.stage import Summary, entry, run
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Pre-train the model of run `key`."""
+    from mmrec.training.launching import on_processes
+
+    return on_processes(_pretrain, params, paths, key)
+
+
+def _pretrain(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.training.checkpoint import discard_checkpoints
+    from mmrec.training.distributed import is_first_process
     from mmrec.training.finished import save_model
     from mmrec.training.fit import fit
     from mmrec.training.run_data import load_run_data
@@ -27,8 +34,9 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         checkpoint_dir=checkpoints,
         history_path=paths.run(key).pretrain_history,
     )
-    save_model(recommender, record, paths.run(key).pretrained)
-    discard_checkpoints(checkpoints)
+    if is_first_process():
+        save_model(recommender, record, paths.run(key).pretrained)
+        discard_checkpoints(checkpoints)
     return {name: value for name, value in record.items() if name != "model"}
 
 

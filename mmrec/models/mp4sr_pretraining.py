@@ -27,6 +27,7 @@ from mmrec.nn.losses import (
     next_item_prediction,
 )
 from mmrec.nn.packing import Packing
+from mmrec.nn.processes import Parts, num_processes, shared_uniform
 
 
 class ContrastiveLosses(nn.Module):
@@ -83,47 +84,50 @@ class ContrastiveLosses(nn.Module):
         )
 
     def forward(self, recommender: Mp4sr, batch: TrainingBatch) -> dict[str, Tensor]:
-        """Weighted losses by name."""
-        rows, columns = batch.targets.nonzero(as_tuple=True)  # [n], [n]
-        text, image, sampled = self._augmented_states(recommender, batch.items, rows, columns)
+        """Weighted losses by name; those of several processes are each other's negatives."""
+        text, image, targets = self._augmented_states(recommender, batch)
         states = (text, image)
-        targets = batch.targets[rows, columns][sampled]  # [n]
+        parts = Parts.of(len(targets), targets.device)
         losses: dict[str, Tensor] = {}
         if self.nip_weight:
             for name, views in self._prediction_views(*states).items():
                 embeddings = _encode_targets(recommender, name, targets)  # [n, D]
-                losses[f"nip_{name}"] = self.nip_weight * self._nip(views, embeddings, targets)
+                nip = self._nip(parts, views, embeddings, targets)
+                losses[f"nip_{name}"] = self.nip_weight * nip
         if self.cmcl_weight:
             for loss, (first, second) in self._contrasted_views(*states).items():
-                losses[loss] = self.cmcl_weight * self._cmcl(first, second, targets)
+                losses[loss] = self.cmcl_weight * self._cmcl(parts, first, second, targets)
         return losses
 
     def _augmented_states(
-        self, recommender: Mp4sr, items: Tensor, rows: Tensor, columns: Tensor
+        self, recommender: Mp4sr, batch: TrainingBatch
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """States [n, D] of both streams after item drop and mixup, and which samples they are of.
+        """States [n, D] of both streams after item drop and mixup, and the targets [n] of them.
 
         Where several positions of a row are trained, the state behind a dropped item is that
         of the sample before it. Both together would be negatives of each other, with one and
         the same vector, so only the first is a sample of this batch.
         """
-        dropped = drop_items(
-            items, draw_drop_probability(self.drop_probability, self.drop_schedule)
-        )
+        items = batch.items
+        rows, columns = batch.targets.nonzero(as_tuple=True)  # [n], [n]
+        drop_draws, swap_draws = _draws(batch)  # [B, L], [B, L]
+        drop_probability = draw_drop_probability(self.drop_probability, self.drop_schedule)
+        dropped = drop_items(items, drop_probability, drop_draws)
         packing = Packing.of(dropped.items)
         unique, index = torch.unique(packing.pack(dropped.items), return_inverse=True)  # [n], [T]
         text, image = (
             F.embedding(index, recommender.item_encoder.encode(name, unique)) for name in MODALITIES
         )  # [T, D]
         if self.max_swap_probability:
-            probability = torch.rand((), device=items.device) * self.max_swap_probability
-            text, image = swap_modalities(text, image, probability)
+            probability = shared_uniform(device=items.device) * self.max_swap_probability
+            draws = packing.pack(swap_draws[:, : dropped.items.shape[1]])  # [T]
+            text, image = swap_modalities(text, image, probability, draws)
         states = recommender.sequence_encoder(torch.stack([text, image]), packing)  # [2, T, D]
         tokens = packing.tokens_at(rows, dropped.positions[rows, columns])
         sampled = torch.ones_like(tokens, dtype=torch.bool)
         sampled[1:] = tokens[1:] != tokens[:-1]
         text, image = states.index_select(1, tokens[sampled])
-        return text, image, sampled
+        return text, image, batch.targets[rows, columns][sampled]
 
     def _prediction_views(self, text: Tensor, image: Tensor) -> dict[Modality, list[Tensor]]:
         if not self.projections:
@@ -141,24 +145,38 @@ class ContrastiveLosses(nn.Module):
             for name in MODALITIES
         }
 
-    def _nip(self, views: list[Tensor], embeddings: Tensor, targets: Tensor) -> Tensor:
-        return next_item_prediction(
-            views,
-            embeddings,
-            targets,
+    def _nip(
+        self, parts: Parts, views: list[Tensor], embeddings: Tensor, targets: Tensor
+    ) -> Tensor:
+        loss = next_item_prediction(
+            [parts.gather(view) for view in views],
+            parts.gather(embeddings),
+            parts.gather(targets),
             temperature=self.temperature,
             same_target_negatives=self.same_target_negatives,
         )
+        return loss / num_processes()  # each computes the loss of all samples
 
-    def _cmcl(self, first: Tensor, second: Tensor, targets: Tensor) -> Tensor:
-        return cross_modal_contrastive(
-            first,
-            second,
-            targets,
+    def _cmcl(self, parts: Parts, first: Tensor, second: Tensor, targets: Tensor) -> Tensor:
+        loss = cross_modal_contrastive(
+            parts.gather(first),
+            parts.gather(second),
+            parts.gather(targets),
             temperature=self.temperature,
             denominator=self.cmcl_denominator,
             same_target_negatives=self.same_target_negatives,
         )
+        return loss / num_processes()
+
+
+def _draws(batch: TrainingBatch) -> tuple[Tensor, Tensor]:
+    """Random numbers [B, L] for item drop and for mixup."""
+    items = batch.items
+    # A process that has no row of the batch holds one without targets, for which nobody draws.
+    own = int((batch.targets != 0).any(dim=1).sum()) if num_processes() > 1 else len(items)
+    drawn = Parts.of(own, items.device).uniform(2 * items.shape[1], items.device)
+    drop, swap = F.pad(drawn, (0, 0, 0, len(items) - own)).chunk(2, dim=1)
+    return drop, swap
 
 
 def _encode_targets(recommender: Mp4sr, modality: Modality, targets: Tensor) -> Tensor:

@@ -61,7 +61,11 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
-        """Weighted losses by name; their sum is minimised."""
+        """Weighted losses by name; their sum is minimised.
+
+        Of several processes each has some of the batch's rows, or one without targets, and gives
+        its part of the losses: the parts add up to the losses of the batch.
+        """
 
 
 @contextmanager

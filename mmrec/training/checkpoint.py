@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmrec.training.distributed import is_first_process
 from mmrec.training.state import TrainingState
 
 WEIGHTS = "weights.safetensors"
@@ -44,11 +45,14 @@ class CheckpointStore:
     def __init__(self, directory: Path, digest: str) -> None:
         self.directory = directory
         self._digest = digest
+        self._writes = is_first_process()  # the others read what it wrote
 
     def save(
         self, state: TrainingState, objective: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
         """Make `state` the one to continue from, with its best weights kept."""
+        if not self._writes:
+            return
         weights = _portable(objective.state_dict())
         if state.best_epoch == state.epoch:
             with self._new_folder(f"best-{state.best_epoch:06d}") as folder:
@@ -65,9 +69,15 @@ class CheckpointStore:
     def resume(
         self, objective: nn.Module, optimizer: torch.optim.Optimizer
     ) -> TrainingState | None:
-        """Load the newest checkpoint into both; None where there is none to continue."""
+        """Load the newest checkpoint into both; None where there is none to continue.
+
+        Raises:
+            ValueError: what the first process wrote is not there, or does not fit this one.
+        """
         folder = self._newest()
         if folder is None:
+            if not self._writes:
+                self._start_anew(self.directory, "has no checkpoint")
             return None
         try:
             record: dict[str, Any] = json.loads((folder / STATE).read_text())
@@ -85,6 +95,11 @@ class CheckpointStore:
         return state
 
     def _start_anew(self, folder: Path, why: str) -> None:
+        if not self._writes:
+            raise ValueError(
+                f"{folder} {why}, though the first process wrote it: every process needs the same "
+                "code, data, params and project folder"
+            )
         logger.warning("%s %s; it is not continued, training starts anew", folder, why)
         discard_checkpoints(self.directory)
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from mmrec.training.batches import Batch
 from mmrec.training.checkpoint import trainable_parameters
+from mmrec.training.distributed import SumOverProcesses, own_part
 
 NAMED_PARAMETERS = 5
 """Parameters a message names before it only counts them."""
@@ -49,7 +50,7 @@ def run_epoch(
     max_grad_norm: float,
     check_every: int,
 ) -> dict[str, float]:
-    """Train on every batch once; returns the mean losses.
+    """Train on every batch once, on this process's part of it; returns the mean losses of all.
 
     Args:
         objective: gives weighted losses by name for a batch; their sum is minimised.
@@ -65,13 +66,15 @@ def run_epoch(
     parameters = trainable_parameters(objective)
     device = next(iter(parameters.values())).device
     meter = LossMeter(device)
+    sum_over_processes = SumOverProcesses(parameters)
     watched = torch.zeros((), dtype=torch.float64, device=device)
     for number, batch in enumerate(batches, start=1):
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
-            losses: dict[str, Tensor] = objective(batch)
+            losses: dict[str, Tensor] = objective(own_part(batch))
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        losses = sum_over_processes(losses)
         total = torch.stack(list(losses.values())).sum()
-        torch.autograd.backward(total)
         gradients = [value.grad for value in parameters.values() if value.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         watched += total.detach() + norm  # once not finite, never finite again

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,14 +11,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mmrec.nn.processes import process_rank
 from mmrec.stage import progress
 from mmrec.training.batches import BatchSource
 from mmrec.training.checkpoint import CheckpointStore, trainable_parameters
 from mmrec.training.digest import training_digest
+from mmrec.training.distributed import first_one_first, from_first, seed_of_process, wait_for_all
 from mmrec.training.history import write_history
 from mmrec.training.seeds import derive_seed
 from mmrec.training.state import HistoryRow, TrainingState
 from mmrec.training.steps import NonFiniteError, run_epoch
+from mmrec.training.validation import validated
 
 CHECK_EVERY = {"cpu": 1, "cuda": 20}
 """Batches between two looks at the loss: on a GPU each look waits for all queued work."""
@@ -159,15 +161,18 @@ class _Loop:
                 self.store.directory,
             )
             raise
+        wait_for_all()  # until they are written
         self.store.load_best(state, self.objective)
+        wait_for_all()  # none deletes what another has yet to read
         return TrainingResult(state.best_epoch, state.best_metric, state.epoch, resumed_after)
 
     def _first_state(self) -> TrainingState:
-        state = self.store.resume(self.objective, self.optimizer)
-        if state is None:
-            state = TrainingState()
-            self.store.save(state, self.objective, self.optimizer)
-        elif state.epoch:
+        with first_one_first():
+            state = self.store.resume(self.objective, self.optimizer)
+            if state is None:
+                state = TrainingState()
+                self.store.save(state, self.objective, self.optimizer)
+        if state.epoch:
             logger.info("%s: continues after epoch %d", self.stage, state.epoch)
         return state
 
@@ -175,7 +180,9 @@ class _Loop:
         started = time.perf_counter()
         losses = self._train_epoch(state)
         seconds = time.perf_counter() - started
-        metrics = self._validated()
+        metrics = from_first(
+            lambda: validated(self.objective, self.validate, self.metric, self.stage)
+        )
         rate: float = self.optimizer.param_groups[0]["lr"]
         row: HistoryRow = {"epoch": state.epoch + 1, "learning_rate": rate, **losses, **metrics}
         state = state.after(row, metrics[self.metric])
@@ -216,14 +223,18 @@ class _Loop:
 
     def _steps(self, state: TrainingState, check_every: int) -> dict[str, float]:
         epoch = state.epoch + 1
-        torch.manual_seed(derive_seed(self.seed, self.stage, epoch))
+        torch.manual_seed(seed_of_process(derive_seed(self.seed, self.stage, epoch)))
         batches = self.batches.epoch(epoch)
         so_far = ""
         if state.best_metric is not None:
             latest = float(state.history[-1][self.metric])
             so_far = f" ({self.metric} {latest:.4f}, best {state.best_metric:.4f})"
         with progress(
-            batches, total=len(batches), unit="batch", desc=f"{self.stage} epoch {epoch}{so_far}"
+            batches,
+            total=len(batches),
+            unit="batch",
+            desc=f"{self.stage} epoch {epoch}{so_far}",
+            shown=process_rank() == 0,
         ) as bar:
             return run_epoch(
                 self.objective,
@@ -232,16 +243,3 @@ class _Loop:
                 max_grad_norm=self.max_grad_norm,
                 check_every=check_every,
             )
-
-    def _validated(self) -> dict[str, float]:
-        self.objective.eval()
-        with torch.no_grad():
-            metrics = dict(self.validate())
-        if self.metric not in metrics:
-            raise ValueError(
-                f"{self.stage}: metric '{self.metric}' is not among the validation metrics "
-                f"({', '.join(metrics) or 'none'}); name one of them"
-            )
-        if not math.isfinite(metrics[self.metric]):
-            raise ValueError(f"{self.stage}: {self.metric} is {metrics[self.metric]}, not finite")
-        return metrics

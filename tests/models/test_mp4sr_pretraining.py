@@ -66,12 +66,9 @@ def test_losses_with_projections_equal_the_paper_written_out():
 def test_no_two_samples_of_a_dense_batch_are_one_state_behind_a_dropped_item():
     losses = build(drop_probability=0.5, mixup=False).eval()
     samples = batch()
-    rows, columns = samples.targets.nonzero(as_tuple=True)
     torch.manual_seed(1)
-    text, image, sampled = losses.losses._augmented_states(
-        losses.recommender, samples.items, rows, columns
-    )
-    assert 0 < len(text) == len(image) == int(sampled.sum()) < len(rows)
+    text, image, targets = losses.losses._augmented_states(losses.recommender, samples)
+    assert 0 < len(text) == len(image) == len(targets) < int((samples.targets != 0).sum())
     assert len(text.unique(dim=0)) == len(text)
 
 

@@ -1,0 +1,179 @@
+"""A stage's work on as many processes as the environment says, on this machine or by torchrun."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from mmrec.io import DataError
+from mmrec.stage import Summary, log_to_stderr
+from mmrec.training.distributed import process_group
+
+INTERRUPTED, LOST_CONTACT = 130, 75
+"""Exit codes of a process that Ctrl-C ended, and of one that misses another."""
+GRACE_SECONDS = 5.0
+"""What processes get to end by themselves when one of them has failed."""
+
+
+def on_processes(work: Callable[..., Summary], *arguments: object) -> Summary:
+    """Do the work here, or on `MMREC_PROCESSES` processes; where torchrun started us, as its part.
+
+    Args:
+        work: function of a module; of its results the first process's is returned.
+        arguments: of the work.
+
+    Raises:
+        ValueError: `MMREC_PROCESSES` is no number of processes; or what the work raises.
+        ChildProcessError: a process died of something else; the others are ended.
+    """
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        if size == 1:
+            return work(*arguments)
+        with process_group(rank, size, "env://"):
+            return work(*arguments)
+    size = asked_processes()
+    return work(*arguments) if size == 1 else _on_children(size, work, arguments)
+
+
+def asked_processes() -> int:
+    """`MMREC_PROCESSES`, by default 1.
+
+    Raises:
+        ValueError: it is not a whole number from 1 on.
+    """
+    text = os.environ.get("MMREC_PROCESSES") or "1"
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ValueError(f"MMREC_PROCESSES={text}: found no whole number from 1 on; set one")
+    return int(text)
+
+
+def _on_children(size: int, work: Callable[..., Summary], arguments: Sequence[object]) -> Summary:
+    context = multiprocessing.get_context("spawn")
+    results: SimpleQueue[Any] = context.SimpleQueue()
+    with tempfile.TemporaryDirectory() as folder:
+        place = (Path(folder) / "meeting").as_uri()
+        processes = [
+            context.Process(
+                target=_child, args=(rank, size, place, results, work, arguments), daemon=True
+            )
+            for rank in range(size)
+        ]
+        for process in processes:
+            process.start()
+        try:
+            _wait_for(processes)
+        finally:
+            _end(processes)
+    messages = []
+    while not results.empty():
+        messages.append(results.get())
+    return _result(messages, [process.exitcode for process in processes])
+
+
+def _child(
+    rank: int,
+    size: int,
+    place: str,
+    results: SimpleQueue[Any],
+    work: Callable[..., Summary],
+    arguments: Sequence[object],
+) -> None:
+    """A process of the training, from its start to its end."""
+    _end_with_parent()
+    log_to_stderr(os.environ.get("MMREC_LOG", "info"))
+    # As torchrun has it; the device is chosen by it.
+    os.environ["LOCAL_RANK"] = str(rank)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, torch.get_num_threads() // size))
+    try:
+        with process_group(rank, size, place):
+            summary = work(*arguments)
+        if rank == 0:
+            results.put(summary)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except (DataError, ValueError, OSError) as error:
+        results.put(error)
+        sys.exit(1)
+    except RuntimeError as error:
+        # One that died takes its connections with it; its own words are the ones to show.
+        if isinstance(error, dist.DistError) or "gloo" in str(error):
+            sys.exit(LOST_CONTACT)
+        raise
+
+
+def _end_with_parent() -> None:
+    """Die when the stage's process does, however that may be."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _wait_for(processes: Sequence[BaseProcess]) -> None:
+    """Until all have ended, or one has failed and the others had time to notice."""
+    running = list(processes)
+    while running and not any(process.exitcode for process in processes):
+        wait([process.sentinel for process in running])
+        running = [process for process in processes if process.exitcode is None]
+    deadline = time.monotonic() + GRACE_SECONDS
+    for process in running:
+        process.join(max(0.0, deadline - time.monotonic()))
+
+
+def _end(processes: Sequence[BaseProcess]) -> None:
+    """Leave no process behind; Ctrl-C of a terminal reaches them by itself, and is waited for."""
+    interrupted = isinstance(sys.exception(), KeyboardInterrupt)
+    deadline = time.monotonic() + (GRACE_SECONDS if interrupted else 0.0)
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.exitcode is None:
+            process.kill()  # checkpoints are whole at any moment
+            process.join()
+
+
+def _result(messages: Sequence[Any], codes: Sequence[int | None]) -> Summary:
+    """The summary of the first process, or the error of the one that ended the others."""
+    errors = [message for message in messages if isinstance(message, Exception)]
+    if errors:
+        raise errors[0]
+    if INTERRUPTED in codes:
+        raise KeyboardInterrupt
+    failed = [(rank, code) for rank, code in enumerate(codes) if code]
+    if failed:
+        # The parent kills those that hang, so that a kill may be a consequence; so is lost contact.
+        causes = [pair for pair in failed if pair[1] not in (LOST_CONTACT, -signal.SIGKILL)]
+        rank, code = (causes or [p for p in failed if p[1] != LOST_CONTACT] or failed)[0]
+        raise ChildProcessError(
+            f"process {rank} of {len(codes)} {_ended(code)}; the others were ended with it. What "
+            "it wrote is above; `dvc repro` continues after the last whole epoch"
+        )
+    summary: Summary = messages[0]
+    return summary
+
+
+def _ended(code: int | None) -> str:
+    if code == LOST_CONTACT:
+        return "lost contact with another"
+    if code is not None and code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

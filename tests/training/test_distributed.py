@@ -1,0 +1,203 @@
+"""Two processes train as one does; one that fails ends the others."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import torch
+import torch.distributed as dist
+from pydantic import TypeAdapter
+from safetensors.torch import load_file, save_file
+
+from mmrec import schemas
+from mmrec.data.sequences import Sequences
+from mmrec.features.table import FeatureTable
+from mmrec.params.models import ModelParams
+from mmrec.training import trainer
+from mmrec.training.fit import fit
+from mmrec.training.launching import asked_processes, on_processes
+from mmrec.training.run_data import RunData
+
+NUM_ITEMS = 14
+LENGTH = 5
+TRAINING = {"epochs": 2, "patience": 2, "batch_size": 13}
+SMALL = {"embedding_dim": 8, "max_sequence_length": LENGTH, "feedforward_dim": 8}
+STILL = {"dropout": 0, "attention_dropout": 0}
+MP4SR = {**SMALL, **STILL, "expert_dropout": 0, "num_experts": 2}
+ONE_ROW = {**TRAINING, "batching": "dense", "batch_size": LENGTH}
+CASES: dict[str, tuple[dict[str, Any], Any]] = {
+    "sasrec": (
+        {"name": "sasrec", "architecture": {**SMALL, **STILL}, "finetune": TRAINING},
+        "finetune",
+    ),
+    "in-batch negatives": (
+        {"name": "mp4sr", "architecture": MP4SR, "pretrain": TRAINING},
+        "pretrain",
+    ),
+    "batches of one row": (
+        {"name": "mp4sr", "architecture": MP4SR, "pretrain": ONE_ROW},
+        "pretrain",
+    ),
+    "one row, next item": (
+        {"name": "mp4sr", "architecture": MP4SR, "finetune": ONE_ROW},
+        "finetune",
+    ),
+}
+
+
+def data() -> RunData:
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(NUM_ITEMS, 4, generator=generator).half()
+    table = FeatureTable(vectors, torch.tensor([0, *range(NUM_ITEMS + 1)]))
+    rows = range(1, NUM_ITEMS + 1)
+    columns = {
+        "item_id": [str(row) for row in rows],
+        "item_index": list(rows),
+        "title": ["" for _ in rows],
+        "num_sentences": [1 for _ in rows],
+        "num_images": [1 for _ in rows],
+        "training_count": [1 for _ in rows],
+        "is_cold": [False for _ in rows],
+    }
+    lists = [
+        [(user * 3 + step) % NUM_ITEMS + 1 for step in range(4 + user % 4)] for user in range(11)
+    ]
+    return RunData(
+        items=pa.table(columns, schema=schemas.CLEAN_ITEMS),
+        sequences=Sequences.from_lists(lists),
+        text=table,
+        image=table,
+        training_counts=torch.ones(NUM_ITEMS + 1, dtype=torch.int64),
+        is_cold=torch.zeros(NUM_ITEMS + 1, dtype=torch.bool),
+    )
+
+
+def fit_all(folder: Path) -> dict[str, object]:
+    """Every case once; each process writes down the weights it ended with."""
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    for name, (sections, stage) in CASES.items():
+        params = TypeAdapter(ModelParams).validate_python(
+            {"pretrain": None, "finetune": TRAINING, **sections}
+        )
+        recommender, _ = fit(
+            params,
+            data(),
+            stage=stage,
+            seed=1,
+            mask_history=False,
+            weights=None,
+            checkpoint_dir=folder / name / "checkpoints",
+            history_path=folder / name / "history.csv",
+        )
+        assert recommender is not None
+        save_file(recommender.state_dict(), folder / name / f"{rank}.safetensors")
+    return {"processes": dist.get_world_size() if dist.is_initialized() else 1}
+
+
+def fail_in_second(folder: Path) -> dict[str, object]:
+    """The second process raises; the first waits for it as in a training."""
+    (folder / f"{os.getpid()}").touch()
+    if dist.get_rank() == 1:
+        raise ValueError("the second process found something to say")
+    dist.barrier()
+    return {}
+
+
+def die_in_second() -> dict[str, object]:
+    """The second process is gone without a word."""
+    if dist.get_rank() == 1:
+        os._exit(9)
+    dist.barrier()
+    return {}
+
+
+def history(folder: Path) -> tuple[list[str], torch.Tensor]:
+    header, *lines = (folder / "history.csv").read_text().splitlines()
+    return header.split(","), torch.tensor([list(map(float, line.split(","))) for line in lines])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of the trainings of one process and of two."""
+    one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMREC_DEVICE", "cpu")
+        assert on_processes(fit_all, one) == {"processes": 1}
+        patch.setenv("MMREC_PROCESSES", "2")
+        assert on_processes(fit_all, two) == {"processes": 2}
+    return one, two
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_end_with_the_losses_and_weights_of_one(
+    case: str, trained: tuple[Path, Path]
+) -> None:
+    one, two = (folder / case for folder in trained)
+    columns, expected = history(one)
+    assert len(expected) == 2
+    assert history(two)[0] == columns
+    torch.testing.assert_close(history(two)[1], expected, rtol=1e-5, atol=1e-5)
+    weights = load_file(one / "0.safetensors")
+    for rank in (0, 1):
+        for name, value in load_file(two / f"{rank}.safetensors").items():
+            torch.testing.assert_close(value, weights[name], rtol=1e-4, atol=1e-5, msg=name)
+    first, second = (load_file(two / f"{rank}.safetensors") for rank in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_one_process_goes_on_with_the_checkpoint_of_two(
+    trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_DEVICE", "cpu")
+    monkeypatch.setattr(trainer, "run_epoch", None)  # nothing is left to train
+    before = {name: history(trained[1] / name)[1] for name in CASES}
+    fit_all(trained[1])
+    for name in CASES:
+        assert torch.equal(history(trained[1] / name)[1], before[name])
+
+
+def test_a_process_that_raises_ends_all_with_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_DEVICE", "cpu")
+    monkeypatch.setenv("MMREC_PROCESSES", "2")
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="the second process found something to say"):
+        on_processes(fail_in_second, tmp_path)
+    assert time.monotonic() - started < 60
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(pids) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_process_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMREC_DEVICE", "cpu")
+    monkeypatch.setenv("MMREC_PROCESSES", "2")
+    with pytest.raises(ChildProcessError, match="process 1 of 2 ended with exit code 9"):
+        on_processes(die_in_second)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
+def test_what_is_no_number_of_processes_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_PROCESSES", text)
+    with pytest.raises(ValueError, match=f"MMREC_PROCESSES={text}: found no whole number"):
+        asked_processes()
+
+
+@pytest.mark.parametrize(("text", "number"), [(None, 1), ("", 1), ("1", 1), ("3", 3)])
+def test_the_number_of_processes_is_one_unless_asked_for(
+    text: str | None, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MMREC_PROCESSES", raising=False)
+    if text is not None:
+        monkeypatch.setenv("MMREC_PROCESSES", text)
+    assert asked_processes() == number

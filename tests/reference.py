@@ -149,3 +149,16 @@ def ranks(scores, targets):
         others = [score for item, score in enumerate(row) if item not in (0, target)]
         found.append(1 + sum(score >= row[target] for score in others))
     return found
+
+
+def sampled_softmax(queries, table, targets, items, weights):
+    """Minus log of the target's share among itself and the other items, weighted; one by one."""
+    total = 0
+    for query, target in zip(queries, targets.tolist(), strict=True):
+        own = torch.exp(query @ table[target])
+        below = own
+        for item, weight in zip(items.tolist(), weights, strict=True):
+            if item != target:
+                below = below + weight * torch.exp(query @ table[item])
+        total = total - torch.log(own / below)
+    return total / len(targets)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from torch import Tensor
 
-from mmrec.models.recommender import Objective, SequenceRecommender
+from mmrec.models.build_losses import build_contrast, build_next_item_loss
+from mmrec.models.recommender import NextItemModel, Objective, SequenceRecommender
 from mmrec.params.baselines import (
     Gru4RecArchitecture,
     Gru4RecParams,
@@ -17,14 +18,13 @@ from mmrec.params.baselines import (
     SasrecArchitecture,
     SasrecParams,
 )
-from mmrec.params.models import ModelParams, Mp4srArchitecture, Mp4srContrast, Mp4srParams
+from mmrec.params.models import ModelParams, Mp4srArchitecture, Mp4srParams
 
 if TYPE_CHECKING:
     from mmrec.features.table import FeatureTable
     from mmrec.models.baselines.gru4rec import Gru4Rec
     from mmrec.models.mp4sr import Mp4sr
     from mmrec.models.mp4sr_items import Modality
-    from mmrec.models.mp4sr_pretraining import ContrastiveLosses
     from mmrec.nn.pooling import RaggedFeatures
     from mmrec.nn.sequence_encoder import SequenceEncoder
 
@@ -50,9 +50,23 @@ def build_recommender(
         training_counts: Training interactions of each item, [N].
         stage: Pre-training has neither item IDs nor a choice of branches.
     """
+    tables: dict[Modality, FeatureTable] = {"text": text, "image": image}
+    recommender = _build_weights(params, num_items, tables, training_counts, stage)
+    if isinstance(recommender, NextItemModel):
+        recommender.training_counts = training_counts
+    return recommender
+
+
+def _build_weights(
+    params: ModelParams,
+    num_items: int,
+    tables: dict[Modality, FeatureTable],
+    training_counts: Tensor,
+    stage: TrainingStage,
+) -> SequenceRecommender:
     match params:
         case Mp4srParams():
-            return _build_mp4sr(params, num_items, {"text": text, "image": image}, stage)
+            return _build_mp4sr(params, num_items, tables, stage)
         case SasrecParams():
             from mmrec.models.baselines.sasrec import Sasrec
 
@@ -75,7 +89,6 @@ def build_objective(
 ) -> Objective:
     """Join a recommender with the losses of a stage."""
     from mmrec.models.next_item import NextItemObjective
-    from mmrec.models.recommender import NextItemModel
 
     match params:
         case Mp4srParams():
@@ -84,7 +97,8 @@ def build_objective(
             if stage == "pretrain":
                 raise _no_training(params, stage)
             assert isinstance(recommender, NextItemModel)
-            return NextItemObjective(recommender)
+            loss = build_next_item_loss(params.finetune.loss, recommender.training_counts)
+            return NextItemObjective(recommender, loss)
         case PopularityParams():
             raise _no_training(params, stage)
         case _:
@@ -214,28 +228,11 @@ def _build_mp4sr_objective(
         if params.pretrain is None:
             raise _no_training(params, stage)
         return PretrainObjective(
-            recommender, _build_contrast(params.architecture, params.pretrain.contrast)
+            recommender, build_contrast(params.architecture, params.pretrain.contrast)
         )
+    loss = build_next_item_loss(params.finetune.loss, recommender.training_counts)
     if params.finetune.joint is not None:
         return JointObjective(
-            recommender, _build_contrast(params.architecture, params.finetune.joint)
+            recommender, loss, build_contrast(params.architecture, params.finetune.joint)
         )
-    return NextItemObjective(recommender)
-
-
-def _build_contrast(architecture: Mp4srArchitecture, contrast: Mp4srContrast) -> ContrastiveLosses:
-    from mmrec.models.mp4sr_pretraining import ContrastiveLosses
-
-    return ContrastiveLosses(
-        embedding_dim=architecture.embedding_dim,
-        temperature=architecture.temperature,
-        nip_weight=contrast.nip_weight,
-        cmcl_weight=contrast.cmcl_weight,
-        cmcl_denominator=contrast.cmcl_denominator,
-        same_target_negatives=contrast.same_target_negatives,
-        mixup=contrast.mixup,
-        max_swap_probability=contrast.max_swap_probability,
-        projections=contrast.projections,
-        drop_probability=contrast.drop_probability,
-        drop_schedule=contrast.drop_schedule,
-    )
+    return NextItemObjective(recommender, loss)

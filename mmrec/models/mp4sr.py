@@ -1,7 +1,7 @@
 """MP4SR: text and image streams through one causal transformer, scored against two item tables.
 
 Shapes: B users, L sequence length, T tokens (real positions), N items incl. padding, n samples or
-items asked for, D embedding_dim, S streams (one per modality), C catalogue chunk.
+items asked for, D embedding_dim, S streams (one per modality), C catalogue chunk, c candidates.
 
 Zhang et al., "Multimodal Pre-training Framework for Sequential Recommendation via Contrastive
 Learning" (MP4SR).
@@ -17,7 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmrec.models.mp4sr_items import ItemEncoder, Modality
-from mmrec.models.recommender import NextItemModel, QueriesAndTable, inference
+from mmrec.models.recommender import (
+    NextItemModel,
+    QueriesAndCandidates,
+    QueriesAndTable,
+    inference,
+)
 from mmrec.nn.packing import Packing
 from mmrec.nn.scoring import unit
 from mmrec.nn.sequence_encoder import SequenceEncoder
@@ -97,6 +102,20 @@ class Mp4sr(NextItemModel):
         samples = packing.tokens_at(rows, columns)
         queries = self._queries(streams, packing.pack(items), packing, samples)
         return QueriesAndTable(queries, self._candidates(streams))
+
+    def queries_and_candidates(
+        self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
+    ) -> QueriesAndCandidates:
+        """The same among the candidates; an item is encoded once, as input and as candidate."""
+        packing = Packing.of(items)
+        tokens = packing.pack(items)
+        wanted = torch.cat([tokens, candidates])  # [T + c]
+        unique, index = torch.unique(wanted, return_inverse=True)
+        streams = self._streams(unique)
+        samples = packing.tokens_at(rows, columns)
+        queries = self._queries(streams, index[: len(tokens)], packing, samples)
+        chosen = [F.embedding(index[len(tokens) :], stream) for stream in streams]
+        return QueriesAndCandidates(queries, self._candidates(chosen))
 
     def _streams(self, items: Tensor) -> list[Tensor]:
         return [self._with_id(self.item_encoder.encode(name, items), items) for name in self.scored]

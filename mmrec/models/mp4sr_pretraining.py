@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmrec.models.mp4sr import Mp4sr
 from mmrec.models.mp4sr_items import MODALITIES, Modality
-from mmrec.models.next_item import next_item_loss
+from mmrec.models.next_item import NextItemLoss
 from mmrec.models.recommender import Objective, TrainingBatch
 from mmrec.nn.augmentation import (
     DropSchedule,
@@ -205,14 +205,17 @@ class JointObjective(Objective):
     The contrastive pass is augmented and ID-free, the supervised one clean and with IDs.
     """
 
-    def __init__(self, recommender: Mp4sr, losses: ContrastiveLosses) -> None:
+    def __init__(
+        self, recommender: Mp4sr, next_item: NextItemLoss, losses: ContrastiveLosses
+    ) -> None:
         super().__init__()
         self.recommender: Mp4sr = recommender
+        self.next_item = next_item
         self.losses = losses
 
     def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
         """Loss `next_item` and those of pre-training."""
         return {
-            "next_item": next_item_loss(self.recommender, batch),
+            "next_item": self.next_item(self.recommender, batch),
             **self.losses(self.recommender, batch),
         }

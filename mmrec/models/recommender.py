@@ -1,7 +1,7 @@
 """What every sequence recommender and every training objective offers.
 
 Shapes: B users, L sequence length, N items incl. padding, n training samples, D' width of a
-query (several streams side by side, where a model has them).
+query (several streams side by side, where a model has them), c candidates.
 """
 
 from __future__ import annotations
@@ -46,12 +46,36 @@ class QueriesAndTable(NamedTuple):
     table: Tensor  # [N, D']
 
 
+class QueriesAndCandidates(NamedTuple):
+    """Both factors of the scores of a training step among some items."""
+
+    queries: Tensor  # [n, D']
+    candidates: Tensor  # [c, D']
+
+
 class NextItemModel(SequenceRecommender):
     """A recommender that can be trained on its own scores."""
+
+    training_counts: Tensor
+    """Training interactions of each item, [N]: data of the catalogue, no weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nothing = torch.zeros(0, dtype=torch.int64)
+        self.register_buffer("training_counts", nothing, persistent=False)
 
     @abstractmethod
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """Queries after the positions (row, column) [n] of items [B, L], and the table."""
+
+    @abstractmethod
+    def queries_and_candidates(
+        self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
+    ) -> QueriesAndCandidates:
+        """The same queries, and the rows of the table of item indices [c] alone.
+
+        Items that are neither in the histories nor candidates are not encoded.
+        """
 
 
 class Objective(nn.Module, ABC):

@@ -82,10 +82,14 @@ class Parts:
 
 def shared_uniform(*shape: int, device: torch.device) -> Tensor:
     """Random numbers from 0 to 1 that are the same in every process: those of the first."""
-    drawn = torch.rand(shape, device=device)
+    return first_process_has(torch.rand(shape, device=device))
+
+
+def first_process_has(values: Tensor) -> Tensor:
+    """The values of the first process, in every process; written over one's own."""
     if num_processes() > 1:
-        dist.broadcast(drawn, 0)
-    return drawn
+        dist.broadcast(values, 0)
+    return values
 
 
 class _Gather(torch.autograd.Function):

@@ -9,8 +9,8 @@ from pydantic import PositiveInt, model_validator
 from mmrec.params.section import Section
 from mmrec.params.training import (
     Modality,
+    NextItemTrainingParams,
     Probability,
-    TrainingParams,
     TransformerArchitecture,
     check_windows,
 )
@@ -23,8 +23,8 @@ class SasrecArchitecture(TransformerArchitecture):
     attention_dropout: Probability = 0.5
 
 
-class SasrecFinetune(TrainingParams):
-    """Full cross-entropy over the catalogue."""
+class SasrecFinetune(NextItemTrainingParams):
+    """Cross-entropy, by default over the whole catalogue."""
 
     epochs: PositiveInt = 300
     patience: PositiveInt = 10
@@ -61,8 +61,8 @@ class Gru4RecArchitecture(Section):
     """Latest items of a history that are read; the unit itself has no limit."""
 
 
-class Gru4RecFinetune(TrainingParams):
-    """Full cross-entropy over the catalogue."""
+class Gru4RecFinetune(NextItemTrainingParams):
+    """Cross-entropy, by default over the whole catalogue."""
 
     epochs: PositiveInt = 300
     patience: PositiveInt = 10

@@ -16,6 +16,7 @@ from mmrec.params.section import Section
 from mmrec.params.training import (
     Batching,
     Modality,
+    NextItemTrainingParams,
     Probability,
     TrainingParams,
     TransformerArchitecture,
@@ -78,8 +79,8 @@ class Mp4srPretrain(TrainingParams):
     """`warm` pre-trains without cold items: the paper's cold-start protocol."""
 
 
-class Mp4srFinetune(TrainingParams):
-    """Supervised next-item training over the whole catalogue.
+class Mp4srFinetune(NextItemTrainingParams):
+    """Supervised next-item training, by default over the whole catalogue.
 
     The paper searches learning_rate in {1e-4, 5e-4, 1e-3}, batch_size in {256, 512, 1024} and
     weight_decay in {1e-4, 5e-4, 1e-3} for each dataset.

@@ -40,6 +40,40 @@ class TrainingParams(Section):
     max_grad_norm: PositiveFloat = 5.0
 
 
+class FullLoss(Section):
+    """Softmax over the whole catalogue."""
+
+    name: Literal["full"]
+
+
+class SampledLoss(Section):
+    """Softmax over the target and items drawn for each batch: for large catalogues."""
+
+    name: Literal["sampled"]
+    num_negatives: PositiveInt = 1024
+    draw: Literal["uniform", "popularity"] = "uniform"
+    """All items alike, or by their training interactions."""
+    correction: bool = True
+    """Weigh what is drawn by 1 / its chance, so that the full softmax is estimated."""
+
+
+class InBatchLoss(Section):
+    """Softmax over the distinct targets of the batch: nothing else is encoded."""
+
+    name: Literal["in_batch"]
+    correction: bool = True
+    """Weigh targets by 1 / their chance to be in a batch, so that the full softmax is estimated."""
+
+
+NextItemLossParams = Annotated[FullLoss | SampledLoss | InBatchLoss, Field(discriminator="name")]
+
+
+class NextItemTrainingParams(TrainingParams):
+    """Training on the next item."""
+
+    loss: NextItemLossParams = FullLoss(name="full")
+
+
 class TransformerArchitecture(Section):
     """The causal transformer over a sequence."""
 

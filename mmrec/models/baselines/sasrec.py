@@ -1,7 +1,7 @@
 """SASRec: item IDs through a causal transformer, full cross-entropy (as in RecBole).
 
 Shapes: B users, L sequence length, T tokens (real positions), N items incl. padding,
-n samples, D embedding_dim.
+n samples, c candidates, D embedding_dim.
 """
 
 from __future__ import annotations
@@ -10,7 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmrec.models.recommender import NextItemModel, QueriesAndTable, inference
+from mmrec.models.recommender import (
+    NextItemModel,
+    QueriesAndCandidates,
+    QueriesAndTable,
+    inference,
+)
 from mmrec.nn.packing import Packing
 from mmrec.nn.sequence_encoder import SequenceEncoder
 
@@ -35,15 +40,28 @@ class Sasrec(NextItemModel):
         """State after the last real item; [B, L] -> [B, D]."""
         with inference(self):
             packing = Packing.of(items)
-            return self._states(items, packing, packing.last_tokens())
+            vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]
+            return self._states(vectors, packing, packing.last_tokens())
 
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """States at the positions and the embedding table."""
         packing = Packing.of(items)
-        queries = self._states(items, packing, packing.tokens_at(rows, columns))
+        vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]
+        queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
         return QueriesAndTable(queries, self.item_ids)
 
-    def _states(self, items: Tensor, packing: Packing, samples: Tensor) -> Tensor:
-        tokens = F.embedding(packing.pack(items), self.item_ids).unsqueeze(0)  # [1, T, D]
-        states: Tensor = self.sequence_encoder(tokens, packing, samples)[0]  # [n, D]
+    def queries_and_candidates(
+        self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
+    ) -> QueriesAndCandidates:
+        """States at the positions and the candidates' rows; other rows are not read."""
+        packing = Packing.of(items)
+        tokens = packing.pack(items)
+        # Looked up together: each look-up has a gradient of the size of the table.
+        found = F.embedding(torch.cat([tokens, candidates]), self.item_ids)  # [T + c, D]
+        vectors, of_candidates = found.tensor_split([len(tokens)])
+        queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
+        return QueriesAndCandidates(queries, of_candidates)
+
+    def _states(self, vectors: Tensor, packing: Packing, samples: Tensor) -> Tensor:
+        states: Tensor = self.sequence_encoder(vectors.unsqueeze(0), packing, samples)[0]  # [n, D]
         return states

@@ -1,0 +1,150 @@
+"""The losses of next-item training, for every model that is trained on next items."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from mmrec.models.build import build_objective, build_recommender
+from mmrec.models.next_item import FullSoftmax, InBatchSoftmax, SampledSoftmax
+from tests import reference
+from tests.models import worlds
+
+MODELS = ["mp4sr", "sasrec", "gru4rec"]
+FULL = {"name": "full"}
+LOSSES = {
+    "full": FULL,
+    "sampled": {"name": "sampled", "num_negatives": 3},
+    "popularity": {"name": "sampled", "num_negatives": 3, "draw": "popularity"},
+    "uncorrected": {"name": "sampled", "num_negatives": 3, "correction": False},
+    "in_batch": {"name": "in_batch"},
+    "in_batch uncorrected": {"name": "in_batch", "correction": False},
+}
+PARTIAL = [name for name in LOSSES if name != "full"]
+COUNTS = torch.arange(worlds.NUM_ITEMS)
+WHOLE = torch.tensor([[1, 2, 4, 0], [2, 6, 0, 0], [4, 1, 2, 6]])
+
+
+def build(name, loss, seed=0, **finetune):
+    torch.manual_seed(seed)
+    params = worlds.params(name, finetune={"loss": loss, **finetune})
+    model = build_recommender(
+        params,
+        num_items=worlds.NUM_ITEMS,
+        text=worlds.text_table(),
+        image=worlds.image_table(),
+        training_counts=COUNTS,
+        stage="finetune",
+    )
+    return build_objective(params, model, stage="finetune")
+
+
+def positions():
+    batch = worlds.dense_batch(WHOLE)
+    return batch, *batch.targets.nonzero(as_tuple=True)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", MODELS)
+def test_training_lowers_the_loss(name, loss):
+    objective = build(name, LOSSES[loss]).eval()  # no dropout, so that losses compare
+    batch = worlds.dense_batch(WHOLE)
+    optimizer = torch.optim.Adam(objective.parameters(), lr=0.01)
+    losses = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        value = objective(batch)["next_item"]
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_candidates_are_rows_of_the_table(name):
+    model = build(name, FULL).eval().recommender
+    batch, rows, columns = positions()
+    candidates = torch.tensor([7, 2, 11, 2])
+    queries, table = model.queries_and_table(batch.items, rows, columns)
+    few = model.queries_and_candidates(batch.items, rows, columns, candidates)
+    torch.testing.assert_close(few.queries, queries)
+    torch.testing.assert_close(few.candidates, table[candidates])
+
+
+@pytest.mark.parametrize("loss", PARTIAL)
+@pytest.mark.parametrize("name", MODELS)
+def test_only_the_batch_and_its_candidates_are_touched(name, loss, monkeypatch):
+    monkeypatch.setattr("mmrec.models.next_item.draw_items", lambda *_: torch.tensor([9, 9, 2]))
+    objective = build(name, LOSSES[loss])
+    model = objective.recommender
+    monkeypatch.setattr(model, "queries_and_table", None)
+    if name == "mp4sr":
+        monkeypatch.setattr(model.item_encoder, "encode_all", None)
+    objective(worlds.dense_batch(WHOLE))["next_item"].backward()
+    moved = set(model.item_ids.grad.abs().sum(dim=1).nonzero().flatten().tolist())
+    drawn = set() if loss.startswith("in_batch") else {9}
+    assert moved == {1, 2, 4, 6} | drawn
+
+
+@pytest.mark.parametrize("correction", [True, False])
+@pytest.mark.parametrize("draw", ["uniform", "popularity"])
+def test_sampled_softmax_is_the_formula_over_its_draws(draw, correction, monkeypatch):
+    monkeypatch.setattr("mmrec.models.next_item.draw_items", lambda *_: torch.tensor([9, 9, 2, 5]))
+    loss = {"name": "sampled", "num_negatives": 4, "draw": draw, "correction": correction}
+    objective = build("sasrec", loss).double().eval()
+    batch, rows, columns = positions()
+    queries, table = objective.recommender.queries_and_table(batch.items, rows, columns)
+    items, times = torch.tensor([2, 5, 9]), torch.tensor([1.0, 1.0, 2.0], dtype=torch.float64)
+    shares = (COUNTS if draw == "popularity" else (COUNTS > 0)).double()
+    weights = times / (4 * shares[items] / shares.sum()) if correction else times
+    expected = reference.sampled_softmax(
+        queries, table, batch.targets[rows, columns], items, weights
+    )
+    torch.testing.assert_close(objective(batch)["next_item"], expected)
+
+
+@pytest.mark.parametrize("correction", [True, False])
+def test_in_batch_softmax_is_the_formula_over_the_distinct_targets(correction):
+    objective = build("sasrec", {"name": "in_batch", "correction": correction}).double().eval()
+    batch, rows, columns = positions()
+    queries, table = objective.recommender.queries_and_table(batch.items, rows, columns)
+    targets = batch.targets[rows, columns]
+    items = torch.unique(targets)
+    chances = 1 - (1 - COUNTS[items].double() / COUNTS.sum()) ** len(targets)
+    weights = 1 / chances if correction else torch.ones_like(chances)
+    expected = reference.sampled_softmax(queries, table, targets, items, weights)
+    torch.testing.assert_close(objective(batch)["next_item"], expected)
+
+
+@pytest.mark.parametrize("draw", ["uniform", "popularity"])
+def test_many_draws_come_near_the_full_softmax(draw):
+    full = build("sasrec", FULL).eval()
+    sampled = build("sasrec", {"name": "sampled", "num_negatives": 100_000, "draw": draw}).eval()
+    batch = worlds.dense_batch(WHOLE)
+    torch.testing.assert_close(
+        sampled(batch)["next_item"], full(batch)["next_item"], rtol=0.01, atol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [("full", FullSoftmax), ("sampled", SampledSoftmax), ("in_batch", InBatchSoftmax)],
+)
+def test_the_joint_objective_of_mp4sr_has_the_same_losses(loss, kind):
+    objective = build("mp4sr", LOSSES[loss], joint={})
+    losses = objective(worlds.dense_batch(WHOLE))
+    assert isinstance(objective.next_item, kind)
+    assert losses["next_item"].isfinite()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_loss_adds_nothing_to_the_weights(loss):
+    assert set(build("sasrec", LOSSES[loss]).state_dict()) == set(
+        build("sasrec", FULL).state_dict()
+    )
+
+
+def test_the_default_is_the_full_softmax_and_other_keys_are_refused():
+    for name in MODELS:
+        assert worlds.params(name).finetune.loss.name == "full"
+        with pytest.raises(ValidationError, match="num_negatives"):
+            worlds.params(name, finetune={"loss": {"name": "in_batch", "num_negatives": 3}})

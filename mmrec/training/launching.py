@@ -77,12 +77,13 @@ def _on_children(size: int, work: Callable[..., Summary], arguments: Sequence[ob
             process.start()
         try:
             _wait_for(processes)
+            codes = [process.exitcode for process in processes]
         finally:
             _end(processes)
     messages = []
     while not results.empty():
         messages.append(results.get())
-    return _result(messages, [process.exitcode for process in processes])
+    return _result(messages, codes)
 
 
 def _child(
@@ -152,17 +153,20 @@ def _end(processes: Sequence[BaseProcess]) -> None:
 
 
 def _result(messages: Sequence[Any], codes: Sequence[int | None]) -> Summary:
-    """The summary of the first process, or the error of the one that ended the others."""
+    """The summary of the first process, or the error of the one that ended the others.
+
+    Args:
+        messages: what the processes sent.
+        codes: with which they ended by themselves; None where they hung.
+    """
     errors = [message for message in messages if isinstance(message, Exception)]
     if errors:
         raise errors[0]
     if INTERRUPTED in codes:
         raise KeyboardInterrupt
-    failed = [(rank, code) for rank, code in enumerate(codes) if code]
+    failed = [(code == LOST_CONTACT, rank, code) for rank, code in enumerate(codes) if code]
     if failed:
-        # The parent kills those that hang, so that a kill may be a consequence; so is lost contact.
-        causes = [pair for pair in failed if pair[1] not in (LOST_CONTACT, -signal.SIGKILL)]
-        rank, code = (causes or [p for p in failed if p[1] != LOST_CONTACT] or failed)[0]
+        _, rank, code = min(failed)  # who lost contact did so because of another
         raise ChildProcessError(
             f"process {rank} of {len(codes)} {_ended(code)}; the others were ended with it. What "
             "it wrote is above; `dvc repro` continues after the last whole epoch"
@@ -171,9 +175,9 @@ def _result(messages: Sequence[Any], codes: Sequence[int | None]) -> Summary:
     return summary
 
 
-def _ended(code: int | None) -> str:
+def _ended(code: int) -> str:
     if code == LOST_CONTACT:
         return "lost contact with another"
-    if code is not None and code < 0:
+    if code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"

@@ -18,9 +18,9 @@ from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable
 from mmrec.params.models import ModelParams
-from mmrec.training import trainer
+from mmrec.training import launching, trainer
 from mmrec.training.fit import fit
-from mmrec.training.launching import asked_processes, on_processes
+from mmrec.training.launching import LOST_CONTACT, asked_processes, on_processes
 from mmrec.training.run_data import RunData
 
 NUM_ITEMS = 14
@@ -108,14 +108,6 @@ def fail_in_second(folder: Path) -> dict[str, object]:
     return {}
 
 
-def die_in_second() -> dict[str, object]:
-    """The second process is gone without a word."""
-    if dist.get_rank() == 1:
-        os._exit(9)
-    dist.barrier()
-    return {}
-
-
 def history(folder: Path) -> tuple[list[str], torch.Tensor]:
     header, *lines = (folder / "history.csv").read_text().splitlines()
     return header.split(","), torch.tensor([list(map(float, line.split(","))) for line in lines])
@@ -177,11 +169,22 @@ def test_a_process_that_raises_ends_all_with_its_words(
             os.kill(pid, 0)
 
 
-def test_a_process_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MMREC_DEVICE", "cpu")
-    monkeypatch.setenv("MMREC_PROCESSES", "2")
-    with pytest.raises(ChildProcessError, match="process 1 of 2 ended with exit code 9"):
-        on_processes(die_in_second)
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ([LOST_CONTACT, 9], "process 1 of 2 ended with exit code 9"),
+        ([None, -9], "process 1 of 2 was ended by SIGKILL"),
+        ([LOST_CONTACT, LOST_CONTACT, 0], "process 0 of 3 lost contact"),
+    ],
+)
+def test_the_process_that_died_first_is_named(codes: list[int | None], words: str) -> None:
+    with pytest.raises(ChildProcessError, match=words):
+        launching._result([], codes)
+
+
+def test_an_interrupted_process_is_an_interruption_of_the_stage() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        launching._result([], [launching.INTERRUPTED, LOST_CONTACT])
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])

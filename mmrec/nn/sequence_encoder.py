@@ -128,8 +128,8 @@ class SequenceEncoder(nn.Module):
         *earlier, last = self.layers
         for layer in earlier:
             states = layer(states, packing, None)  # [S, T, D]
-        states = last(states, packing, samples)  # [S, n, D]
-        return states
+        sampled: Tensor = last(states, packing, samples)  # [S, n, D]
+        return sampled
 
 
 def _sampled(tokens: Tensor, samples: Tensor | None) -> Tensor:

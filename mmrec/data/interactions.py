@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mmrec.data.vocabulary import assign_indices
+from mmrec.data.vocabulary import distinct_ids, places
 from mmrec.io import DataError
 
 Duplicates = Literal["keep_last", "keep_first", "keep_all"]
@@ -88,21 +88,21 @@ def _last_reasons(gone: pl.DataFrame, kept: pl.DataFrame, name: str) -> pl.Serie
 def in_time_order(frame: pl.DataFrame, item_ids: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """Give ids codes and sort: by user, then time; rows of equal time keep their order.
 
+    Args:
+        frame: valid interactions: every item is in the catalogue.
+        item_ids: of the catalogue, ascending.
+
     Returns:
         `user`, `item` (places in the ascending user ids, and in the ascending `item_ids`)
         and `timestamp_s` (0 where the source has no times); and the ascending user ids.
     """
-    users = assign_indices(frame["user_id"], first=0).rename({"index": "user"})
-    items = assign_indices(item_ids, first=0).rename({"index": "item"})
-    coded = (
-        frame.lazy()
-        .with_row_index("row")
-        .join(users.lazy(), on="user_id", how="inner")
-        .join(items.lazy(), on="item_id", how="inner")
-        .select("user", "item", pl.col("timestamp_s").fill_null(0), "row")
-        .sort("user", "timestamp_s", "row")
+    user_ids = distinct_ids(frame["user_id"])
+    coded = frame.select(
+        places(frame["user_id"], user_ids).alias("user"),
+        places(frame["item_id"], item_ids).alias("item"),
+        pl.col("timestamp_s").fill_null(0),
     )
-    return coded.drop("row").collect(), users["user_id"]
+    return coded.sort("user", "timestamp_s", maintain_order=True), user_ids
 
 
 def drop_duplicates(frame: pl.DataFrame, duplicates: Duplicates) -> tuple[pl.DataFrame, Dropped]:

@@ -7,12 +7,12 @@ import polars as pl
 FIRST_ITEM_INDEX = 1
 
 
-def assign_indices(ids: pl.Series, *, first: int) -> pl.DataFrame:
-    """Number the distinct ids from `first` in ascending order of their UTF-8 bytes.
+def distinct_ids(ids: pl.Series) -> pl.Series:
+    """Each id once, in ascending order of their UTF-8 bytes."""
+    return ids.unique().sort()
 
-    Returns:
-        Columns: that of `ids`, ascending, and `index` int32.
-    """
-    distinct = ids.unique().sort()
-    numbers = pl.int_range(first, first + len(distinct), dtype=pl.Int32, eager=True)
-    return pl.DataFrame([distinct, numbers.alias("index")])
+
+def places(ids: pl.Series, distinct: pl.Series) -> pl.Series:
+    """Place of each id among distinct ones, int32; an id that is none of them is an error."""
+    # The numbers of an Enum are places in its list: a fraction of the memory of a join.
+    return ids.cast(pl.Enum(distinct)).to_physical().cast(pl.Int32)

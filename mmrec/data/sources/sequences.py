@@ -28,7 +28,8 @@ class SequencesSource:
     def read(self) -> RawCatalogue:
         """Read and check every line."""
         check_exists(self._file)
-        frame = pl.DataFrame({"tokens": [line.split() for line in self._lines()]})
+        lines = pl.Series(self._lines(), dtype=pl.String)
+        frame = pl.DataFrame({"tokens": lines.str.extract_all(r"\S+")})
         frame = frame.with_columns(
             user_id=pl.col("tokens").list.first(), items=pl.col("tokens").list.slice(1)
         ).with_row_index("row")

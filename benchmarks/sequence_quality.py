@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import mean, stdev
@@ -29,11 +29,13 @@ from mmrec.params.datasets import DatasetParams
 from mmrec.params.file import load_params
 from mmrec.params.models import ModelParams
 from mmrec.params.sources import SequencesSourceParams
+from mmrec.training.checkpoint import discard_checkpoints
 from mmrec.training.fit import fit
 from mmrec.training.run_data import RunData, max_sequence_length
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sequences.yaml"
 RESULTS = Path(__file__).parent / "results" / "sequence_quality.json"
+WORK = Path(__file__).parents[1] / ".mmrec" / "sequence_quality"
 SEEDS = (2020, 2021, 2022)
 SHOWN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10", "recall@20", "ndcg@20")
 
@@ -71,6 +73,7 @@ def train_and_test(
         history_path=work / "history.csv",
     )
     assert recommender is not None
+    discard_checkpoints(work / "checkpoints")
     ranks = rank_held_out(
         recommender,
         hold_out_test(data.sequences),
@@ -99,9 +102,8 @@ def main(folder: Path, wanted: list[str]) -> None:
             if any(one["seed"] == seed for one in kept):
                 continue
             data = data or run_data(params.datasets[run.dataset], folder)
-            with tempfile.TemporaryDirectory() as work:
-                masked = params.evaluate.mask_history
-                one = train_and_test(model, data, seed=seed, mask_history=masked, work=Path(work))
+            masked, work = params.evaluate.mask_history, WORK / f"{name}-{seed}"
+            one = train_and_test(model, data, seed=seed, mask_history=masked, work=work)
             one.pop("model")
             kept.append(one | {"settings": described})
             write_json(results | {name: kept}, RESULTS)
@@ -116,6 +118,7 @@ def spread(runs: list[dict[str, object]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("runs", nargs="*")

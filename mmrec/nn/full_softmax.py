@@ -1,6 +1,7 @@
 """Queries and a whole catalogue in, the mean cross-entropy of their targets out, in little memory.
 
-Shapes: n training samples, I candidates, D width of a query; r samples of a chunk.
+Shapes: n training samples, N items incl. padding, I = N - 1 candidates, D width of a query;
+r samples of a chunk.
 
 The loss is a scalar, so its gradients are known as soon as it is: a chunk of logits becomes
 powers and then gradients while it is still in the cache, and nothing of size [n, I] ever exists.
@@ -16,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Logits at once: 12 MiB stay in the cache of a CPU, an accelerator wants more to do at a time.
-MAX_LOGITS = {"cpu": 3 << 20}
+# Logits at once: 6 MiB stay in the cache of a CPU, an accelerator wants more to do at a time.
+MAX_LOGITS = {"cpu": 3 << 19}
 MAX_LOGITS_ELSEWHERE = 1 << 26
 # With fewer samples, reading the catalogue costs more than the products; rows that are no whole
 # cache lines cost half as much again.
@@ -28,33 +29,33 @@ MAX_POWER = 80.0
 
 
 def mean_cross_entropy(
-    queries: Tensor, candidates: Tensor, targets: Tensor, *, max_logits: int | None
+    queries: Tensor, table: Tensor, targets: Tensor, *, max_logits: int | None
 ) -> Tensor:
-    """Mean over samples of -log softmax(queries @ candidates.T)[target].
+    """Mean over samples of -log softmax(queries @ table[1:].T)[target - 1].
 
     Args:
         queries: [n, D], float32 or float64.
-        candidates: [I, D] of the same type.
-        targets: [n], rows of the candidates.
+        table: [N, D] of the same type; row 0 is padding and no candidate.
+        targets: [n], rows of the table.
         max_logits: most logits at once, but those of one sample; by default what suits the device.
     """
     if max_logits is None:
         budget = MAX_LOGITS.get(queries.device.type, MAX_LOGITS_ELSEWHERE)
-        rows = max(MIN_ROWS, budget // len(candidates) // ROW_STEP * ROW_STEP)
+        rows = max(MIN_ROWS, budget // len(table) // ROW_STEP * ROW_STEP)
     else:
-        rows = max(1, max_logits // len(candidates))
-    loss: Tensor = _MeanCrossEntropy.apply(queries, candidates, targets, rows)  # type: ignore[no-untyped-call]
+        rows = max(1, max_logits // len(table))
+    loss: Tensor = _MeanCrossEntropy.apply(queries, table, targets, rows)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _MeanCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, queries: Tensor, candidates: Tensor, targets: Tensor, rows: int
-    ) -> Tensor:
-        wants_queries, wants_candidates, *_ = ctx.needs_input_grad
+    def forward(ctx: Any, queries: Tensor, table: Tensor, targets: Tensor, rows: int) -> Tensor:
+        wants_queries, wants_table, *_ = ctx.needs_input_grad
         queries_grad = torch.empty_like(queries) if wants_queries else None
-        candidates_grad = torch.zeros_like(candidates) if wants_candidates else None
+        # Sliced here and not by the caller: autograd would copy the gradient into another table.
+        table_grad = torch.zeros_like(table) if wants_table else None
+        candidates, targets = table[1:], targets - 1
         bounded = _are_bounded(queries, candidates)
         losses = queries.new_empty(len(targets))
         memory = queries.new_empty(len(candidates), min(rows, len(targets)))
@@ -71,18 +72,18 @@ class _MeanCrossEntropy(torch.autograd.Function):
             scale = (1 / (total * len(targets))).unsqueeze(1)  # [r, 1]
             if queries_grad is not None:
                 torch.mm(weights.T, candidates, out=queries_grad[own]).mul_(scale)
-            if candidates_grad is not None:
-                candidates_grad.addmm_(weights, chunk * scale)
-        ctx.save_for_backward(queries_grad, candidates_grad)
+            if table_grad is not None:
+                table_grad[1:].addmm_(weights, chunk * scale)
+        ctx.save_for_backward(queries_grad, table_grad)
         return _with_lost(losses, queries, candidates, targets).mean()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, loss_grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        queries_grad, candidates_grad = (
+        queries_grad, table_grad = (
             None if gradient is None else gradient * loss_grad for gradient in ctx.saved_tensors
         )
-        return queries_grad, candidates_grad, None, None
+        return queries_grad, table_grad, None, None
 
 
 def _are_bounded(queries: Tensor, candidates: Tensor) -> bool:

@@ -134,9 +134,9 @@ def full_cross_entropy(
     Relations to other losses:
         `next_item_prediction` with one view uses the batch's targets as the only candidates.
     """
-    queries, candidates = at_least_float32(queries), at_least_float32(table[1:])
+    queries, table = at_least_float32(queries), at_least_float32(table)
     with torch.autocast(queries.device.type, enabled=False):
-        return mean_cross_entropy(queries, candidates, targets - 1, max_logits=max_logits)
+        return mean_cross_entropy(queries, table, targets, max_logits=max_logits)
 
 
 def _off_diagonal(logits: Tensor) -> Tensor:

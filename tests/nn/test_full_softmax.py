@@ -4,18 +4,18 @@ import torch.nn.functional as F
 
 from mmrec.nn.full_softmax import MIN_ROWS, mean_cross_entropy
 
-SIZES = {"one of all": (1, 1, 1), "odd": (7, 13, 5), "chunks": (130, 33, 8), "wide": (9, 2, 70)}
+SIZES = {"one of all": (1, 2, 1), "odd": (7, 13, 5), "chunks": (130, 33, 8), "wide": (9, 2, 70)}
 LIMITS = [None, 1, 50, 33 * MIN_ROWS]
 
 
-def draw(num_samples, num_candidates, width, dtype=torch.float64, scale=1.0):
+def draw(num_samples, num_items, width, dtype=torch.float64, scale=1.0):
     generator = torch.Generator().manual_seed(0)
-    queries, candidates = (
+    queries, table = (
         (scale * torch.randn(count, width, generator=generator, dtype=torch.float64)).to(dtype)
-        for count in (num_samples, num_candidates)
+        for count in (num_samples, num_items)
     )
-    targets = torch.randint(num_candidates, (num_samples,), generator=generator)
-    return queries.requires_grad_(), candidates.requires_grad_(), targets
+    targets = torch.randint(1, num_items, (num_samples,), generator=generator)
+    return queries.requires_grad_(), table.requires_grad_(), targets
 
 
 def with_gradients(loss, *inputs):
@@ -26,12 +26,12 @@ def with_gradients(loss, *inputs):
 @pytest.mark.parametrize("max_logits", LIMITS)
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 def test_value_and_gradients_are_those_of_torch(sizes, max_logits, dtype):
-    queries, candidates, targets = draw(*sizes, dtype)
-    ours = mean_cross_entropy(queries, candidates, targets, max_logits=max_logits)
-    theirs = F.cross_entropy(queries @ candidates.T, targets)
+    queries, table, targets = draw(*sizes, dtype)
+    ours = mean_cross_entropy(queries, table, targets, max_logits=max_logits)
+    theirs = F.cross_entropy(queries @ table[1:].T, targets - 1)
     for our, their in zip(
-        with_gradients(ours, queries, candidates),
-        with_gradients(theirs, queries, candidates),
+        with_gradients(ours, queries, table),
+        with_gradients(theirs, queries, table),
         strict=True,
     ):
         torch.testing.assert_close(our, their)
@@ -39,34 +39,34 @@ def test_value_and_gradients_are_those_of_torch(sizes, max_logits, dtype):
 
 @pytest.mark.parametrize("max_logits", LIMITS)
 def test_gradients_are_the_slopes_of_the_value(max_logits):
-    queries, candidates, targets = draw(5, 6, 3)
+    queries, table, targets = draw(5, 6, 3)
     assert torch.autograd.gradcheck(
         lambda q, c: mean_cross_entropy(q, c, targets, max_logits=max_logits),
-        (queries, candidates),
+        (queries, table),
     )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [3.0, 10.0, 100.0])
 def test_a_share_too_small_for_the_type_still_has_its_loss(scale, dtype):
-    queries, candidates, targets = draw(40, 33, 8, dtype, scale)
-    ours = mean_cross_entropy(queries, candidates, targets, max_logits=None)
-    theirs = F.cross_entropy(queries @ candidates.T, targets)
+    queries, table, targets = draw(40, 33, 8, dtype, scale)
+    ours = mean_cross_entropy(queries, table, targets, max_logits=None)
+    theirs = F.cross_entropy(queries @ table[1:].T, targets - 1)
     for our, their in zip(
-        with_gradients(ours, queries, candidates),
-        with_gradients(theirs, queries, candidates),
+        with_gradients(ours, queries, table),
+        with_gradients(theirs, queries, table),
         strict=True,
     ):
         torch.testing.assert_close(our, their)
 
 
-@pytest.mark.parametrize("trained", ["queries", "candidates"])
+@pytest.mark.parametrize("trained", ["queries", "table"])
 def test_what_is_frozen_has_no_gradient_and_costs_the_other_nothing(trained):
-    queries, candidates, targets = draw(7, 13, 5)
+    queries, table, targets = draw(7, 13, 5)
     both = torch.autograd.grad(
-        mean_cross_entropy(queries, candidates, targets, max_logits=None), (queries, candidates)
+        mean_cross_entropy(queries, table, targets, max_logits=None), (queries, table)
     )
-    wanted = {"queries": queries, "candidates": candidates}
+    wanted = {"queries": queries, "table": table}
     inputs = {name: value if name == trained else value.detach() for name, value in wanted.items()}
     loss = mean_cross_entropy(**inputs, targets=targets, max_logits=None)
     (alone,) = torch.autograd.grad(loss, wanted[trained])
@@ -74,15 +74,15 @@ def test_what_is_frozen_has_no_gradient_and_costs_the_other_nothing(trained):
 
 
 def test_a_loss_can_be_followed_back_twice():
-    queries, candidates, targets = draw(7, 13, 5)
-    loss = mean_cross_entropy(queries, candidates, targets, max_logits=None)
-    first = torch.autograd.grad(loss, (queries, candidates), retain_graph=True)
-    second = torch.autograd.grad(loss, (queries, candidates))
+    queries, table, targets = draw(7, 13, 5)
+    loss = mean_cross_entropy(queries, table, targets, max_logits=None)
+    first = torch.autograd.grad(loss, (queries, table), retain_graph=True)
+    second = torch.autograd.grad(loss, (queries, table))
     assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
 
 
 def test_numbers_that_are_not_finite_reach_the_loss():
-    queries, candidates, targets = draw(7, 13, 5)
+    queries, table, targets = draw(7, 13, 5)
     with torch.no_grad():
         queries[3, 1] = torch.nan
-    assert mean_cross_entropy(queries, candidates, targets, max_logits=None).isnan()
+    assert mean_cross_entropy(queries, table, targets, max_logits=None).isnan()

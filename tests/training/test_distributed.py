@@ -35,6 +35,22 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
         {"name": "sasrec", "architecture": {**SMALL, **STILL}, "finetune": TRAINING},
         "finetune",
     ),
+    **{
+        f"{name} softmax, {size} targets": (
+            {
+                "name": "sasrec",
+                "architecture": {**SMALL, **STILL},
+                "finetune": {**ONE_ROW, "batch_size": size, "loss": {"name": name, **loss}},
+            },
+            "finetune",
+        )
+        for name, size, loss in (
+            ("sampled", 13, {"num_negatives": 6}),
+            ("in_batch", 13, {}),
+            # Of one row: a process without any takes part all the same.
+            ("in_batch", LENGTH, {}),
+        )
+    },
     "in-batch negatives": (
         {"name": "mp4sr", "architecture": MP4SR, "pretrain": TRAINING},
         "pretrain",

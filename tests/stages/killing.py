@@ -173,11 +173,13 @@ def _run(stage: str, project: Path, cache: Path, log: Path, largest_file: int | 
 
 
 def _narrate(say: Callable[[str, object], None]) -> None:
-    from mmrec.features import encode
+    from mmrec.features import encode, executor
     from mmrec.features.cache.store import FeatureStore
 
-    encode._FIRST_SEGMENT = 8  # type: ignore[misc]
-    encode._LARGEST_SEGMENT = LARGEST_SEGMENT  # type: ignore[misc]
+    executor.FIRST_UNIT = 8  # type: ignore[misc]
+    executor.LARGEST_UNIT = LARGEST_SEGMENT  # type: ignore[misc]
+    # Each unit is a segment.
+    encode._SECONDS_PER_SEGMENT = 0.0  # type: ignore[misc]
     checked, append = encode._checked, FeatureStore.append
 
     def checked_and_said(vectors: Any, *rest: Any) -> Any:

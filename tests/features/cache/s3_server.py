@@ -45,6 +45,9 @@ def s3_server() -> Iterator[S3Server]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
+    # Its state is the process's: an earlier server's users would still be there.
+    with urllib.request.urlopen(f"{url}/moto-api/reset", data=b"", timeout=10):
+        pass
     _client("s3", url, User("root", "root")).create_bucket(Bucket=BUCKET)
     users = [_user(url, name, actions) for name, actions in (("w", WRITE), ("r", READ))]
     _check_rights_after(url, 0)

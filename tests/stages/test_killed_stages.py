@@ -150,6 +150,8 @@ def test_killed_at_any_moment_two_at_once_on_damaged_caches_a_stage_goes_on_and_
     clones = [Process(project, stage, tmp_path / project.name) for project in projects]
     assert clones[0].start(tmp_path / "first").wait() == 0
     known = fingerprints(tmp_path / "first")
+    # A store of few words lies beside that of the pictures, and no summary counts it.
+    large = {n: f for n, f in known.items() if len(held(tmp_path / "first", {n: f})) > 100}
     cache = tmp_path / "cache-0"
     num_killed = num_caches = 0
     for _ in range(ROUNDS):
@@ -157,7 +159,7 @@ def test_killed_at_any_moment_two_at_once_on_damaged_caches_a_stage_goes_on_and_
         for clone in clones:
             clone.start(cache)
         # Encoding a segment is a step and keeping it another; often, these are the last ones.
-        num_left = -(-(NUM_CONTENTS - len(before)) // LARGEST_SEGMENT)
+        num_left = -(-(NUM_CONTENTS - len(held(cache, large))) // LARGEST_SEGMENT)
         clones[0].wait_for(rng.randrange(2 * num_left + 2))
         for clone in clones:
             time.sleep(rng.random() * 0.05)
@@ -172,7 +174,7 @@ def test_killed_at_any_moment_two_at_once_on_damaged_caches_a_stage_goes_on_and_
             assert not clone.kept & before
             if code == 0:
                 assert outputs(clone.project, stage) == undisturbed[stage]
-        if len(held(cache, known)) == NUM_CONTENTS:
+        if len(held(cache, large)) == NUM_CONTENTS:
             num_caches += 1
             cache = tmp_path / f"cache-{num_caches}"
         for name, fingerprint in known.items():
@@ -180,7 +182,7 @@ def test_killed_at_any_moment_two_at_once_on_damaged_caches_a_stage_goes_on_and_
                 rng.choice(MISHAPS)(cache / name, fingerprint, rng)
     # Some ended before their time came.
     assert num_killed >= ROUNDS // 2
-    expected = NUM_CONTENTS - len(held(cache, known))
+    expected = NUM_CONTENTS - len(held(cache, large))
     for clone, num_encoded in zip(clones, [expected, 0], strict=True):
         assert clone.start(cache).wait() == 0
         assert clone.said("summary") == [str(num_encoded)]

@@ -34,7 +34,7 @@ from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.features.table import FeatureTable
 from mmrec.models.build import build_objective, build_recommender
 from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.baselines import SasrecArchitecture, SasrecFinetune, SasrecParams
+from mmrec.params.baselines import ItemIdFinetune, SasrecArchitecture, SasrecParams
 from mmrec.params.models import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
 from mmrec.params.training import InBatchLoss, NextItemLossParams, SampledLoss
 from mmrec.training.batches import TrainingBatches
@@ -99,7 +99,7 @@ def settings(case: Case) -> SasrecParams | Mp4srParams:
             name="sasrec",
             architecture=SasrecArchitecture(max_sequence_length=LENGTH),
             pretrain=None,
-            finetune=SasrecFinetune(epochs=1, batch_size=case.batch_size, loss=loss),
+            finetune=ItemIdFinetune(epochs=1, batch_size=case.batch_size, loss=loss),
         )
     return Mp4srParams(
         name="mp4sr",

@@ -31,7 +31,7 @@ from benchmarks.mp4sr_runs import (
     straightforward,
 )
 from benchmarks.peers.machine import describe_machine
-from benchmarks.sequence_runs import memory_mib
+from benchmarks.peers.probe import memory_mib, peak_mib
 from benchmarks.workspace import PROJECT
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.io import read_json, write_json, write_text
@@ -95,7 +95,7 @@ def peak_memory(name: str) -> None:
     loaded = memory_mib("VmRSS")
     for batch in islice(source.epoch(1), MEMORY_BATCHES):
         stepper.step(batch)
-    print(json.dumps({"loaded_mib": loaded, "peak_mib": memory_mib("VmHWM")}))
+    print(json.dumps({"loaded_mib": loaded, "peak_mib": peak_mib()}))
 
 
 def of_own_process(name: str) -> dict[str, float]:

@@ -19,19 +19,12 @@ from mmrec.data.split import training_part
 from mmrec.features.table import FeatureTable
 from mmrec.models.build import build_objective, build_recommender
 from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.baselines import SasrecParams
+from mmrec.params.baselines import Gru4RecParams, SasrecParams
 from mmrec.training.batches import EpochBatches, TrainingBatches
 from mmrec.training.trainer import train
 
+IdModelParams = SasrecParams | Gru4RecParams
 METRIC = "recall@10"
-
-
-def memory_mib(name: str) -> float:
-    """Memory of this process: `VmRSS` now, `VmHWM` at most so far."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) / 1024
-    raise ValueError(f"/proc/self/status has no {name}")
 
 
 def read(file: Path) -> CleanResult:
@@ -49,15 +42,15 @@ def read(file: Path) -> CleanResult:
             max_sentences=10,
             max_images=10,
             min_rating=None,
-            user_core=5,
-            item_core=5,
+            user_core=0,
+            item_core=1,
             duplicates="keep_all",
             cold_threshold=10,
             max_failed_share=0.1,
         )
 
 
-def make_batches(params: SasrecParams, sequences: Sequences) -> TrainingBatches:
+def make_batches(params: IdModelParams, sequences: Sequences) -> TrainingBatches:
     """Batches of the training part."""
     return TrainingBatches(
         training_part(sequences),
@@ -74,7 +67,7 @@ def no_feature(num_items: int) -> FeatureTable:
     return FeatureTable(torch.zeros(0, 0), torch.zeros(num_items + 1, dtype=torch.int64))
 
 
-def build(params: SasrecParams, num_items: int) -> SequenceRecommender:
+def build(params: IdModelParams, num_items: int) -> SequenceRecommender:
     """The model with fresh weights; `num_items` counts the padding."""
     torch.manual_seed(1)
     return build_recommender(
@@ -112,7 +105,7 @@ class Clock:
 
 
 def timed_epochs(
-    params: SasrecParams,
+    params: IdModelParams,
     recommender: SequenceRecommender,
     batches: TrainingBatches,
     epochs: int,

@@ -13,7 +13,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Give every picture of dataset `key` its keywords."""
     from mmrec.data.images import RawImages
     from mmrec.device import choose_device
-    from mmrec.features.build import make_keywords
+    from mmrec.features.build_keywords import make_keywords
     from mmrec.features.cache.place import open_cache
 
     settings, dataset = entry(params.datasets, key, "datasets").keywords, paths.dataset(key)

@@ -19,10 +19,15 @@ WARM_UP = 2
 
 def peak_mib() -> float:
     """The most memory this process has had resident."""
+    return memory_mib("VmHWM")
+
+
+def memory_mib(name: str) -> float:
+    """Memory of this process: `VmRSS` now, `VmHWM` at most so far."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
-    raise OSError("/proc/self/status has no VmHWM; the benchmark needs Linux")
+    raise OSError(f"/proc/self/status has no {name}; the benchmark needs Linux")
 
 
 class FirstBatches:

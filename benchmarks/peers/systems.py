@@ -42,7 +42,8 @@ class System:
 
 
 def _own(model: str) -> System:
-    return System(f"mmrec-{model.lower()}", "mmrec", model, None, f"{model.lower()}_epoch")
+    name = model.lower()
+    return System(f"mmrec-{name}", "mmrec", model, None, "sequence_epoch", ("--model", name))
 
 
 def _recbole(model: str, *options: str) -> System:
@@ -91,7 +92,7 @@ def command(system: System, data: Path, sizes: Sizes) -> list[str]:
     threads = ["--threads", str(sizes.threads)]
     if system.peer is None:
         own = ["-m", f"benchmarks.{system.script}", str(data), "--epochs", str(sizes.epochs)]
-        return [sys.executable, *own, *threads]
+        return [sys.executable, *own, *threads, *system.options]
     start = [str(interpreter(system.peer)), str(PINS / system.script), str(data)]
     return [*start, "--batches", str(sizes.batches), *threads, *system.options]
 
@@ -140,7 +141,7 @@ def _inputs(system: System, data: Path, sizes: Sizes) -> str:
     if system.peer is None:
         folders = [PROJECT / "mmrec" / name for name in OWN_CODE]
         files = [path for folder in folders for path in folder.rglob("*.py")]
-        files += (PROJECT / "benchmarks").glob("*_epoch.py")
+        files += (PROJECT / "benchmarks").glob("sequence_*.py")
     else:
         files = [PINS / system.script, PINS / "probe.py", PINS / f"{system.peer}.txt"]
     for path in sorted(files):

@@ -61,6 +61,17 @@ def hold_out_test(sequences: Sequences) -> HeldOut:
     return _held_out(sequences, from_end=1)
 
 
+def draw_held_out(held_out: HeldOut, num_rows: int | None, *, seed: int) -> HeldOut:
+    """At most `num_rows` of the rows, in their order; which ones, `seed` decides. None is all."""
+    found = held_out.histories
+    if num_rows is None or num_rows >= found.num_rows:
+        return held_out
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randperm(found.num_rows, generator=generator)[:num_rows].sort().values
+    histories = Histories(found.items, found.users[rows], found.starts[rows], found.lengths[rows])
+    return HeldOut(histories, held_out.targets[rows])
+
+
 def full_histories(sequences: Sequences) -> Histories:
     """Everything each user did, for recommending what comes next; one row per user."""
     users = torch.arange(sequences.num_users)

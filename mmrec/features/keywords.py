@@ -23,7 +23,7 @@ from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
     from mmrec.data.images import RawImages
-    from mmrec.features.build import Clip
+    from mmrec.features.build_keywords import Clip
     from mmrec.features.cache.place import FeatureCache
     from mmrec.features.dictionary import Dictionary
     from mmrec.features.extractor import TextExtractor

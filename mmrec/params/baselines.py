@@ -23,32 +23,6 @@ class SasrecArchitecture(TransformerArchitecture):
     attention_dropout: Probability = 0.5
 
 
-class SasrecFinetune(NextItemTrainingParams):
-    """Cross-entropy, by default over the whole catalogue."""
-
-    epochs: PositiveInt = 300
-    patience: PositiveInt = 10
-
-
-class SasrecParams(Section):
-    """SASRec, from item IDs alone."""
-
-    name: Literal["sasrec"]
-    architecture: SasrecArchitecture
-    pretrain: None
-    finetune: SasrecFinetune
-
-    @model_validator(mode="after")
-    def _windows_fit(self) -> Self:
-        check_windows(self.architecture.max_sequence_length, self.finetune)
-        return self
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """None: items are their IDs."""
-        return ()
-
-
 class Gru4RecArchitecture(Section):
     """GRU4Rec as in RecBole: over item embeddings, a dense layer back to their width."""
 
@@ -61,20 +35,19 @@ class Gru4RecArchitecture(Section):
     """Latest items of a history that are read; the unit itself has no limit."""
 
 
-class Gru4RecFinetune(NextItemTrainingParams):
+class ItemIdFinetune(NextItemTrainingParams):
     """Cross-entropy, by default over the whole catalogue."""
 
     epochs: PositiveInt = 300
     patience: PositiveInt = 10
 
 
-class Gru4RecParams(Section):
-    """GRU4Rec, from item IDs alone."""
+class ItemIdParams(Section):
+    """A model that knows items by their IDs alone."""
 
-    name: Literal["gru4rec"]
-    architecture: Gru4RecArchitecture
+    architecture: SasrecArchitecture | Gru4RecArchitecture
     pretrain: None
-    finetune: Gru4RecFinetune
+    finetune: ItemIdFinetune
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:
@@ -85,6 +58,20 @@ class Gru4RecParams(Section):
     def modalities(self) -> tuple[Modality, ...]:
         """None: items are their IDs."""
         return ()
+
+
+class SasrecParams(ItemIdParams):
+    """SASRec, from item IDs alone."""
+
+    name: Literal["sasrec"]
+    architecture: SasrecArchitecture
+
+
+class Gru4RecParams(ItemIdParams):
+    """GRU4Rec, from item IDs alone."""
+
+    name: Literal["gru4rec"]
+    architecture: Gru4RecArchitecture
 
 
 class NoSettings(Section):

@@ -28,6 +28,9 @@ class TrainingParams(Section):
     patience: PositiveInt
     """Epochs without a better `metric` on the validation targets before training stops."""
     metric: Metric = "recall@20"
+    validation_users: PositiveInt | None = None
+    """At most so many users, drawn once by the run's seed, are ranked after each epoch; all by
+    default. The test always ranks everyone."""
     batch_size: PositiveInt = 1024
     """Training targets per optimiser step, over all processes."""
     batching: Batching = "dense"
@@ -71,7 +74,7 @@ NextItemLossParams = Annotated[FullLoss | SampledLoss | InBatchLoss, Field(discr
 class NextItemTrainingParams(TrainingParams):
     """Training on the next item."""
 
-    loss: NextItemLossParams = FullLoss(name="full")
+    loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
 
 
 class TransformerArchitecture(Section):

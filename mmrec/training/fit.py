@@ -13,6 +13,7 @@ from torch import Tensor
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import (
     HeldOut,
+    draw_held_out,
     hold_out_validation,
     training_part,
     warm_only,
@@ -80,11 +81,14 @@ def fit(
     objective = build_objective(params, recommender, stage=stage).to(device)
     compile_if_asked(objective)
     sequences, held_out = _samples(data, settings)
+    validated = draw_held_out(
+        held_out, settings.validation_users, seed=derive_seed(seed, stage, "validation")
+    )
     length = max_sequence_length(params)
     result = train(
         objective,
         _batches(sequences.to(device), settings, length, derive_seed(seed, stage)),
-        _validator(recommender, held_out, settings, length, mask_history=mask_history),
+        _validator(recommender, validated, settings, length, mask_history=mask_history),
         epochs=settings.epochs,
         patience=settings.patience,
         metric=settings.metric,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mmrec.data import split
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import (
+    draw_held_out,
     full_histories,
     hold_out_test,
     hold_out_validation,
@@ -50,6 +51,22 @@ def test_full_histories_keep_everyone():
     histories = full_histories(Sequences.from_lists([[1, 2, 3], [], [4]]))
     assert histories.users.tolist() == [0, 1, 2]
     assert histories.lengths.tolist() == [3, 0, 1]
+
+
+def test_some_users_are_drawn_whole_in_order_and_alike_for_a_seed():
+    held_out = hold_out_validation(Sequences.from_lists([[n, n + 1, n + 2] for n in range(1, 40)]))
+    drawn = rows(draw_held_out(held_out, 10, seed=1))
+    assert len(drawn) == 10
+    assert list(drawn) == sorted(drawn)
+    assert drawn.items() <= rows(held_out).items()
+    assert rows(draw_held_out(held_out, 10, seed=1)) == drawn
+    assert rows(draw_held_out(held_out, 10, seed=2)) != drawn
+
+
+def test_everyone_is_drawn_where_no_number_or_more_is_asked_for():
+    held_out = hold_out_validation(Sequences.from_lists([[1, 2, 3], [4, 5, 6]]))
+    assert draw_held_out(held_out, None, seed=1) is held_out
+    assert rows(draw_held_out(held_out, 3, seed=1)) == rows(held_out)
 
 
 @given(LISTS)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mmrec.features.build import Clip, build_clip, build_text_extractor
+from mmrec.features.build import build_text_extractor
+from mmrec.features.build_keywords import Clip, build_clip
 from mmrec.features.extractor import TextExtractor
 from mmrec.params.features import SentenceTransformerParams
 from tests.features import worlds

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmrec import schemas
 from mmrec.data.images import RawImages
-from mmrec.features.build import build_clip
+from mmrec.features.build_keywords import build_clip
 from mmrec.features.cache.maintenance import stores
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.dictionary import Dictionary

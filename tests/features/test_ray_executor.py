@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from mmrec.data.images import ImageError, RawImages
-from mmrec.features.build import Clip, _clip_images, build_text_extractor
+from mmrec.features.build import build_text_extractor
+from mmrec.features.build_keywords import Clip, _clip_images
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.dictionary import Dictionary
 from mmrec.features.executor import LOCAL, Executor, Job

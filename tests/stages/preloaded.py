@@ -7,6 +7,7 @@ import open_clip  # noqa: E402, F401
 import sklearn.feature_extraction.text  # noqa: E402, F401
 
 import mmrec.features.build  # noqa: E402
+import mmrec.features.build_keywords  # noqa: E402
 import mmrec.features.keywords  # noqa: E402
 import mmrec.features.lazy  # noqa: E402
 import mmrec.features.open_clip_extractors  # noqa: E402

@@ -52,8 +52,6 @@ KEYWORDS = {
     **CLIP,
 }
 TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
-# Said, so that models do not share one default object: reads are told apart by object.
-NEXT_ITEM = {**TRAINING, "loss": {"name": "full"}}
 SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
 
 
@@ -165,13 +163,13 @@ def params() -> dict[str, Any]:
                 "name": "mp4sr",
                 "architecture": SMALL,
                 "pretrain": TRAINING,
-                "finetune": NEXT_ITEM,
+                "finetune": TRAINING,
             },
             "sasrec": {
                 "name": "sasrec",
                 "architecture": {"embedding_dim": 8},
                 "pretrain": None,
-                "finetune": NEXT_ITEM,
+                "finetune": TRAINING,
             },
             "popularity": {
                 "name": "popularity",

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
+from mmrec.evaluation.evaluator import validation_metrics
 from mmrec.features.table import FeatureTable
 from mmrec.io import DataError
 from mmrec.params.models import ModelParams
@@ -84,6 +85,25 @@ def test_settings_of_fine_tuning_leave_no_trace_in_pre_training(tmp_path: Any) -
         records.append([p.read_bytes() for p in sorted((tmp_path / name / "pretrained").iterdir())])
     assert len(records[0]) == 2
     assert records[0] == records[1]
+
+
+def test_the_epoch_is_chosen_on_so_many_users_and_the_same_every_time(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranked: list[list[int]] = []
+
+    def noted(recommender: Any, held_out: Any, **keywords: Any) -> Any:
+        ranked.append(held_out.histories.users.tolist())
+        return validation_metrics(recommender, held_out, **keywords)
+
+    monkeypatch.setattr("mmrec.training.fit.validation_metrics", noted)
+    fitted(model(), "finetune", tmp_path / "all")
+    few = model(finetune={"epochs": 2, "patience": 2, "validation_users": 7})
+    fitted(few, "finetune", tmp_path / "few")
+    everyone, first, second = ranked
+    assert everyone == list(range(20))
+    assert len(first) == 7
+    assert first == second
 
 
 def test_an_interrupted_pre_training_continues_whatever_fine_tuning_is_set_to(

@@ -1,0 +1,66 @@
+"""What models that know items by their IDs alone share: one embedding each, read and scored.
+
+Shapes: B users, L sequence length, T tokens (real positions), N items incl. padding,
+n samples, c candidates, D embedding_dim.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmrec.models.recommender import (
+    NextItemModel,
+    QueriesAndCandidates,
+    QueriesAndTable,
+    inference,
+)
+from mmrec.nn.packing import Packing
+
+
+class ItemIdModel(NextItemModel):
+    """Inner product of the last state and the item's embedding; subclasses give the states."""
+
+    def __init__(self, item_ids: Tensor) -> None:
+        """Take the initial embeddings [N, D]."""
+        super().__init__()
+        self.item_ids = nn.Parameter(item_ids)
+
+    @abstractmethod
+    def _states(self, vectors: Tensor, packing: Packing, samples: Tensor) -> Tensor:
+        """States [n, D] at the tokens `samples` [n], of embeddings [T, D]."""
+
+    def item_table(self) -> Tensor:
+        """Item embeddings [N, D], row 0 zeros."""
+        table = self.item_ids.detach().clone()
+        table[0] = 0
+        return table
+
+    def encode(self, items: Tensor) -> Tensor:
+        """State after the last real item; [B, L] -> [B, D]."""
+        with inference(self):
+            packing = Packing.of(items)
+            vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]
+            return self._states(vectors, packing, packing.last_tokens())
+
+    def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
+        """States at the positions and the embedding table."""
+        packing = Packing.of(items)
+        vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]
+        queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
+        return QueriesAndTable(queries, self.item_ids)
+
+    def queries_and_candidates(
+        self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
+    ) -> QueriesAndCandidates:
+        """States at the positions and the candidates' rows; other rows are not read."""
+        packing = Packing.of(items)
+        tokens = packing.pack(items)
+        # Looked up together: each look-up has a gradient of the size of the table.
+        found = F.embedding(torch.cat([tokens, candidates]), self.item_ids)  # [T + c, D]
+        vectors, of_candidates = found.tensor_split([len(tokens)])
+        queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
+        return QueriesAndCandidates(queries, of_candidates)

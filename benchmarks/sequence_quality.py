@@ -43,7 +43,7 @@ SHOWN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10", "recall@20", "ndcg@20")
 def run_data(dataset: DatasetParams, folder: Path) -> RunData:
     """A dataset of the example, cleaned."""
     assert isinstance(dataset.source, SequencesSourceParams)
-    result = read(folder / dataset.source.file)
+    result = read(folder / dataset.source.file, dataset.clean)
     num_items = result.items.num_rows + 1
     padding = torch.zeros(1, dtype=torch.int64)
     counts = torch.tensor(result.items["training_count"].to_pylist())
@@ -95,7 +95,11 @@ def main(folder: Path, wanted: list[str]) -> None:
     for name in wanted or sorted(trained):
         run = params.runs[name]
         model = params.models[run.model]
-        described = model.model_dump(mode="json")
+        described = {
+            "dataset": params.datasets[run.dataset].model_dump(mode="json"),
+            "model": model.model_dump(mode="json"),
+            "evaluate": params.evaluate.model_dump(mode="json"),
+        }
         kept = [one for one in results.get(name, []) if one["settings"] == described]
         data = None
         for seed in SEEDS:

@@ -20,6 +20,7 @@ from mmrec.features.table import FeatureTable
 from mmrec.models.build import build_objective, build_recommender
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.baselines import Gru4RecParams, SasrecParams
+from mmrec.params.datasets import CleanParams
 from mmrec.training.batches import EpochBatches, TrainingBatches
 from mmrec.training.trainer import train
 
@@ -27,7 +28,7 @@ IdModelParams = SasrecParams | Gru4RecParams
 METRIC = "recall@10"
 
 
-def read(file: Path) -> CleanResult:
+def read(file: Path, settings: CleanParams) -> CleanResult:
     """Raw file to clean tables, as the stages do it, without writing tables between."""
     with tempfile.TemporaryDirectory() as folder:
         write_image_parts([], Path(folder))
@@ -38,15 +39,7 @@ def read(file: Path) -> CleanResult:
             schemas.IMAGE_LINKS.empty_table(),
             RawImages(Path(folder)),
             skipped=raw.skipped,
-            text_fields=[],
-            max_sentences=10,
-            max_images=10,
-            min_rating=None,
-            user_core=0,
-            item_core=1,
-            duplicates="keep_all",
-            cold_threshold=10,
-            max_failed_share=0.1,
+            **settings.model_dump(),
         )
 
 

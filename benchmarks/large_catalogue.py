@@ -152,7 +152,7 @@ def measure(case: Case) -> dict[str, object]:
     validation: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         recommender = build(case, params, counts, Path(name))
-        objective = build_objective(params, recommender, stage="finetune")
+        objective = build_objective(params, recommender, training_counts=counts, stage="finetune")
         warm_up(objective, batches)
         clock = StepClock(batches, objective, case.max_steps)
         epoch_seconds: list[float] = []

@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -25,6 +24,7 @@ from benchmarks.mp4sr_runs import (
     Stepper,
     batches,
     data,
+    endless,
     make_features,
     ours,
     params,
@@ -35,7 +35,7 @@ from benchmarks.peers.probe import memory_mib, peak_mib
 from benchmarks.workspace import PROJECT
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.io import read_json, write_json, write_text
-from mmrec.training.batches import Batch, TrainingBatches
+from mmrec.training.batches import TrainingBatches
 from mmrec.training.run_data import RunData
 
 RESULTS = PROJECT / "benchmarks" / "results" / "mp4sr_epoch.json"
@@ -56,14 +56,6 @@ class Seconds(NamedTuple):
 
     clock: float
     processor: float
-
-
-def endless(source: TrainingBatches) -> Iterator[Batch]:
-    """Epoch after epoch."""
-    epoch = 0
-    while True:
-        epoch += 1
-        yield from source.epoch(epoch)
 
 
 def timed(read: RunData) -> dict[str, list[Seconds]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -14,7 +16,7 @@ from mmrec.models.mp4sr import Mp4sr
 from mmrec.models.recommender import Objective, TrainingBatch
 from mmrec.params.models import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
 from mmrec.paths import DatasetPaths
-from mmrec.training.batches import TrainingBatches
+from mmrec.training.batches import Batch, TrainingBatches
 from mmrec.training.run_data import RunData, build_for, load_run_data
 
 WORKSPACE = PROJECT / ".mmrec" / "workspaces" / "mp4sr-epoch"
@@ -53,7 +55,9 @@ def data() -> RunData:
     return load_run_data(dataset, text="sentences", image="keyword_sentences")
 
 
-def batches(read: RunData, batching: str, overlap: int | None = None) -> TrainingBatches:
+def batches(
+    read: RunData, batching: str, overlap: int | None = None, seed: int = 1
+) -> TrainingBatches:
     """Batches of 1,024 targets."""
     own = params()
     return TrainingBatches(
@@ -62,15 +66,21 @@ def batches(read: RunData, batching: str, overlap: int | None = None) -> Trainin
         max_sequence_length=own.architecture.max_sequence_length,
         window_overlap=overlap,
         batch_size=own.finetune.batch_size,
-        seed=1,
+        seed=seed,
     )
+
+
+def endless(source: TrainingBatches) -> Iterator[Batch]:
+    """Epoch after epoch."""
+    for epoch in count(1):
+        yield from source.epoch(epoch)
 
 
 def ours(read: RunData, seed: int = 1) -> Objective:
     """The objective that the pipeline trains, with fresh weights."""
     torch.manual_seed(seed)
     model = build_for(params(), read, "finetune")
-    return build_objective(params(), model, stage="finetune")
+    return build_objective(params(), model, training_counts=read.training_counts, stage="finetune")
 
 
 def straightforward(read: RunData, seed: int = 1) -> StraightforwardMp4sr:

@@ -16,7 +16,7 @@ from statistics import mean
 
 import torch
 
-from benchmarks.mp4sr_runs import Stepper, batches, data, ours, params
+from benchmarks.mp4sr_runs import Stepper, batches, data, endless, ours, params
 from benchmarks.workspace import PROJECT
 from mmrec.data.split import hold_out_validation, training_part
 from mmrec.evaluation.evaluator import validation_metrics
@@ -39,7 +39,7 @@ def trained(read: RunData, arm: str, steps: int, seed: int) -> dict[str, float]:
     stepper = Stepper(ours(read, seed))
     torch.manual_seed(seed)
     started = time.perf_counter()
-    source = batches(read, batching, overlap).epoch(seed)
+    source = endless(batches(read, batching, overlap, seed))
     targets = sum(stepper.step(batch) for batch in islice(source, steps))
     seconds = time.perf_counter() - started
     found = validation_metrics(

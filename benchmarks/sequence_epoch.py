@@ -90,16 +90,16 @@ def measure(params: IdModelParams, file: Path, epochs: int) -> dict[str, object]
     next(iter(batches.epoch(1)))
     to_batch_s, to_batch_mib = time.perf_counter() - started, peak_mib() - imported
     num_items = int(sequences.items.max()) + 1
-    recommender = build(params, num_items)
+    objective = build(params, num_items)
     floors: list[float] = []
     seconds = timed_epochs(
         params,
-        recommender,
+        objective,
         batches,
         epochs,
         between=lambda: floors.append(floor(params, num_items - 1) * batches.num_targets),
     )
-    users_per_s = ranking_speed(params, recommender, hold_out_validation(sequences))
+    users_per_s = ranking_speed(params, objective.recommender, hold_out_validation(sequences))
     return {
         "system": "mmrec",
         "model": params.name,

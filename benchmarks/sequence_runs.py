@@ -18,7 +18,7 @@ from mmrec.data.sources.sequences import SequencesSource
 from mmrec.data.split import training_part
 from mmrec.features.table import FeatureTable
 from mmrec.models.build import build_objective, build_recommender
-from mmrec.models.recommender import SequenceRecommender
+from mmrec.models.recommender import Objective
 from mmrec.params.baselines import Gru4RecParams, SasrecParams
 from mmrec.params.datasets import CleanParams
 from mmrec.training.batches import EpochBatches, TrainingBatches
@@ -60,17 +60,19 @@ def no_feature(num_items: int) -> FeatureTable:
     return FeatureTable(torch.zeros(0, 0), torch.zeros(num_items + 1, dtype=torch.int64))
 
 
-def build(params: IdModelParams, num_items: int) -> SequenceRecommender:
-    """The model with fresh weights; `num_items` counts the padding."""
+def build(params: IdModelParams, num_items: int) -> Objective:
+    """The model with fresh weights, and its loss; `num_items` counts the padding."""
     torch.manual_seed(1)
-    return build_recommender(
+    counts = torch.zeros(num_items)
+    recommender = build_recommender(
         params,
         num_items=num_items,
         text=no_feature(num_items),
         image=no_feature(num_items),
-        training_counts=torch.zeros(num_items),
+        training_counts=counts,
         stage="finetune",
     )
+    return build_objective(params, recommender, training_counts=counts, stage="finetune")
 
 
 class Clock:
@@ -99,7 +101,7 @@ class Clock:
 
 def timed_epochs(
     params: IdModelParams,
-    recommender: SequenceRecommender,
+    objective: Objective,
     batches: TrainingBatches,
     epochs: int,
     *,
@@ -109,7 +111,7 @@ def timed_epochs(
     clock, settings = Clock(batches, between), params.finetune
     with tempfile.TemporaryDirectory() as folder:
         train(
-            build_objective(params, recommender, stage="finetune"),
+            objective,
             clock,
             clock.stop,
             epochs=epochs,

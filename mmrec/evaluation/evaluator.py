@@ -115,8 +115,8 @@ def rank_held_out(
         ranks = torch.zeros_like(targets)
         for rows in _chunks(histories, len(table)):
             scores = score(queries[rows], table)  # [B, N]
-            # Finite if all are, and a tenth of the time of looking at each.
-            if not scores[:, 1:].sum().isfinite():
+            # The sum takes a tenth of the time of looking at each; it can overflow by itself.
+            if not scores[:, 1:].sum().isfinite() and not scores[:, 1:].isfinite().all():
                 raise ValueError(
                     "the model gives scores that are not finite; train it again with a lower "
                     "learning_rate"

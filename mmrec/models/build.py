@@ -50,23 +50,9 @@ def build_recommender(
         training_counts: Training interactions of each item, [N].
         stage: Pre-training has neither item IDs nor a choice of branches.
     """
-    tables: dict[Modality, FeatureTable] = {"text": text, "image": image}
-    recommender = _build_weights(params, num_items, tables, training_counts, stage)
-    if isinstance(recommender, NextItemModel):
-        recommender.training_counts = training_counts
-    return recommender
-
-
-def _build_weights(
-    params: ModelParams,
-    num_items: int,
-    tables: dict[Modality, FeatureTable],
-    training_counts: Tensor,
-    stage: TrainingStage,
-) -> SequenceRecommender:
     match params:
         case Mp4srParams():
-            return _build_mp4sr(params, num_items, tables, stage)
+            return _build_mp4sr(params, num_items, {"text": text, "image": image}, stage)
         case SasrecParams():
             from mmrec.models.baselines.sasrec import Sasrec
 
@@ -85,19 +71,33 @@ def _build_weights(
 
 
 def build_objective(
-    params: ModelParams, recommender: SequenceRecommender, *, stage: TrainingStage
+    params: ModelParams,
+    recommender: SequenceRecommender,
+    *,
+    training_counts: Tensor,
+    stage: TrainingStage,
 ) -> Objective:
-    """Join a recommender with the losses of a stage."""
+    """Join a recommender with the losses of a stage.
+
+    Args:
+        params: The model's settings.
+        recommender: The model, as built for this stage.
+        training_counts: Training interactions of each item, [N], for losses that draw items.
+        stage: Which of the model's two trainings.
+
+    Raises:
+        ValueError: The model has no such training.
+    """
     from mmrec.models.next_item import NextItemObjective
 
     match params:
         case Mp4srParams():
-            return _build_mp4sr_objective(params, recommender, stage)
+            return _build_mp4sr_objective(params, recommender, training_counts, stage)
         case SasrecParams() | Gru4RecParams():
             if stage == "pretrain":
                 raise _no_training(params, stage)
             assert isinstance(recommender, NextItemModel)
-            loss = build_next_item_loss(params.finetune.loss, recommender.training_counts)
+            loss = build_next_item_loss(params.finetune.loss, training_counts)
             return NextItemObjective(recommender, loss)
         case PopularityParams():
             raise _no_training(params, stage)
@@ -217,7 +217,10 @@ def _ragged_features(
 
 
 def _build_mp4sr_objective(
-    params: Mp4srParams, recommender: SequenceRecommender, stage: TrainingStage
+    params: Mp4srParams,
+    recommender: SequenceRecommender,
+    training_counts: Tensor,
+    stage: TrainingStage,
 ) -> Objective:
     from mmrec.models.mp4sr import Mp4sr
     from mmrec.models.mp4sr_pretraining import JointObjective, PretrainObjective
@@ -230,7 +233,7 @@ def _build_mp4sr_objective(
         return PretrainObjective(
             recommender, build_contrast(params.architecture, params.pretrain.contrast)
         )
-    loss = build_next_item_loss(params.finetune.loss, recommender.training_counts)
+    loss = build_next_item_loss(params.finetune.loss, training_counts)
     if params.finetune.joint is not None:
         return JointObjective(
             recommender, loss, build_contrast(params.architecture, params.finetune.joint)

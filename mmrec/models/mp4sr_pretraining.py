@@ -172,7 +172,8 @@ class ContrastiveLosses(nn.Module):
 def _draws(batch: TrainingBatch) -> tuple[Tensor, Tensor]:
     """Random numbers [B, L] for item drop and for mixup."""
     items = batch.items
-    # A process that has no row of the batch holds one without targets, for which nobody draws.
+    # Several processes may share a batch of fewer rows: who has none holds one without targets,
+    # for which nobody draws. In a row of a batch something is always predicted.
     own = int((batch.targets != 0).any(dim=1).sum()) if num_processes() > 1 else len(items)
     drawn = Parts.of(own, items.device).uniform(2 * items.shape[1], items.device)
     drop, swap = F.pad(drawn, (0, 0, 0, len(items) - own)).chunk(2, dim=1)

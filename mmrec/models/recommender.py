@@ -56,14 +56,6 @@ class QueriesAndCandidates(NamedTuple):
 class NextItemModel(SequenceRecommender):
     """A recommender that can be trained on its own scores."""
 
-    training_counts: Tensor
-    """Training interactions of each item, [N]: data of the catalogue, no weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        nothing = torch.zeros(0, dtype=torch.int64)
-        self.register_buffer("training_counts", nothing, persistent=False)
-
     @abstractmethod
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """Queries after the positions (row, column) [n] of items [B, L], and the table."""

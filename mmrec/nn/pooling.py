@@ -33,7 +33,8 @@ class RaggedFeatures(nn.Module):
 
     The rows are data, not weights: they are left out of the state dict, so that weights
     trained on one catalogue can be loaded for another. They stay in the precision they are
-    stored in, and are converted a chunk at a time where they are used.
+    stored in. Where items have several rows, these are converted a chunk at a time as they are
+    used; where no item has two, pooling gives the converted rows themselves.
 
     Args:
         vectors: Feature rows, [R, d].

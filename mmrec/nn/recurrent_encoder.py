@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from mmrec.nn.dropout import dropout
 from mmrec.nn.packing import Packing
 
 
@@ -25,7 +26,7 @@ class RecurrentEncoder(nn.Module):
         self, *, embedding_dim: int, hidden_dim: int, num_layers: int, dropout: float
     ) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.gru = nn.GRU(embedding_dim, hidden_dim, num_layers, bias=False)
         self.output = nn.Linear(hidden_dim, embedding_dim)
         for weight in self.gru.parameters():
@@ -34,7 +35,8 @@ class RecurrentEncoder(nn.Module):
     def forward(self, inputs: Tensor, packing: Packing) -> Tensor:
         """Encode the item vectors of tokens; [T, D] -> [T, D]."""
         steps = _Steps.of(packing)
-        by_step = self.dropout(inputs)[steps.order]  # [T, D]
+        kept = dropout(inputs, self.dropout, training=self.training)
+        by_step = kept[steps.order]  # [T, D]
         hidden = self.gru(PackedSequence(by_step, steps.widths))[0].data  # [T, H]
         states: Tensor = self.output(torch.empty_like(hidden).index_copy(0, steps.order, hidden))
         return states

@@ -3,8 +3,8 @@
 Shapes: R feature rows of a table, r rows asked for, p segments (runs of rows that belong to one
 item), d feature width; c rows of a chunk, s its segments.
 
-A chunk is read from where the table lies, converted, used for everything and forgotten, so that
-no copy of the table in another precision exists. The backward pass reads it once more.
+A chunk is read from where the table lies, converted, used for everything and forgotten: what is
+pooled is never held in another precision as a whole. The backward pass reads it once more.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ def fit(
     if weights:
         _start_from(recommender, weights)
     device = choose_device()
-    objective = build_objective(params, recommender, stage=stage).to(device)
+    objective = build_objective(
+        params, recommender, training_counts=data.training_counts, stage=stage
+    ).to(device)
     compile_if_asked(objective)
     sequences, held_out = _samples(data, settings)
     validated = draw_held_out(

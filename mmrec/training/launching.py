@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -109,6 +110,8 @@ def _child(
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except (DataError, ValueError, OSError) as error:
+        # Its frames stay behind in this process; `MMREC_LOG=debug` shows notes with the error.
+        error.add_note("".join(traceback.format_exception(error)))
         results.put(error)
         sys.exit(1)
     except RuntimeError as error:

@@ -35,7 +35,12 @@ def build(name, stage="finetune", text=None, image=None, num_items=worlds.NUM_IT
 )
 def test_every_stage_gets_its_objective(name, stage, changes, kind):
     recommender, params = build(name, stage, **changes)
-    assert isinstance(build_objective(params, recommender, stage=stage), kind)
+    assert isinstance(
+        build_objective(
+            params, recommender, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
+        ),
+        kind,
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,9 @@ def test_every_stage_gets_its_objective(name, stage, changes, kind):
 def test_a_stage_without_training_is_refused(name, stage, changes):
     recommender, params = build(name, stage, **changes)
     with pytest.raises(ValueError, match=f"model {name} has nothing to {stage}"):
-        build_objective(params, recommender, stage=stage)
+        build_objective(
+            params, recommender, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
+        )
 
 
 @pytest.mark.parametrize("absent", ["text", "image"])

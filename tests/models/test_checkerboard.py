@@ -51,7 +51,9 @@ def build(name, stage, *, shuffled=False, **changes):
         training_counts=torch.zeros(len(ITEMS) + 1),
         stage=stage,
     )
-    return build_objective(params, recommender, stage=stage)
+    return build_objective(
+        params, recommender, training_counts=torch.zeros(len(ITEMS) + 1), stage=stage
+    )
 
 
 def train(objective, sequences, steps):

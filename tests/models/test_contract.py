@@ -89,7 +89,9 @@ def test_weights_move_to_another_instance(name, stage):
 @pytest.mark.parametrize(("name", "stage"), STAGES)
 def test_training_moves_every_weight(name, stage):
     model = build(name, stage)
-    objective = build_objective(worlds.params(name), model, stage=stage)
+    objective = build_objective(
+        worlds.params(name), model, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
+    )
     assert objective.recommender is model
     losses = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))
     sum(losses.values()).backward()
@@ -101,7 +103,12 @@ def test_training_moves_every_weight(name, stage):
 
 @pytest.mark.parametrize(("name", "stage"), STAGES)
 def test_all_weights_have_one_name(name, stage):
-    objective = build_objective(worlds.params(name), build(name, stage), stage=stage)
+    objective = build_objective(
+        worlds.params(name),
+        build(name, stage),
+        training_counts=torch.zeros(worlds.NUM_ITEMS),
+        stage=stage,
+    )
     weights = objective.state_dict()
     assert len({tensor.data_ptr() for tensor in weights.values()}) == len(weights)
 
@@ -119,7 +126,12 @@ def test_training_scores_are_the_scores_of_inference(name, stage):
 
 @pytest.mark.parametrize(("name", "stage"), SUPERVISED)
 def test_dense_training_equals_prefix_training(name, stage):
-    objective = build_objective(worlds.params(name), build(name, stage), stage=stage).double()
+    objective = build_objective(
+        worlds.params(name),
+        build(name, stage),
+        training_counts=torch.zeros(worlds.NUM_ITEMS),
+        stage=stage,
+    ).double()
     objective.eval()
     whole = worlds.sequences(LENGTHS)
     parameters = list(objective.parameters())
@@ -133,7 +145,12 @@ def test_dense_training_equals_prefix_training(name, stage):
 
 @pytest.mark.parametrize(("name", "stage"), STAGES)
 def test_training_in_bfloat16_keeps_the_losses_in_float32(name, stage):
-    objective = build_objective(worlds.params(name), build(name, stage), stage=stage)
+    objective = build_objective(
+        worlds.params(name),
+        build(name, stage),
+        training_counts=torch.zeros(worlds.NUM_ITEMS),
+        stage=stage,
+    )
     with torch.autocast("cpu", torch.bfloat16):
         losses = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))
     sum(losses.values()).backward()

@@ -95,7 +95,9 @@ def test_a_shared_adaptor_needs_features_of_one_width():
 def test_items_without_text_image_or_both_never_make_a_nan(stage, mode):
     model = build(stage, architecture={"pooling": mode})
     params = worlds.params("mp4sr", architecture={"pooling": mode})
-    objective = build_objective(params, model, stage=stage)
+    objective = build_objective(
+        params, model, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
+    )
     whole = torch.tensor([[3, 5, 7, 3], [7, 7, 5, 0], [1, 7, 0, 0]])
     loss = sum(objective(worlds.dense_batch(whole)).values())
     loss.backward()
@@ -130,7 +132,12 @@ def test_the_item_table_does_not_depend_on_the_chunk(chunk, monkeypatch):
 def test_one_modality_alone_can_be_fine_tuned_and_scored(absent, present):
     changes = {"finetune": {"score_branches": present}}
     model = build(**{absent: worlds.no_table()}, **changes)
-    objective = build_objective(worlds.params("mp4sr", **changes), model, stage="finetune")
+    objective = build_objective(
+        worlds.params("mp4sr", **changes),
+        model,
+        training_counts=torch.zeros(worlds.NUM_ITEMS),
+        stage="finetune",
+    )
     loss = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))["next_item"]
     loss.backward()
     assert loss.isfinite()

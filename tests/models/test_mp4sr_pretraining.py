@@ -21,7 +21,9 @@ def build(stage="pretrain", architecture=None, **contrast):
         training_counts=torch.zeros(worlds.NUM_ITEMS),
         stage=stage,
     )
-    return build_objective(params, recommender, stage=stage)
+    return build_objective(
+        params, recommender, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
+    )
 
 
 def batch():

@@ -28,7 +28,9 @@ def both_forms(precision):
     ).to(precision)
     for parameter in model.parameters():  # gates and norms start at values that hide mistakes
         torch.nn.init.normal_(parameter, std=0.5)
-    ours = build_objective(params, model, stage="finetune").eval()
+    ours = build_objective(
+        params, model, training_counts=torch.zeros(worlds.NUM_ITEMS), stage="finetune"
+    ).eval()
     return ours, StraightforwardMp4sr(copy.deepcopy(model), padded_to=10).eval()
 
 

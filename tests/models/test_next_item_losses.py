@@ -35,7 +35,7 @@ def build(name, loss, seed=0, **finetune):
         training_counts=COUNTS,
         stage="finetune",
     )
-    return build_objective(params, model, stage="finetune")
+    return build_objective(params, model, training_counts=COUNTS, stage="finetune")
 
 
 def positions():

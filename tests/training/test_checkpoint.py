@@ -172,3 +172,15 @@ def test_a_damaged_best_checkpoint_is_found_before_training_goes_on(tmp_path, ca
 def test_no_folder_is_no_checkpoint_and_nothing_to_discard(tmp_path):
     assert CheckpointStore(tmp_path / "none", "digest").resume(*parts()) is None
     discard_checkpoints(tmp_path / "none")
+
+
+def test_a_process_that_did_not_write_a_checkpoint_never_starts_anew(tmp_path, monkeypatch):
+    filled(tmp_path / "checkpoints", 3)
+    monkeypatch.setattr("mmrec.training.checkpoint.is_first_process", lambda: False)
+    for folder, digest, why in (
+        ("checkpoints", "another digest", "belongs to other settings"),
+        ("elsewhere", "digest", "has no checkpoint"),
+    ):
+        with pytest.raises(ValueError, match=f"{why}.*every process needs the same"):
+            CheckpointStore(tmp_path / folder, digest).resume(*parts())
+    assert CheckpointStore(tmp_path / "checkpoints", "digest").resume(*parts()) is not None

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable
 from mmrec.params.models import ModelParams
-from mmrec.training import launching, trainer
+from mmrec.training import distributed, launching, trainer
 from mmrec.training.fit import fit
 from mmrec.training.launching import LOST_CONTACT, asked_processes, on_processes
 from mmrec.training.run_data import RunData
@@ -124,6 +128,21 @@ def fail_in_second(folder: Path) -> dict[str, object]:
     return {}
 
 
+def die_in_second(folder: Path) -> dict[str, object]:
+    """The second process is killed while the first waits for it."""
+    if dist.get_rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    dist.all_reduce(torch.zeros(1))
+    return {}
+
+
+def wait_for_ever(folder: Path) -> dict[str, object]:
+    """Both processes say who they are, and never end."""
+    (folder / f"{os.getpid()}").touch()
+    time.sleep(3600)
+    return {}
+
+
 def history(folder: Path) -> tuple[list[str], torch.Tensor]:
     header, *lines = (folder / "history.csv").read_text().splitlines()
     return header.split(","), torch.tensor([list(map(float, line.split(","))) for line in lines])
@@ -175,14 +194,73 @@ def test_a_process_that_raises_ends_all_with_its_words(
     monkeypatch.setenv("MMREC_DEVICE", "cpu")
     monkeypatch.setenv("MMREC_PROCESSES", "2")
     started = time.monotonic()
-    with pytest.raises(ValueError, match="the second process found something to say"):
+    with pytest.raises(ValueError, match="the second process found something to say") as caught:
         on_processes(fail_in_second, tmp_path)
+    assert "in fail_in_second" in "".join(caught.value.__notes__)
     assert time.monotonic() - started < 60
     pids = [int(path.name) for path in tmp_path.iterdir()]
     assert len(pids) == 2
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    assert not any(map(runs, pids))
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_process_that_is_killed_ends_all_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_DEVICE", "cpu")
+    monkeypatch.setenv("MMREC_PROCESSES", "2")
+    with pytest.raises(ChildProcessError, match="process 1 of 2 was ended by SIGKILL"):
+        on_processes(die_in_second, tmp_path)
+
+
+def test_the_processes_of_a_killed_stage_end_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from mmrec.training.launching import on_processes\n"
+        "from tests.training.test_distributed import wait_for_ever\n"
+        "if __name__ == '__main__': on_processes(wait_for_ever, Path(sys.argv[1]))\n"
+    )
+    script, folder = tmp_path / "stage.py", tmp_path / "processes"
+    script.write_text(code)
+    folder.mkdir()
+    own = {
+        "MMREC_DEVICE": "cpu",
+        "MMREC_PROCESSES": "2",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    stage = subprocess.Popen([sys.executable, script, folder], env={**os.environ, **own})
+    try:
+        wait_until(lambda: len(list(folder.iterdir())) == 2)
+    finally:
+        stage.kill()
+        stage.wait()
+    pids = [int(path.name) for path in folder.iterdir()]
+    wait_until(lambda: not any(map(runs, pids)))
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_every_process_draws_other_numbers_and_the_first_those_of_one_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds = []
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "process_rank", lambda rank=rank: rank)
+        seeds.append(distributed.seed_of_process(7))
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 3
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ text = table.load_feature_table(folder, items)
 none = table.FeatureTable(torch.zeros(0, 0), torch.zeros(num_items + 1, dtype=torch.int64))
 model = build_recommender(params, num_items=num_items + 1, text=text, image=none,
                           training_counts=torch.zeros(num_items + 1), stage="finetune")
-objective = build_objective(params, model, stage="finetune")
+objective = build_objective(params, model, training_counts=torch.zeros(num_items + 1),
+                            stage="finetune")
 sequences = Sequences.from_lists([list(range(1, 60)), list(range(num_items - 50, num_items))])
 batches = TrainingBatches(sequences, batching="dense", max_sequence_length=50,
                           window_overlap=None, batch_size=64, seed=1)

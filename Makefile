@@ -34,7 +34,7 @@ test: $(VENV)/installed
 # Against RecBole and RecTools, on DATA=<sequences file> or on simulated data; then what else
 # needs no data of yours. A benchmark that cannot run says so and does not stop the others.
 bench: $(VENV)/installed
-	$(BIN)/python -m benchmarks.peers $(DATA)
+	-$(BIN)/python -m benchmarks.peers $(DATA)
 	-$(BIN)/python -m benchmarks.feature_cache
 	-$(BIN)/python -m benchmarks.crawl
 

@@ -31,14 +31,13 @@ def lines(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, one in found.items()
         if one["steps"] < one["steps_of_epoch"]
     ]
-    base = found.get("base")
-    if base:
-        notes += [
-            f"{name}: {one['epoch_seconds'] / base['epoch_seconds']:.2f} x the time, "
-            f"{one['peak_rss_mib'] / base['peak_rss_mib']:.2f} x the memory of base"
-            for name, one in found.items()
-            if name.endswith("x10")
-        ]
+    for name, one in found.items():
+        base = found.get(name.rpartition(", ")[0])
+        if base:
+            notes.append(
+                f"{name}: {one['epoch_seconds'] / base['epoch_seconds']:.2f} x the time, "
+                f"{one['peak_rss_mib'] / base['peak_rss_mib']:.2f} x the memory"
+            )
     return [*text, "", *(f"- {note}" for note in notes)]
 
 

@@ -21,6 +21,7 @@ from mmrec.models.build import build_objective, build_recommender
 from mmrec.models.recommender import Objective
 from mmrec.params.baselines import Gru4RecParams, SasrecParams
 from mmrec.params.datasets import CleanParams
+from mmrec.params.models import Mp4srParams
 from mmrec.training.batches import EpochBatches, TrainingBatches
 from mmrec.training.trainer import train
 
@@ -43,7 +44,7 @@ def read(file: Path, settings: CleanParams) -> CleanResult:
         )
 
 
-def make_batches(params: IdModelParams, sequences: Sequences) -> TrainingBatches:
+def make_batches(params: IdModelParams | Mp4srParams, sequences: Sequences) -> TrainingBatches:
     """Batches of the training part."""
     return TrainingBatches(
         training_part(sequences),

@@ -2,7 +2,7 @@
 
 The file has a line `user item item …` per user, oldest first; without one, data of the size of
 Amazon Beauty is simulated. Systems take turns, a process each. The peers' epochs
-are scaled from their first batches. Results that nothing has changed since are taken from
+are scaled from their first batches. Whole rounds that nothing has changed since are taken from
 `build/bench`; `--again` measures them anew. Table and plot go to `benchmarks/results/` and, if
 every system was measured on a file of yours, the table to the README.
 """
@@ -13,42 +13,63 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from benchmarks.peers.environments import UnavailableError
 from benchmarks.peers.machine import describe_data, describe_machine
-from benchmarks.peers.systems import CACHE, SYSTEMS, FailedError, Sizes, measure
+from benchmarks.peers.systems import SYSTEMS, FailedError, Sizes, digest_inputs, measure
 from benchmarks.peers.table import draw, format_table, summarize
 from benchmarks.simulated import write_sequences
 from benchmarks.workspace import PROJECT
-from mmrec.io import write_json, write_text
+from mmrec.io import read_json, write_json, write_text
 
 RESULTS = PROJECT / "benchmarks" / "results"
+CACHE = PROJECT / "build" / "bench"
 README = PROJECT / "README.md"
 START, END = "<!-- peers -->\n", "<!-- end of peers -->\n"
 
 
-def run_all(
-    data: Path, sizes: Sizes, *, rounds: int, again: bool
-) -> tuple[dict[str, list[Mapping[str, Any]]], dict[str, str]]:
-    """Results by system, round after round; and why a system has none."""
-    runs: dict[str, list[Mapping[str, Any]]] = {}
-    skipped: dict[str, str] = {}
+class Round(TypedDict):
+    """What one round brought, by the name of the system: a result, or why there is none."""
+
+    inputs: str
+    results: dict[str, Mapping[str, Any]]
+    skipped: dict[str, str]
+
+
+def run_all(data: Path, sizes: Sizes, *, rounds: int, again: bool) -> list[Round]:
+    """All rounds, each from the cache if it was measured before."""
+    inputs = digest_inputs(data, sizes)
+    found: list[Round] = []
+    CACHE.mkdir(parents=True, exist_ok=True)
     for number in range(1, rounds + 1):
-        for system in SYSTEMS:
-            if system.name in skipped:
-                continue
-            try:
-                result = measure(system, data, number, sizes, again=again)
-            except (UnavailableError, FailedError) as error:
-                skipped[system.name] = " ".join(str(error).split())[-200:]
-                runs.pop(system.name, None)
-                print(f"{system.name} is skipped: {error}", flush=True)
-                continue
-            runs.setdefault(system.name, []).append(result)
-            seconds = ", ".join(f"{taken:.1f}" for taken in result["seconds_per_epoch"])
-            print(f"round {number}, {system.name}: {seconds} s an epoch", flush=True)
-    return runs, skipped
+        kept = CACHE / f"round-{number}.json"
+        if again or not kept.exists() or read_json(kept)["inputs"] != inputs:
+            before = found[-1]["skipped"] if found else {}
+            results, skipped = run_round(data, sizes, before)
+            write_json({"inputs": inputs, "results": results, "skipped": skipped}, kept)
+        found.append(read_json(kept))
+    return found
+
+
+def run_round(
+    data: Path, sizes: Sizes, without: Mapping[str, str]
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    """Results of systems that take turns, and why one has none; `without` are not tried again."""
+    results: dict[str, Mapping[str, Any]] = {}
+    skipped = dict(without)
+    for system in SYSTEMS:
+        if system.name in skipped:
+            continue
+        try:
+            results[system.name] = result = measure(system, data, sizes)
+        except (UnavailableError, FailedError) as error:
+            skipped[system.name] = " ".join(str(error).split())[-200:]
+            print(f"{system.name} is skipped: {error}", flush=True)
+            continue
+        seconds = ", ".join(f"{taken:.1f}" for taken in result["seconds_per_epoch"])
+        print(f"{system.name}: {seconds} s an epoch", flush=True)
+    return results, skipped
 
 
 def caption(data: Path, threads: int, versions: Mapping[str, str]) -> str:
@@ -84,8 +105,15 @@ def main(arguments: argparse.Namespace) -> None:
         write_sequences(data)
     sizes = Sizes(arguments.epochs, arguments.batches, arguments.threads)
     load = os.getloadavg()[0]
-    runs, skipped = run_all(data.resolve(), sizes, rounds=arguments.rounds, again=arguments.again)
-    rows = summarize(runs)
+    rounds = run_all(data.resolve(), sizes, rounds=arguments.rounds, again=arguments.again)
+    skipped = rounds[-1]["skipped"]
+    rows = summarize(
+        {
+            system.name: [one["results"][system.name] for one in rounds]
+            for system in SYSTEMS
+            if system.name not in skipped
+        }
+    )
     if not rows:
         raise SystemExit("nothing was measured")
     said = caption(data, sizes.threads, next(iter(rows.values()))["versions"])

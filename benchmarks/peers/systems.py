@@ -14,10 +14,6 @@ from typing import Any
 
 from benchmarks.peers.environments import PINS, interpreter
 from benchmarks.workspace import PROJECT
-from mmrec.io import read_json, write_json
-
-CACHE = PROJECT / "build" / "bench"
-OWN_CODE = ("data", "evaluation", "models", "nn", "params", "training")
 
 
 @dataclass(frozen=True)
@@ -97,25 +93,14 @@ def command(system: System, data: Path, sizes: Sizes) -> list[str]:
     return [*start, "--batches", str(sizes.batches), *threads, *system.options]
 
 
-def measure(
-    system: System, data: Path, number: int, sizes: Sizes, *, again: bool
-) -> Mapping[str, Any]:
-    """Result of run `number` of a system; of an earlier call where nothing has changed since.
+def measure(system: System, data: Path, sizes: Sizes) -> Mapping[str, Any]:
+    """Result of one run of a system.
 
     Raises:
         UnavailableError: the peer cannot be installed.
         FailedError: the run failed.
     """
-    kept, inputs = CACHE / f"{system.name}-{number}.json", _inputs(system, data, sizes)
-    if kept.exists() and not again:
-        found = read_json(kept)
-        if found["inputs"] == inputs:
-            result: Mapping[str, Any] = found["result"]
-            return result
-    result = _run(command(system, data, sizes), sizes.threads)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    write_json({"inputs": inputs, "result": result}, kept)
-    return result
+    return _run(command(system, data, sizes), sizes.threads)
 
 
 def _run(arguments: list[str], threads: int) -> Mapping[str, Any]:
@@ -134,16 +119,12 @@ def _run(arguments: list[str], threads: int) -> Mapping[str, Any]:
     return {**result, "load_before": load}
 
 
-def _inputs(system: System, data: Path, sizes: Sizes) -> str:
-    """Digest of all that a result depends on but the machine."""
+def digest_inputs(data: Path, sizes: Sizes) -> str:
+    """Of all that results depend on but the machine: data, code, versions."""
     digest = blake2b(data.read_bytes(), digest_size=16)
-    digest.update(f"{sizes} {system}".encode())
-    if system.peer is None:
-        folders = [PROJECT / "mmrec" / name for name in OWN_CODE]
-        files = [path for folder in folders for path in folder.rglob("*.py")]
-        files += (PROJECT / "benchmarks").glob("sequence_*.py")
-    else:
-        files = [PINS / system.script, PINS / "probe.py", PINS / f"{system.peer}.txt"]
-    for path in sorted(files):
+    digest.update(f"{sizes} {SYSTEMS}".encode())
+    folders = [PROJECT / "mmrec", PROJECT / "benchmarks"]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    for path in sorted([*files, *PINS.glob("*.txt"), PROJECT / "constraints.txt"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()

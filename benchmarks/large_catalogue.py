@@ -3,8 +3,9 @@
 Simulates sequences, trains an epoch (or its first `--max-steps`, which the result then says) with
 sampled softmax by the trainer of the pipeline, and says how long it took, in how much memory, and
 where the time went. Then the same from a small base size, with ten times the users and ten times
-the items, with the full softmax, too. Each training is a process of its
-own; validation ranks some users among all items and is timed apart. Results go to `benchmarks/results/large_catalogue.{json,md}` after every training.
+the items, with the full softmax, too. Each training is a process of its own; validation ranks
+some users among all items and is timed apart. Results go to
+`benchmarks/results/large_catalogue.{json,md}` after every training.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks.simulated_catalogue import LENGTH, Case, build, settings, simula
 from benchmarks.step_clock import StepClock
 from mmrec.data.split import draw_held_out, hold_out_validation, training_part
 from mmrec.evaluation.evaluator import rank_held_out
+from mmrec.training.batches import TrainingBatches
 from mmrec.training.trainer import train
 
 RESULTS = Path(__file__).parent / "results" / "large_catalogue"

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,24 +100,41 @@ def data() -> RunData:
 
 def fit_all(folder: Path) -> dict[str, object]:
     """Every case once; each process writes down the weights it ended with."""
-    rank = dist.get_rank() if dist.is_initialized() else 0
-    for name, (sections, stage) in CASES.items():
-        params = TypeAdapter(ModelParams).validate_python(
-            {"pretrain": None, "finetune": TRAINING, **sections}
-        )
-        recommender, _ = fit(
-            params,
-            data(),
-            stage=stage,
-            seed=1,
-            mask_history=False,
-            weights=None,
-            checkpoint_dir=folder / name / "checkpoints",
-            history_path=folder / name / "history.csv",
-        )
-        assert recommender is not None
-        save_file(recommender.state_dict(), folder / name / f"{rank}.safetensors")
+    for name in CASES:
+        fit_case(name, folder / name)
     return {"processes": dist.get_world_size() if dist.is_initialized() else 1}
+
+
+def fit_sasrec(folder: Path) -> dict[str, object]:
+    """One case."""
+    fit_case("sasrec", folder)
+    return {}
+
+
+def fit_for_long(folder: Path) -> dict[str, object]:
+    """One case, with epochs enough to be interrupted in."""
+    (folder / f"{os.getpid()}.pid").touch()
+    fit_case("sasrec", folder, epochs=100_000, patience=100_000)
+    return {}
+
+
+def fit_case(name: str, folder: Path, **changes: int) -> None:
+    sections, stage = CASES[name]
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    sections = {"pretrain": None, "finetune": TRAINING, **sections}
+    sections[stage] = {**sections[stage], **changes}
+    recommender, _ = fit(
+        TypeAdapter(ModelParams).validate_python(sections),
+        data(),
+        stage=stage,
+        seed=1,
+        mask_history=False,
+        weights=None,
+        checkpoint_dir=folder / "checkpoints",
+        history_path=folder / "history.csv",
+    )
+    assert recommender is not None
+    save_file(recommender.state_dict(), folder / f"{rank}.safetensors")
 
 
 def fail_in_second(folder: Path) -> dict[str, object]:
@@ -220,29 +238,76 @@ def test_a_process_that_is_killed_ends_all_and_is_named(
         on_processes(die_in_second, tmp_path)
 
 
-def test_the_processes_of_a_killed_stage_end_with_it(tmp_path: Path) -> None:
-    code = (
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a function of this module as a stage does, in a session of its own."""
+    script, started = tmp_path / "stage.py", []
+    script.write_text(
         "import sys; from pathlib import Path\n"
         "from mmrec.training.launching import on_processes\n"
-        "from tests.training.test_distributed import wait_for_ever\n"
-        "if __name__ == '__main__': on_processes(wait_for_ever, Path(sys.argv[1]))\n"
+        "from tests.training import test_distributed\n"
+        "if __name__ == '__main__':\n"
+        "    on_processes(getattr(test_distributed, sys.argv[1]), Path(sys.argv[2]))\n"
     )
-    script, folder = tmp_path / "stage.py", tmp_path / "processes"
-    script.write_text(code)
-    folder.mkdir()
-    own = {
-        "MMREC_DEVICE": "cpu",
-        "MMREC_PROCESSES": "2",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    stage = subprocess.Popen([sys.executable, script, folder], env={**os.environ, **own})
-    try:
-        wait_until(lambda: len(list(folder.iterdir())) == 2)
-    finally:
-        stage.kill()
+    own = {"MMREC_DEVICE": "cpu", "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def start(
+        work: Callable[..., Any], folder: Path, *launcher: str, processes: int = 2
+    ) -> subprocess.Popen[bytes]:
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, *launcher, script, work.__name__, folder]
+        environment = {**os.environ, **own, "MMREC_PROCESSES": str(processes)}
+        started.append(subprocess.Popen(command, env=environment, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for stage in started:
+        with suppress(ProcessLookupError):
+            os.killpg(stage.pid, signal.SIGKILL)
         stage.wait()
+
+
+def test_the_processes_of_a_killed_stage_end_with_it(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    folder = tmp_path / "processes"
+    stage = start(wait_for_ever, folder)
+    wait_until(lambda: len(list(folder.iterdir())) == 2)
+    stage.kill()
+    stage.wait()
     pids = [int(path.name) for path in folder.iterdir()]
     wait_until(lambda: not any(map(runs, pids)))
+
+
+def test_ctrl_c_ends_all_processes_and_leaves_a_checkpoint_to_continue_from(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    folder = tmp_path / "run"
+    stage = start(fit_for_long, folder)
+    wait_until((folder / "history.csv").exists)
+    os.killpg(stage.pid, signal.SIGINT)  # a terminal sends it to all of them
+    assert stage.wait(60) == -signal.SIGINT
+    pids = [int(path.stem) for path in folder.glob("*.pid")]
+    assert len(pids) == 2
+    wait_until(lambda: not any(map(runs, pids)))
+    before = history(folder)[1]
+    start(fit_for_long, folder, processes=1)
+    wait_until(lambda: len(history(folder)[1]) > len(before))
+    assert torch.equal(history(folder)[1][: len(before)], before)
+
+
+def test_torchrun_trains_as_one_process_does(
+    tmp_path: Path,
+    trained: tuple[Path, Path],
+    start: Callable[..., subprocess.Popen[bytes]],
+) -> None:
+    folder = tmp_path / "run"
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    assert start(fit_sasrec, folder, *torchrun, processes=1).wait(120) == 0
+    expected = load_file(trained[0] / "sasrec" / "0.safetensors")
+    for rank in (0, 1):
+        for name, value in load_file(folder / f"{rank}.safetensors").items():
+            torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-5, msg=name)
 
 
 def wait_until(happened: Callable[[], bool], seconds: float = 60) -> None:

@@ -124,6 +124,8 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert 85 < (retry_after_s(format_datetime(later, usegmt=True)) or 0) <= 90
     assert retry_after_s("Fri, 01 Jan 1999 00:00:00 GMT") == 0.0
     assert retry_after_s("soon") is None
+    assert retry_after_s("²") is None
+    assert retry_after_s("Mon, 01 Jan 2024 00:00:00 +99999999999999999999") is None
     assert retry_after_s(None) is None
 
 

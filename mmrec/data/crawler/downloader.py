@@ -161,6 +161,8 @@ class Downloader:
                 target = _redirected(target, response)
             elif response.status == 200:
                 return Robots.parse(response.body)
+            elif response.status >= 500:
+                raise FetchError(f"http_{response.status}")
             else:
                 return Robots()
         return Robots()

@@ -50,6 +50,7 @@ ROBOTS = {
     "none": (says(status=404), ""),
     "for members": (says(status=401), ""),
     "broken": (says(status=500), "robots_unavailable"),
+    "out of order for good": (says(status=501), "robots_unavailable"),
     "busy": (says(status=429), "robots_unavailable"),
     "busy once": (in_turn(says(status=503), says(b"")), ""),
     "no answer": (hang_up, "connection"),

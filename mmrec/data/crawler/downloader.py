@@ -147,6 +147,8 @@ class Downloader:
                 if not failure.transient:
                     break
             else:
+                if rules.delay_s > self._settings.max_wait_s:
+                    return Robots(refusal="host_unavailable")
                 host.interval_s = max(host.interval_s, rules.delay_s)
                 return rules
         is_answer = refusal.startswith("http_")

@@ -59,6 +59,7 @@ ROBOTS = {
         says(b"User-agent: *\nDisallow: /\n\nUser-agent: MMRec-Crawler\nAllow: /\n"),
         "",
     ),
+    "slower than we wait": (says(b"User-agent: *\nCrawl-delay: 86400\n"), "host_unavailable"),
     "no text": (says(b"\xff\xfe no robots \x00 file"), ""),
     "elsewhere": (redirects("/rules"), "robots_disallowed"),
     "nowhere": (redirects("/robots.txt"), ""),

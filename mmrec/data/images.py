@@ -52,6 +52,9 @@ def decode_image(data: bytes, *, min_side: int | None = None) -> Image.Image:
         raise ImageError("too_many_pixels") from None
     except UnidentifiedImageError:
         raise ImageError("not_an_image") from None
+    except MemoryError:
+        # The picture may be whole: a verdict would stand when there is room again.
+        raise
     # Pillow's decoders raise whatever a damaged file makes them run into.
     except Exception as error:
         raise ImageError("damaged_image") from error

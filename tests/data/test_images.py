@@ -101,6 +101,15 @@ def test_damaged_bytes_raise_nothing_but_image_errors(head: bytes, at: int, valu
             assert decode_image(candidate).mode == "RGB"
 
 
+def test_a_lack_of_memory_says_nothing_about_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def convert(image: Image.Image) -> Image.Image:
+        raise MemoryError
+
+    monkeypatch.setattr("mmrec.data.images._to_rgb", convert)
+    with pytest.raises(MemoryError):
+        decode_image(jpeg())
+
+
 def test_a_jpeg_may_be_decoded_smaller_but_not_below_the_given_side() -> None:
     image = decode_image(jpeg(size=(800, 400)), min_side=100)
     assert image.size == (200, 100)

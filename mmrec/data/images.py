@@ -61,6 +61,16 @@ def decode_image(data: bytes, *, min_side: int | None = None) -> Image.Image:
     raise ImageError("too_many_pixels")
 
 
+def picture_fault(data: bytes) -> str:
+    """The reason why bytes are no picture; empty if they are one."""
+    try:
+        # The smallest scale still reads all of a JPEG's data.
+        decode_image(data, min_side=1)
+    except ImageError as error:
+        return error.reason
+    return ""
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         # 16 bits a pixel: Pillow's own conversion to 8 bits cuts off instead of scaling.

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from mmrec.data.crawler.decode_worker import picture_fault
 from mmrec.data.crawler.decoding import Decoder
 from tests.data.raw_world import jpeg
 
@@ -29,8 +28,3 @@ def test_a_picture_that_kills_or_hangs_its_decoder_costs_one_picture() -> None:
 def test_a_decoder_that_does_not_start_is_no_fault_of_the_pictures() -> None:
     with pytest.raises(RuntimeError, match=r"python -m tests\.data\.no_such does not start"):
         asyncio.run(_faults([jpeg()], "tests.data.no_such"))
-
-
-def test_a_fault_is_named() -> None:
-    assert picture_fault(jpeg()) == ""
-    assert picture_fault(b"<svg/>") == "not_an_image"

@@ -1,8 +1,8 @@
 """`dvc repro` with nothing to do, against empty stages: `python -m benchmarks.nothing_to_do`.
 
 Needs a finished `make repro`. Two pipelines of as many stages that only copy one-line files
-show what DVC itself needs: a bare chain, and the same graph with as many dependencies and
-outputs for each stage. All three are called in turn.
+show what DVC itself needs: a bare chain, and the same graph with the same dependencies and
+outputs of each stage. All three are called in turn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from statistics import median
 from typing import Any
 
@@ -32,32 +32,44 @@ def chain(num_stages: int) -> dict[str, Any]:
 
 
 def same_graph(lock: Mapping[str, Any]) -> dict[str, Any]:
-    """The stages of a lock file, every path of theirs replaced by a file."""
+    """The stages of a lock file; paths outside its project are moved into it."""
 
-    def files(entries: Iterable[Mapping[str, str]]) -> list[str]:
-        return [entry["path"].replace("/", "+") + ".txt" for entry in entries]
+    def paths(entries: Iterable[Mapping[str, str]]) -> list[str]:
+        return [entry["path"].replace("../", "up/").lstrip("/") for entry in entries]
 
     return {
-        name.replace("@", "-"): {"deps": files(stage["deps"]), "outs": files(stage["outs"])}
+        name.replace("@", "-"): {"deps": paths(stage["deps"]), "outs": paths(stage["outs"])}
         for name, stage in lock["stages"].items()
     }
 
 
 def write_pipeline(stages: Mapping[str, Any], folder: Path) -> Path:
-    """A project whose stages write a line to each of their outputs, run once."""
+    """A project whose stages write a line to each of their outputs, run once.
+
+    A path in which others of the stages lie is a folder of these and nothing else.
+    """
     folder.mkdir()
-    made = {path for stage in stages.values() for path in stage["outs"]}
-    for path in {path for stage in stages.values() for path in stage["deps"]} - made:
+    paths = {path for stage in stages.values() for path in (*stage["deps"], *stage["outs"])}
+    files = paths - {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+    commands: dict[str, Any] = {}
+    given = set(files)
+    for name, stage in stages.items():
+        made = sorted(path for path in files if _is_within(path, stage["outs"]))
+        given.difference_update(made)
+        lines = [f"mkdir -p {PurePosixPath(path).parent} && echo {name} > {path}" for path in made]
+        commands[name] = {"cmd": lines, **stage}
+    for path in given:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("line\n")
-    commands = {
-        name: {"cmd": [f"echo {name} > {path}" for path in stage["outs"]], **stage}
-        for name, stage in stages.items()
-    }
     YAML().dump({"stages": commands}, folder / "dvc.yaml")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=folder, check=True)
     repro(folder)
     return folder
+
+
+def _is_within(path: str, folders: Iterable[str]) -> bool:
+    return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
 
 
 def seconds(folder: Path) -> float:

@@ -44,9 +44,9 @@ class Clock(pl.Callback):  # type: ignore[misc]  # no types from another environ
         if number == WARM_UP:
             self.notes["started"] = time.perf_counter()
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, *arguments: Any) -> None:
         """Note the last batch so far."""
-        self.notes["ended"] = time.perf_counter()
+        self.notes.update({"ended": time.perf_counter(), "batches": arguments[-1] + 1})
 
 
 def write_tables(sequences: Path, folder: Path) -> tuple[int, int]:
@@ -110,8 +110,9 @@ def main(arguments: argparse.Namespace) -> None:
         verbose=0,
     )
     model.fit(read_dataset("train.csv")[0])
-    if "started" not in Clock.notes:
-        raise ValueError(f"{users} users are too few for {WARM_UP} + {arguments.batches} batches")
+    wanted = WARM_UP + arguments.batches
+    if Clock.notes["batches"] < wanted:
+        raise ValueError(f"an epoch has {Clock.notes['batches']} batches, {wanted} are wanted")
     notes, timed_users = Clock.notes, arguments.batches * users_per_batch
     report(
         system="rectools",

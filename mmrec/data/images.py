@@ -52,10 +52,23 @@ def decode_image(data: bytes, *, min_side: int | None = None) -> Image.Image:
         raise ImageError("too_many_pixels") from None
     except UnidentifiedImageError:
         raise ImageError("not_an_image") from None
+    except MemoryError:
+        # The picture may be whole: a verdict would stand when there is room again.
+        raise
     # Pillow's decoders raise whatever a damaged file makes them run into.
     except Exception as error:
         raise ImageError("damaged_image") from error
     raise ImageError("too_many_pixels")
+
+
+def picture_fault(data: bytes) -> str:
+    """The reason why bytes are no picture; empty if they are one."""
+    try:
+        # The smallest scale still reads all of a JPEG's data.
+        decode_image(data, min_side=1)
+    except ImageError as error:
+        return error.reason
+    return ""
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

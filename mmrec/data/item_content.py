@@ -10,7 +10,7 @@ from itertools import islice
 import polars as pl
 
 from mmrec import schemas
-from mmrec.data.images import ImageError, RawImages, decode_image
+from mmrec.data.images import RawImages, picture_fault
 from mmrec.data.sentences import has_word, repair_text, split_sentences
 from mmrec.data.verdicts import Verdicts
 from mmrec.io import DataError
@@ -141,21 +141,12 @@ def find_broken(
     with ThreadPoolExecutor() as pool:
         # In batches: a pool takes all of its input at once.
         while batch := list(islice(pictures, _BATCH)):
-            reasons = pool.map(_fault, [data for _, data in batch])
+            reasons = pool.map(picture_fault, [data for _, data in batch])
             found |= {key: why for (key, _), why in zip(batch, reasons, strict=True)}
     if verdicts is not None:
         verdicts.add(found)
         found |= {key: verdicts[key] for key in wanted}
     return {key: why for key, why in found.items() if why}
-
-
-def _fault(data: bytes) -> str:
-    try:
-        # The smallest scale still reads all of a JPEG's data.
-        decode_image(data, min_side=1)
-    except ImageError as error:
-        return error.reason
-    return ""
 
 
 def _refuse_many(failed: pl.DataFrame, num_links: int, max_failed_share: float) -> None:

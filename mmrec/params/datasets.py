@@ -34,7 +34,10 @@ CrawlReason = Annotated[
 
 
 class CrawlParams(Section):
-    """Manners and limits of downloading pictures; robots.txt is always obeyed."""
+    """Manners and limits of downloading pictures; robots.txt is always obeyed.
+
+    A host is a name and its port; http and https on their usual ports are one.
+    """
 
     contact: Annotated[str, StringConstraints(pattern=r"^(\S+@\S+\.\S+|https?://\S+\.\S+)$")]
     """Address or page that tells a server's owner whom to turn to; part of the user agent."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmrec.data.fetch import fetch_images, write_image_parts
-from mmrec.data.images import ImageError, RawImages, decode_image
+from mmrec.data.images import ImageError, RawImages, decode_image, picture_fault
 from mmrec.data.sources.source import ImageRef
 from mmrec.io import DataError, content_key
 from tests.data.raw_world import jpeg
@@ -99,6 +99,20 @@ def test_damaged_bytes_raise_nothing_but_image_errors(head: bytes, at: int, valu
     for candidate in (head, bytes(data), jpeg()[:20] + head):
         with contextlib.suppress(ImageError):
             assert decode_image(candidate).mode == "RGB"
+
+
+def test_a_fault_is_named() -> None:
+    assert picture_fault(jpeg()) == ""
+    assert picture_fault(b"<svg/>") == "not_an_image"
+
+
+def test_a_lack_of_memory_says_nothing_about_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def convert(image: Image.Image) -> Image.Image:
+        raise MemoryError
+
+    monkeypatch.setattr("mmrec.data.images._to_rgb", convert)
+    with pytest.raises(MemoryError):
+        decode_image(jpeg())
 
 
 def test_a_jpeg_may_be_decoded_smaller_but_not_below_the_given_side() -> None:

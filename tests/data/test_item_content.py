@@ -125,6 +125,6 @@ def test_equal_contents_are_decoded_once(tmp_path: Path, monkeypatch: pytest.Mon
         seen.append(data)
         return None
 
-    monkeypatch.setattr("mmrec.data.item_content._fault", fault)
+    monkeypatch.setattr("mmrec.data.item_content.picture_fault", fault)
     assert find_broken(images, links.column("content_key").to_pylist()) == {}
     assert sorted(seen) == sorted([jpeg(0), jpeg(1)])

@@ -26,8 +26,10 @@ REASONS = {
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Pictures that were decoded."""
     seen: list[bytes] = []
-    fault = item_content._fault
-    monkeypatch.setattr(item_content, "_fault", lambda data: (seen.append(data), fault(data))[1])
+    fault = item_content.picture_fault
+    monkeypatch.setattr(
+        item_content, "picture_fault", lambda data: (seen.append(data), fault(data))[1]
+    )
     return seen
 
 

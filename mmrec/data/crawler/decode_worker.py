@@ -12,21 +12,11 @@ import signal
 import sys
 from collections.abc import Callable
 
-from mmrec.data.images import ImageError, decode_image
+from mmrec.data.images import picture_fault
 
 LENGTH_BYTES = 4
 READY = b"ready\n"
 _LONGEST_S = 60.0
-
-
-def picture_fault(data: bytes) -> str:
-    """The reason why bytes are no picture; empty if they are one."""
-    try:
-        # The smallest scale still reads all of a JPEG's data.
-        decode_image(data, min_side=1)
-    except ImageError as error:
-        return error.reason
-    return ""
 
 
 def serve(check: Callable[[bytes], str], longest_s: float = _LONGEST_S) -> None:

@@ -35,6 +35,7 @@ class Decoder:
         self._module = module
         self._queue: asyncio.Queue[_Question] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
+        self._ending: set[asyncio.Task[tuple[bytes, bytes]]] = set()
         self._unanswered: set[asyncio.Future[str]] = set()
         self._held_bytes = 0
         self._broken: BaseException | None = None
@@ -85,8 +86,11 @@ class Decoder:
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-                # Closes its pipes, too.
-                await process.communicate()
+                # Closes its pipes, too; a task of its own goes on if the worker is stopped here.
+                ending = asyncio.create_task(process.communicate())
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
+                await asyncio.shield(ending)
 
     async def _supply(self, process: Process) -> None:
         assert process.stdout is not None
@@ -138,3 +142,4 @@ class Decoder:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.gather(*self._ending)

@@ -64,7 +64,9 @@ class Downloader:
         self._session = session
         self._decoder = decoder
         self._settings = settings
-        self._hosts: dict[URL, Host] = {}
+        self._hosts: dict[str, Host] = {}
+        # By origin (RFC 9309), of which a host may have two: http and https.
+        self._robots: dict[URL, asyncio.Task[Robots]] = {}
         self._room = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     async def download(self, url: str, conditions: dict[str, str]) -> Answer:
@@ -104,10 +106,10 @@ class Downloader:
 
     async def _fetch(self, target: URL, conditions: dict[str, str]) -> Response | URL | None:
         """The picture, or where it is said to be, or nothing if it has not changed."""
-        host = self._host(target)
-        if host.robots is None:
-            host.robots = asyncio.create_task(self._read_robots(host, target.origin()))
-        forbidden = (await host.robots).forbids(str(target))
+        host, origin = self._host(target), target.origin()
+        if origin not in self._robots:
+            self._robots[origin] = asyncio.create_task(self._read_robots(host, origin))
+        forbidden = (await self._robots[origin]).forbids(str(target))
         if forbidden:
             raise FetchError(forbidden, sent=False)
         async with AsyncExitStack() as room:
@@ -130,13 +132,13 @@ class Downloader:
         return response
 
     def _host(self, target: URL) -> Host:
-        origin = target.origin()
-        if origin not in self._hosts:
-            self._hosts[origin] = Host(self._settings)
-        return self._hosts[origin]
+        name = f"{target.host}:{'' if target.is_default_port() else target.port}"
+        if name not in self._hosts:
+            self._hosts[name] = Host(self._settings)
+        return self._hosts[name]
 
     async def _read_robots(self, host: Host, origin: URL) -> Robots:
-        """Rules of a host (RFC 9309): without a robots.txt all is allowed, out of order nothing."""
+        """Rules of an origin (RFC 9309): all is allowed without, nothing with one out of order."""
         for attempt in range(1, self._settings.attempts + 1):
             if attempt > 1:
                 await asyncio.sleep(backoff_s(self._settings.backoff_s, attempt - 1))
@@ -147,6 +149,8 @@ class Downloader:
                 if not failure.transient:
                     break
             else:
+                if rules.delay_s > self._settings.max_wait_s:
+                    return Robots(refusal="host_unavailable")
                 host.interval_s = max(host.interval_s, rules.delay_s)
                 return rules
         is_answer = refusal.startswith("http_")
@@ -155,12 +159,14 @@ class Downloader:
     async def _follow_robots(self, target: URL) -> Robots:
         for _ in range(MAX_REDIRECTS + 1):
             host = self._host(target)
-            async with host.turn():
+            async with host.turn(), self._room:
                 response = await self._send(host, target, {}, MAX_ROBOTS_BYTES, cut=True)
             if response.status in _REDIRECTS:
                 target = _redirected(target, response)
             elif response.status == 200:
                 return Robots.parse(response.body)
+            elif response.status >= 500:
+                raise FetchError(f"http_{response.status}")
             else:
                 return Robots()
         return Robots()

@@ -87,11 +87,12 @@ def retry_after_s(value: str | None) -> float | None:
     """Seconds of a `Retry-After` header, given in seconds or as a date; None if there is none."""
     if value is None:
         return None
-    if value.strip().isdigit():
-        return float(value)
     try:
+        if value.strip().isdigit():
+            return float(value)
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    # A zone such as +99999999999999999999 overflows.
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -8,19 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mmrec.data.crawler.failure import FetchError
-from mmrec.data.crawler.robots import Robots
 from mmrec.data.crawler.settings import CrawlSettings
 
 
 class Host:
-    """Turns for requests to one host.
+    """Turns for requests to one host: a name and its port, of which the usual ones are one.
 
     After too many transient failures in a row the host rests; then one request tries it.
     If that fails, too, the host is given up and every further turn is refused.
     """
 
     def __init__(self, settings: CrawlSettings) -> None:
-        self.robots: asyncio.Task[Robots] | None = None
         self.interval_s = settings.min_interval_s
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.requests_per_host)

@@ -18,7 +18,7 @@ _WITH_VALUE = ("unavailable_after", "max-snippet", "max-image-preview", "max-vid
 
 @dataclass(frozen=True)
 class Robots:
-    """Rules of one host.
+    """Rules of one origin.
 
     Attributes:
         rules: what its robots.txt says; None if nothing is said, or nothing could be read.

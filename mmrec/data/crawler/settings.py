@@ -14,6 +14,8 @@ ROBOT = "mmrec-crawler"
 class CrawlSettings:
     """What a crawl may do.
 
+    A host is a name and its port; http and https on their usual ports are one.
+
     Attributes:
         contact: an address or page for a server's owner.
         edition: another word asks servers whether what is here has changed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,12 @@ from mmrec.io import DataError
 
 _BATCH = 200_000
 """Records held as Python objects."""
+
+_TOO_LARGE = 2.0**63
+"""For a column of 64-bit integers."""
+
+_HALF_A_PAIR = re.compile(r"\\(u|U0000)[dD][89a-fA-F]")
+"""How a line may spell half a surrogate pair, which no UTF-8 table can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Record:
         if value is None:
             return ""
         if isinstance(value, str):
-            return _encodable(value)
+            return value
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         raise self.wrong(key, "an id")
@@ -52,17 +58,15 @@ class Record:
         value = self.values.get(key, self)
         if value is None or value == "":
             return None
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.wrong(key, "a number") from None
 
     def whole(self, key: str) -> int | None:
         """A number without its fraction."""
         value = self.number(key)
-        if value is not None and not math.isfinite(value):
+        if value is not None and not abs(value) < _TOO_LARGE:
             raise self.wrong(key, "a whole number")
         return None if value is None else int(value)
 
@@ -70,9 +74,9 @@ class Record:
         """A text, or the texts of a list, nested or not, joined; none where it is missing."""
         value = self.values.get(key)
         if isinstance(value, str):
-            return _encodable(value)
+            return value
         if isinstance(value, list):
-            return separator.join(_encodable(text) for text in _leaves(value) if text)
+            return separator.join(text for text in _leaves(value) if text)
         if value is None:
             return None
         raise self.wrong(key, "a text or a list of texts")
@@ -83,12 +87,7 @@ class Record:
         links = value if isinstance(value, list) else [value]
         if not all(link is None or isinstance(link, str) for link in links):
             raise self.wrong(key, "a link or a list of links")
-        return [_encodable(link) for link in links if link]
-
-
-def _encodable(text: str) -> str:
-    """JSON can spell half a surrogate pair, which no UTF-8 table can hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+        return [link for link in links if link]
 
 
 def _leaves(value: list[Any]) -> Iterator[str]:
@@ -154,6 +153,8 @@ def _parse(data: bytes, path: Path, number: int, *, literals: bool) -> dict[str,
                 raise
             # Builds constants only; it never runs what the line says.
             value = ast.literal_eval(line.strip())
+        if _HALF_A_PAIR.search(line):
+            value = _encodable(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -162,4 +163,16 @@ def _parse(data: bytes, path: Path, number: int, *, literals: bool) -> dict[str,
             f"{path}, line {number}: expected {kind}, found {shorten(line.strip())};"
             " correct the line"
         )
+    return value
+
+
+def _encodable(value: Any) -> Any:
+    """A value of a line, a question mark in place of each half of a pair."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list():
+            return [_encodable(element) for element in value]
+        case dict():
+            return {_encodable(key): _encodable(element) for key, element in value.items()}
     return value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.subprocess import Process
 
 import pytest
 
-from mmrec.data.crawler.decode_worker import picture_fault
 from mmrec.data.crawler.decoding import Decoder
 from tests.data.raw_world import jpeg
 
@@ -31,6 +31,20 @@ def test_a_decoder_that_does_not_start_is_no_fault_of_the_pictures() -> None:
         asyncio.run(_faults([jpeg()], "tests.data.no_such"))
 
 
-def test_a_fault_is_named() -> None:
-    assert picture_fault(jpeg()) == ""
-    assert picture_fault(b"<svg/>") == "not_an_image"
+def test_every_process_is_seen_to_its_end_whatever_the_others_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    communicate = Process.communicate
+    begun, ended = [], []
+
+    async def slowly(process: Process) -> None:
+        begun.append(process)
+        # So that it still ends when the other's failure ends the decoder.
+        await asyncio.sleep(0.3)
+        await communicate(process)
+        ended.append(process)
+
+    monkeypatch.setattr(Process, "communicate", slowly)
+    with pytest.raises(RuntimeError, match="does not start"):
+        asyncio.run(_faults([jpeg()], "tests.data.no_such"))
+    assert len(begun) == len(ended) == 2

@@ -50,6 +50,7 @@ ROBOTS = {
     "none": (says(status=404), ""),
     "for members": (says(status=401), ""),
     "broken": (says(status=500), "robots_unavailable"),
+    "out of order for good": (says(status=501), "robots_unavailable"),
     "busy": (says(status=429), "robots_unavailable"),
     "busy once": (in_turn(says(status=503), says(b"")), ""),
     "no answer": (hang_up, "connection"),
@@ -58,6 +59,7 @@ ROBOTS = {
         says(b"User-agent: *\nDisallow: /\n\nUser-agent: MMRec-Crawler\nAllow: /\n"),
         "",
     ),
+    "slower than we wait": (says(b"User-agent: *\nCrawl-delay: 86400\n"), "host_unavailable"),
     "no text": (says(b"\xff\xfe no robots \x00 file"), ""),
     "elsewhere": (redirects("/rules"), "robots_disallowed"),
     "nowhere": (redirects("/robots.txt"), ""),
@@ -124,6 +126,8 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert 85 < (retry_after_s(format_datetime(later, usegmt=True)) or 0) <= 90
     assert retry_after_s("Fri, 01 Jan 1999 00:00:00 GMT") == 0.0
     assert retry_after_s("soon") is None
+    assert retry_after_s("²") is None
+    assert retry_after_s("Mon, 01 Jan 2024 00:00:00 +99999999999999999999") is None
     assert retry_after_s(None) is None
 
 

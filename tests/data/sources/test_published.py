@@ -139,6 +139,14 @@ def test_amazon_without_metadata_has_the_items_of_its_log(tmp_path: Path) -> Non
             '{"user_id": "u", "parent_asin": "B", "timestamp": NaN}',
             "line 3: expected a whole number as 'timestamp', found",
         ),
+        (
+            f'{{"user_id": "u", "parent_asin": "B", "timestamp": 1{"0" * 400}}}',
+            "line 3: expected a number as 'timestamp', found",
+        ),
+        (
+            '{"user_id": "u", "parent_asin": "B", "timestamp": 1e300, "rating": 5}',
+            "line 3: expected a whole number as 'timestamp', found",
+        ),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -158,6 +166,26 @@ def test_a_file_that_is_cut_off_or_in_another_encoding_is_named(tmp_path: Path) 
     (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(b'{"title": "\xe9"}\n'))
     with pytest.raises(DataError, match="line 1: expected utf-8 text, found the byte 0xe9"):
         _read(source, tmp_path)
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\uD83D"])
+def test_half_a_surrogate_pair_is_replaced_wherever_it_stands(tmp_path: Path, half: str) -> None:
+    source = amazon_2023(tmp_path).model_copy(update={"metadata": "m.jsonl"})
+    images = f'[{{"large": "http://x/{half}.jpg"}}]'
+    details = f'{{"Color{half}": "red {half}"}}'
+    title = r'"parent_asin": "B2", "title": "\ud83d\ude00"'
+    row = f'{{{title}, "details": {details}, "images": {images}}}'
+    (tmp_path / "m.jsonl").write_text(row + "\n")
+    raw = _read(source, tmp_path)
+    assert raw.items.column("title").to_pylist() == ["\U0001f600"]
+    assert _texts(raw) == {"details": "Color?: red ?"}
+    assert [ref.link for ref in raw.image_refs] == ["http://x/?.jpg"]
+
+
+def test_half_a_surrogate_pair_in_a_genre_is_replaced(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path).model_copy(update={"genres": "g.json"})
+    (tmp_path / "g.json").write_text(r'{"book_id": "5333265", "genres": {"sad \ud83d": 1}}')
+    assert _texts(_read(source, tmp_path))["genres"] == "sad ?"
 
 
 def test_goodreads_has_times_genres_and_real_covers_only(tmp_path: Path) -> None:

@@ -285,6 +285,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_a_checkpoint_to_continue_from(
     folder = tmp_path / "run"
     stage = start(fit_for_long, folder)
     wait_until((folder / "history.csv").exists)
+    wait_until(lambda: len(history(folder)[1]) > 1)
     os.killpg(stage.pid, signal.SIGINT)  # a terminal sends it to all of them
     assert stage.wait(60) == -signal.SIGINT
     pids = [int(path.stem) for path in folder.glob("*.pid")]

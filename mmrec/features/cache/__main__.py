@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from mmrec.features.cache import maintenance
+from mmrec.features.cache import maintenance, pruning
 from mmrec.features.cache.place import FeatureCache, open_cache
 from mmrec.features.cache.remote import RemoteCache
 from mmrec.io import DataError
@@ -65,10 +65,10 @@ def _compact(cache: FeatureCache) -> None:
 
 
 def _prune(cache: FeatureCache, *, delete: bool) -> None:
-    dead = maintenance.dead_stores(cache.root, maintenance.live_stores(Path()))
+    dead = pruning.dead_stores(cache.root, pruning.live_stores(Path()))
     for store in dead:
         if delete:
-            maintenance.remove(store)
+            pruning.remove(store)
         print(f"{store.name}: {'deleted' if delete else 'nothing refers to it'}")
     if dead and not delete:
         print("nothing was deleted; run again with --delete")

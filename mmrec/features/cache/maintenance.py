@@ -1,16 +1,13 @@
-"""Looking after the cache: what it holds, fewer and larger files, what nothing refers to."""
+"""Looking after the cache: what it holds, and fewer and larger files."""
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +25,6 @@ from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError, open_parquet, read_json
 
 logger = logging.getLogger(__name__)
-
-_DESCRIPTIONS: Final = ("data/datasets/*/features/*.json", "data/datasets/*/keywords.json")
-"""What stages leave in git about the stores they used."""
 
 
 @dataclass(frozen=True)
@@ -100,65 +94,6 @@ def compact(store: Path) -> int:
         if path.name not in written:
             path.unlink(missing_ok=True)
     return len(whole) - len(written)
-
-
-def live_stores(project: Path) -> set[str]:
-    """Names of the stores that any commit, experiment or the working tree refers to.
-
-    Raises:
-        DataError: the folder is no git repository, so it cannot be known.
-    """
-    found: set[str] = set()
-    for text in _described_in_git(project):
-        try:
-            found.update(json.loads(text)["stores"])
-        except (ValueError, KeyError, TypeError):
-            continue  # another file of this name, or of another time
-    return found
-
-
-def dead_stores(root: Path, live: Iterable[str]) -> list[Path]:
-    """Stores that are not among the live ones."""
-    alive = set(live)
-    return [store for store in stores(root) if store.name not in alive]
-
-
-def remove(store: Path) -> None:
-    """Delete a store; half a deleted one must not look like one, so its description goes first."""
-    (store / DESCRIPTION).unlink(missing_ok=True)
-    shutil.rmtree(store)
-
-
-def _described_in_git(project: Path) -> Iterator[str]:
-    for pattern in _DESCRIPTIONS:
-        for path in project.glob(pattern):
-            yield path.read_text(encoding="utf-8")
-    globs = [f":(glob){pattern}" for pattern in _DESCRIPTIONS]
-    listed = _git(project, "log", "--all", "--format=", "--name-only", "--", *globs)
-    commits = _git(project, "log", "--all", "--format=%H", "--", *globs).split()
-    for commit in commits:
-        for name in sorted(set(listed.split("\n")) - {""}):
-            shown = subprocess.run(
-                ["git", "show", f"{commit}:{name}"],
-                cwd=project,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if shown.returncode == 0:
-                yield shown.stdout
-
-
-def _git(project: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=project, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise DataError(
-            f"{project.absolute()}: git {arguments[0]} failed ({done.stderr.strip()}); run where "
-            "the project's history is"
-        )
-    return done.stdout
 
 
 def _layout(folder: Path, fingerprint: Fingerprint) -> Layout:

@@ -1,28 +1,21 @@
-"""Statistics, compaction and pruning."""
+"""Statistics and compaction."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from mmrec.features.cache.layout import VectorLayout
 from mmrec.features.cache.maintenance import (
     compact,
-    dead_stores,
-    live_stores,
-    remove,
     stats,
     stores,
 )
 from mmrec.features.cache.segments import read_keys
-from mmrec.features.cache.store import FeatureStore, store_name
+from mmrec.features.cache.store import FeatureStore
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError
 from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
 
 OTHER = Fingerprint(**{**asdict(FINGERPRINT), "version": 2})
@@ -81,41 +74,3 @@ def test_a_reader_opened_before_compaction_loses_nothing_but_time(tmp_path: Path
     known = reader.fill(keys, vectors)
     assert (vectors[known] == vectors_of(keys[known])).all()
     assert open_store(tmp_path).fill(keys, vectors).all()
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def describe(project: Path, fingerprint: Fingerprint, name: str = "features/text.json") -> None:
-    path = project / "data" / "datasets" / "shop" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"stores": [store_name(fingerprint)], "rows": 1}))
-
-
-def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(tmp_path: Path) -> None:
-    project, root = tmp_path / "project", tmp_path / "cache"
-    third = Fingerprint(**{**asdict(FINGERPRINT), "version": 3})
-    for fingerprint in (FINGERPRINT, OTHER, third):
-        FeatureStore(root, fingerprint, {})
-    project.mkdir()
-    git(project, "init", "--quiet", "--initial-branch=main")
-    describe(project, FINGERPRINT)
-    git(project, "add", ".")
-    git(project, "commit", "--quiet", "-m", "one")
-    git(project, "checkout", "--quiet", "-b", "trial")
-    describe(project, OTHER)
-    git(project, "commit", "--quiet", "-a", "-m", "two")
-    git(project, "checkout", "--quiet", "main")
-    (dead,) = dead_stores(root, live_stores(project))
-    assert dead.name == store_name(third)
-    describe(project, third, "keywords.json")
-    assert dead_stores(root, live_stores(project)) == []
-    remove(dead)
-    assert len(stores(root)) == 2
-
-
-def test_pruning_needs_the_history(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="git log failed"):
-        live_stores(tmp_path)

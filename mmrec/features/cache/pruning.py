@@ -1,0 +1,81 @@
+"""Which stores nothing refers to any more, and deleting them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from mmrec.features.cache.maintenance import stores
+from mmrec.features.cache.store import DESCRIPTION
+from mmrec.io import DataError
+
+_DESCRIPTIONS: Final = ("data/datasets/*/features/*.json", "data/datasets/*/keywords.json")
+"""What stages leave in git about the stores they used."""
+
+
+def live_stores(project: Path) -> set[str]:
+    """Names of the stores that any commit, experiment or the working tree refers to.
+
+    Raises:
+        DataError: the folder is no git repository, or git does not give what is in it, so it
+            cannot be known.
+    """
+    found: set[str] = set()
+    for text in _described_in_git(project):
+        try:
+            found.update(json.loads(text)["stores"])
+        except (ValueError, KeyError, TypeError):
+            continue  # another file of this name, or of another time
+    return found
+
+
+def dead_stores(root: Path, live: Iterable[str]) -> list[Path]:
+    """Stores that are not among the live ones."""
+    alive = set(live)
+    return [store for store in stores(root) if store.name not in alive]
+
+
+def remove(store: Path) -> None:
+    """Delete a store; half a deleted one must not look like one, so its description goes first."""
+    (store / DESCRIPTION).unlink(missing_ok=True)
+    shutil.rmtree(store)
+
+
+def _described_in_git(project: Path) -> Iterator[bytes]:
+    """Every version of every description, those of the working tree first."""
+    for pattern in _DESCRIPTIONS:
+        for path in project.glob(pattern):
+            yield path.read_bytes()
+    globs = (f":(glob){pattern}" for pattern in _DESCRIPTIONS)
+    # By default git leaves out commits whose branch was merged without its version of a file.
+    log = ["-c", "log.showRoot=true", "log", "--all", "--full-history", "-m", "--raw"]
+    listed = _git(project, *log, "--no-abbrev", "--no-renames", "--format=", "--", *globs)
+    changes = [line.split() for line in listed.splitlines() if line.startswith(b":")]
+    blobs = {blob for change in changes for blob in change[2:4] if blob.strip(b"0")}
+    given = _git(project, "cat-file", "--batch", sent=b"".join(blob + b"\n" for blob in blobs))
+    while given:
+        header, _, rest = given.partition(b"\n")
+        if not header.split()[-1].isdigit():
+            raise DataError(
+                f"{project.absolute()}: git has not all of its history ({header.decode()}), so "
+                "what is referred to cannot be known; `git fetch` it or run elsewhere"
+            )
+        size = int(header.split()[-1])
+        yield rest[:size]
+        given = rest[size + 1 :]
+
+
+def _git(project: Path, *arguments: str, sent: bytes = b"") -> bytes:
+    done = subprocess.run(
+        ["git", *arguments], cwd=project, input=sent, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise DataError(
+            f"{project.absolute()}: git failed ({done.stderr.decode().strip()}); run where the "
+            "project's history is"
+        )
+    return done.stdout

@@ -84,7 +84,7 @@ def test_pruning_keeps_what_only_the_resolution_of_a_merge_refers_to(project: Pa
     git(project, "checkout", "--quiet", "main")
     git(project, "merge", "--quiet", "--no-ff", "--no-commit", "trial")
     commit(project, OTHER)
-    commit(project, THIRD)
+    describe(project, THIRD)
     assert store_name(OTHER) in live_stores(project)
 
 

@@ -22,7 +22,20 @@ def main() -> None:
     commands.add_parser("stats", help="what is held, for what, how large")
     commands.add_parser("compact", help="join small files")
     prune = commands.add_parser("prune", help="delete what no branch, tag or experiment refers to")
-    prune.add_argument("--delete", action="store_true", help="delete; without it, only say what")
+    prune.add_argument(
+        "--delete",
+        action="store_true",
+        help="delete; without it, only say what. Only this clone is asked what it refers to, with "
+        "the remote branches it has fetched: who shares the cache from other clones encodes again "
+        "what only their unpushed commits refer to",
+    )
+    prune.add_argument(
+        "--idle-days",
+        type=float,
+        default=7.0,
+        help="keep what was added to within so many days, as a stage or another clone may be "
+        "using it (default: %(default)g)",
+    )
     commands.add_parser("push", help="bring what is new to the DVC remote")
     commands.add_parser("pull", help="bring everything from the DVC remote")
     arguments = parser.parse_args()
@@ -34,7 +47,7 @@ def main() -> None:
             case "compact":
                 _compact(cache)
             case "prune":
-                _prune(cache, delete=arguments.delete)
+                _prune(cache, idle_days=arguments.idle_days, delete=arguments.delete)
             case "push":
                 _push(cache)
             case "pull":
@@ -64,8 +77,11 @@ def _compact(cache: FeatureCache) -> None:
         print(f"{store.name}: {maintenance.compact(store)} files fewer")
 
 
-def _prune(cache: FeatureCache, *, delete: bool) -> None:
-    dead = pruning.dead_stores(cache.root, pruning.live_stores(Path()))
+def _prune(cache: FeatureCache, *, idle_days: float, delete: bool) -> None:
+    live = pruning.live_stores(Path())
+    dead = pruning.dead_stores(cache.root, live, idle_days=idle_days)
+    if delete:
+        pruning.sweep(cache.root)
     for store in dead:
         if delete:
             pruning.remove(store)
@@ -73,7 +89,7 @@ def _prune(cache: FeatureCache, *, delete: bool) -> None:
     if dead and not delete:
         print("nothing was deleted; run again with --delete")
     elif not dead:
-        print("everything is referred to")
+        print(f"everything is referred to, or was added to within {idle_days:g} days")
 
 
 def _push(cache: FeatureCache) -> None:

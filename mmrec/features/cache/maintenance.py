@@ -40,8 +40,8 @@ class StoreStats:
 
 
 def stores(root: Path) -> list[Path]:
-    """Folders of all stores."""
-    return sorted(path.parent for path in root.glob(f"*/{DESCRIPTION}"))
+    """Folders of all stores, without those that are being deleted."""
+    return sorted(path.parent for path in root.glob(f"[!.]*/{DESCRIPTION}"))
 
 
 def stats(root: Path) -> list[StoreStats]:

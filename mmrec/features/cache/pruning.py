@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
+import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from mmrec.features.cache.maintenance import stores
+from mmrec.features.cache.segments import segment_files
 from mmrec.features.cache.store import DESCRIPTION
 from mmrec.io import DataError
 
 _DESCRIPTIONS: Final = ("data/datasets/*/features/*.json", "data/datasets/*/keywords.json")
 """What stages leave in git about the stores they used."""
+_DOOMED: Final = ".deleted-"
 
 
 def live_stores(project: Path) -> set[str]:
@@ -33,16 +38,39 @@ def live_stores(project: Path) -> set[str]:
     return found
 
 
-def dead_stores(root: Path, live: Iterable[str]) -> list[Path]:
-    """Stores that are not among the live ones."""
-    alive = set(live)
-    return [store for store in stores(root) if store.name not in alive]
+def dead_stores(root: Path, live: Iterable[str], *, idle_days: float) -> list[Path]:
+    """Stores that are not among the live ones and that nobody has added to for so many days.
+
+    A cache may be shared: a stage that is still encoding, or the unpushed commits of another
+    clone, refer to stores that this project does not know of.
+    """
+    alive, limit = set(live), time.time() - idle_days * 86_400
+    others = [store for store in stores(root) if store.name not in alive]
+    return [store for store in others if _last_added(store) < limit]
 
 
 def remove(store: Path) -> None:
-    """Delete a store; half a deleted one must not look like one, so its description goes first."""
-    (store / DESCRIPTION).unlink(missing_ok=True)
-    shutil.rmtree(store)
+    """Delete a store, at once for those who look for it; `sweep` completes one cut off."""
+    doomed = store.with_name(f"{_DOOMED}{uuid.uuid4().hex}")
+    store.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def sweep(root: Path) -> None:
+    """Delete the rest of stores whose deletion was cut off."""
+    for doomed in root.glob(f"{_DOOMED}*"):
+        with suppress(FileNotFoundError):  # another process sweeps, too
+            shutil.rmtree(doomed)
+
+
+def _last_added(store: Path) -> float:
+    """When the store was made, or a segment was added to it or fetched."""
+    paths = [store / DESCRIPTION, store / "segments", *segment_files(store / "segments")]
+    times = [0.0]
+    for path in paths:
+        with suppress(FileNotFoundError):  # compacted since it was listed
+            times.append(path.stat().st_mtime)
+    return max(times)
 
 
 def _described_in_git(project: Path) -> Iterator[bytes]:

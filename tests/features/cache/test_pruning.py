@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 import zlib
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from mmrec.features.cache.maintenance import stores
-from mmrec.features.cache.pruning import dead_stores, live_stores, remove
-from mmrec.features.cache.store import FeatureStore, store_name
+from mmrec.features.cache.place import open_cache
+from mmrec.features.cache.pruning import dead_stores, live_stores, remove, sweep
+from mmrec.features.cache.store import DESCRIPTION, FeatureStore, store_name
 from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError
+from tests.features.cache.teams import command, encode, make_project
 from tests.features.cache.worlds import FINGERPRINT
 
 OTHER, THIRD = (Fingerprint(**{**asdict(FINGERPRINT), "version": n}) for n in (2, 3))
@@ -60,10 +64,10 @@ def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(
     git(project, "checkout", "--quiet", "-b", "trial")
     commit(project, OTHER)
     git(project, "checkout", "--quiet", "main")
-    (dead,) = dead_stores(root, live_stores(project))
+    (dead,) = dead_stores(root, live_stores(project), idle_days=0)
     assert dead.name == store_name(THIRD)
     describe(project, THIRD, "keywords.json")
-    assert dead_stores(root, live_stores(project)) == []
+    assert dead_stores(root, live_stores(project), idle_days=0) == []
     remove(dead)
     assert len(stores(root)) == 2
 
@@ -102,3 +106,48 @@ def test_pruning_without_all_of_the_history_is_refused(project: Path) -> None:
 def test_pruning_needs_the_history(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="git failed"):
         live_stores(tmp_path)
+
+
+@pytest.mark.parametrize("younger", ["segments", DESCRIPTION, "segments/any.parquet"])
+def test_a_store_that_was_added_to_of_late_is_kept_though_nothing_here_refers_to_it(
+    root: Path, younger: str
+) -> None:
+    store = root / store_name(OTHER)
+    (store / "segments" / "any.parquet").touch()
+    for path in (store / "segments" / "any.parquet", store / "segments", store / DESCRIPTION):
+        os.utime(path, (time.time() - 8 * 86_400,) * 2)
+    live = {store_name(FINGERPRINT), store_name(THIRD)}
+    assert dead_stores(root, live, idle_days=7) == [store]
+    os.utime(store / younger, (time.time() - 6 * 86_400,) * 2)
+    assert dead_stores(root, live, idle_days=7) == []
+
+
+def test_a_deletion_that_was_cut_off_is_completed_and_the_store_is_none(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(folder: Path) -> None:
+        (folder / "segments").rmdir()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            remove(root / store_name(OTHER))
+    assert len(stores(root)) == 2
+    assert len(list(root.iterdir())) == 3
+    sweep(root)
+    assert len(list(root.iterdir())) == 2
+
+
+def test_the_command_keeps_what_is_new_and_deletes_what_is_not_and_what_was_left(
+    tmp_path: Path,
+) -> None:
+    project = make_project(tmp_path / "project")
+    cache = open_cache(project)
+    encode(cache, range(3))
+    (cache.root / ".deleted-x" / "segments").mkdir(parents=True)
+    assert "added to within 7 days" in command(project, "prune", "--delete").stdout
+    assert [path.name for path in cache.root.iterdir()] == [store_name(FINGERPRINT)]
+    assert "nothing refers to it" in command(project, "prune", "--idle-days", "0").stdout
+    assert "deleted" in command(project, "prune", "--idle-days", "0", "--delete").stdout
+    assert list(cache.root.iterdir()) == []

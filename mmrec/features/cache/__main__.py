@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mmrec.features.cache import maintenance, pruning
@@ -45,11 +46,11 @@ def main() -> None:
             case "stats":
                 _stats(cache)
             case "compact":
-                _compact(cache)
+                _each_store(cache, maintenance.compact, "fewer")
             case "prune":
                 _prune(cache, idle_days=arguments.idle_days, delete=arguments.delete)
             case "push":
-                _push(cache)
+                _each_store(cache, _remote(cache).push, "pushed")
             case "pull":
                 _pull(cache)
     except (DataError, ValueError, OSError) as error:
@@ -63,18 +64,21 @@ def _stats(cache: FeatureCache) -> None:
         print(
             f"\n{store.name}: {store.num_rows:,} vectors in {store.num_segments} files, "
             f"{store.num_bytes / 1e6:,.1f} MB\n"
-            f"  {kept['extractor']} version {kept['version']}, model {kept['model']}, weights "
-            f"{kept['weights'][:12]}\n"
-            f"  {kept['dim']} × {kept['precision']}, normalised: {kept['normalize']}, pooling: "
-            f"{kept['pooling']}\n"
-            f"  preprocessing: {kept['preprocessing']}\n"
+            f"  {kept.extractor} version {kept.version}, model {kept.model}, weights "
+            f"{kept.weights[:12]}\n"
+            f"  {kept.dim} × {kept.precision}, normalised: {kept.normalize}, pooling: "
+            f"{kept.pooling}\n"
+            f"  preprocessing: {kept.preprocessing}\n"
             f"  made with {json.dumps(store.libraries)}"
         )
 
 
-def _compact(cache: FeatureCache) -> None:
+def _each_store(cache: FeatureCache, work: Callable[[Path], int], done: str) -> None:
     for store in maintenance.stores(cache.root):
-        print(f"{store.name}: {maintenance.compact(store)} files fewer")
+        try:
+            print(f"{store.name}: {work(store)} files {done}")
+        except DataError as error:
+            print(f"{store.name}: left out ({error})", file=sys.stderr)
 
 
 def _prune(cache: FeatureCache, *, idle_days: float, delete: bool) -> None:
@@ -90,12 +94,6 @@ def _prune(cache: FeatureCache, *, idle_days: float, delete: bool) -> None:
         print("nothing was deleted; run again with --delete")
     elif not dead:
         print(f"everything is referred to, or was added to within {idle_days:g} days")
-
-
-def _push(cache: FeatureCache) -> None:
-    remote = _remote(cache)
-    for store in maintenance.stores(cache.root):
-        print(f"{store.name}: {remote.push(store)} files pushed")
 
 
 def _pull(cache: FeatureCache) -> None:

@@ -18,8 +18,8 @@ from mmrec.features.cache.segments import (
     segment_files,
     segment_layout,
 )
-from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError, atomic_path, read_json
+from mmrec.features.cache.store import read_description
+from mmrec.io import DataError, atomic_path
 
 if TYPE_CHECKING:
     from dvc_objects.fs.base import FileSystem
@@ -79,10 +79,11 @@ class RemoteCache:
 
         Raises:
             RemoteError: the remote took not all of them; those it took can be fetched.
+            DataError: the store has no description that can be read.
         """
+        fingerprint, _ = read_description(store)
         with _told(self._url, "read"):
             there = set(self._segments(store.name))
-        fingerprint = Fingerprint(**read_json(store / "fingerprint.json")["fingerprint"])
         pushed = 0
         for path in segment_files(store / "segments"):
             if path.name in there:

@@ -44,6 +44,23 @@ def store_name(fingerprint: Fingerprint) -> str:
     return f"{fingerprint.extractor}-{fingerprint.digest()[:16]}"
 
 
+def read_description(store: Path) -> tuple[Fingerprint, dict[str, str]]:
+    """What a store's values are made by, and the versions it was begun with.
+
+    Raises:
+        DataError: there is no description, or it is damaged or of another version of this code.
+    """
+    path = store / DESCRIPTION
+    described = read_json(path)
+    try:
+        return Fingerprint(**described["fingerprint"]), dict(described["libraries"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: not the description of a store of this version ({error}); a stage that uses "
+            "the store writes it anew"
+        ) from None
+
+
 class FeatureStore:
     """Values by content key, in immutable segments that any number of writers may add to.
 
@@ -129,15 +146,14 @@ class FeatureStore:
 
     def _described(self, libraries: Mapping[str, str]) -> Mapping[str, str]:
         """Write down what the store holds, unless somebody has; returns the versions of then."""
-        path = self.folder / DESCRIPTION
-        fingerprint = json.loads(self._fingerprint)
         try:
-            described = read_json(path)
-            if described["fingerprint"] == fingerprint:
-                return dict(described["libraries"])
-        except (DataError, KeyError, TypeError, ValueError):
+            found, begun_with = read_description(self.folder)
+            if found.to_json().encode() == self._fingerprint:
+                return begun_with
+        except DataError:
             pass  # the first to come, or the file is damaged or foreign
-        write_json({"fingerprint": fingerprint, "libraries": dict(libraries)}, path)
+        described = {"fingerprint": json.loads(self._fingerprint), "libraries": dict(libraries)}
+        write_json(described, self.folder / DESCRIPTION)
         return dict(libraries)
 
     def _open(self) -> list[KeyIndex]:

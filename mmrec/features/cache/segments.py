@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from mmrec import schemas
 from mmrec.features.cache.layout import Layout, ValueArray, layout_of, level_in
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError, atomic_path, check_schema, open_parquet
+from mmrec.io import DataError, atomic_path, check_schema, open_parquet, reraise_if_of_machine
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]
 """[n] of dtype S16."""
@@ -199,6 +199,7 @@ def _read(path: Path, read: Callable[[], T]) -> T:
         return read()
     # Of Arrow's errors the invalid ones are ValueErrors.
     except (ValueError, OSError) as error:
+        reraise_if_of_machine(error)
         raise DataError(f"{path}: damaged ({error})") from None
 
 

@@ -65,7 +65,8 @@ class FeatureStore:
     """Values by content key, in immutable segments that any number of writers may add to.
 
     A lost, damaged or foreign segment costs its values and nothing else: it is set aside, and
-    its contents count as not encoded.
+    its contents count as not encoded. One that the machine cannot read, for want of rights or of
+    open files, say, may be sound: it stays where it is, and the `OSError` ends the run.
     """
 
     def __init__(
@@ -216,8 +217,8 @@ class FeatureStore:
         # Perhaps it was the index that was wrong, and it would be used again.
         shutil.rmtree(self.folder / "index", ignore_errors=True)
         aside = self.folder / "damaged" / path.name
-        aside.parent.mkdir(exist_ok=True)
         try:
+            aside.parent.mkdir(exist_ok=True)
             path.replace(aside)
         except FileNotFoundError:
             return  # another process has moved it, or pruned the store

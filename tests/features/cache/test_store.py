@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import re
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +20,7 @@ from mmrec.features.cache.layout import ValueArray
 from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import read_json
+from mmrec.io import open_parquet, read_json
 from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
 
 
@@ -208,3 +213,41 @@ def test_keys_that_end_in_zero_bytes_are_keys(tmp_path: Path) -> None:
     vectors = np.zeros((2, FINGERPRINT.dim), np.float16)
     assert open_store(tmp_path).fill(keys, vectors).all()
     assert (vectors == vectors_of(keys)).all()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("step", ["open", "read"])
+def test_a_machine_that_cannot_read_files_ends_the_run_and_spoils_no_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, step: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    store = open_store(tmp_path)
+    store.append(keys_of(range(3)), vectors_of(keys_of(range(3))))
+    reader = open_store(tmp_path)
+    with monkeypatch.context() as patched:
+        if step == "open":
+            patched.setattr(pq, "ParquetFile", refuse)
+        else:
+            patched.setattr(pq.ParquetFile, "read", refuse)
+            patched.setattr(pq.ParquetFile, "read_row_group", refuse)
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+            filled(reader, range(3))
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+            open_store(tmp_path)
+    assert filled(open_store(tmp_path), range(3))[0].all()
+
+
+def test_too_many_open_files_are_known_as_such(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.append(keys_of(range(3)), vectors_of(keys_of(range(3))))
+    (path,) = store.segments_folder.glob("*.parquet")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with path.open() as held:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (held.fileno(), limits[1]))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                open_parquet(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)

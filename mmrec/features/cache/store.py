@@ -103,10 +103,6 @@ class FeatureStore:
         """Folder of the segments."""
         return self.folder / "segments"
 
-    def __len__(self) -> int:
-        """Contents held here; those in two indices count twice."""
-        return sum(len(index.keys) for index in self._indices)
-
     def fill(self, keys: KeyArray, values: ValueArray) -> npt.NDArray[np.bool_]:
         """Write the values of the keys that are known into `values`; says which are.
 
@@ -118,11 +114,12 @@ class FeatureStore:
             [n] whether the key is known.
         """
         known = self._fill(keys, values)
-        if not known.all() and self._fetch(keys[~known]):
-            missing = np.flatnonzero(~known)
-            brought = values[missing]
-            known[missing] = self._fill(keys[missing], brought)
-            values[missing] = brought
+        for look_again in (self._follow, self._fetch):
+            if not known.all() and look_again(keys[~known]):
+                missing = np.flatnonzero(~known)
+                brought = values[missing]
+                known[missing] = self._fill(keys[missing], brought)
+                values[missing] = brought
         return known
 
     def known(self, keys: KeyArray) -> npt.NDArray[np.bool_]:
@@ -159,8 +156,16 @@ class FeatureStore:
 
     def _open(self) -> list[KeyIndex]:
         remove_abandoned(self.segments_folder)
-        names = [path.name for path in segment_files(self.segments_folder)]
-        return load_index(self.folder / "index", names, self._keys_of)
+        names = self._names()
+        while True:
+            indices = load_index(self.folder / "index", sorted(names), self._keys_of)
+            listed, names = names, self._names()
+            if listed <= names:
+                return indices
+            # Joined with others meanwhile, in a file that was perhaps not listed.
+
+    def _names(self) -> set[str]:
+        return {path.name for path in segment_files(self.segments_folder)}
 
     def _keys_of(self, name: str) -> KeyArray | None:
         path = self.segments_folder / name
@@ -169,6 +174,14 @@ class FeatureStore:
         except DataError as error:
             self._set_aside(path, error)
             return None
+
+    def _follow(self, _: KeyArray) -> bool:
+        """See where the values are now, if segments are gone: others may have joined them."""
+        there = self._names()
+        if all(there.issuperset(index.segments) for index in self._indices):
+            return False
+        self.refresh()
+        return True
 
     def _fetch(self, keys: KeyArray) -> bool:
         """Bring what holds any of the keys from the second level; says whether anything came."""

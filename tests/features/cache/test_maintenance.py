@@ -79,9 +79,24 @@ def test_a_reader_opened_before_compaction_loses_nothing_but_time(tmp_path: Path
     compact(stores(tmp_path)[0])
     keys = np.sort(keys_of(range(42)))
     vectors = np.zeros((42, FINGERPRINT.dim), np.float16)
-    known = reader.fill(keys, vectors)
-    assert (vectors[known] == vectors_of(keys[known])).all()
-    assert open_store(tmp_path).fill(keys, vectors).all()
+    assert reader.fill(keys, vectors).all()
+    assert (vectors == vectors_of(keys)).all()
+
+
+def test_a_reader_that_is_opened_during_compaction_finds_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 5)
+    listed = segment_files(open_store(tmp_path).segments_folder)
+    compact(stores(tmp_path)[0])
+    answers = [listed]
+
+    def list_late(folder: Path) -> list[Path]:
+        return answers.pop() if answers else segment_files(folder)
+
+    monkeypatch.setattr("mmrec.features.cache.store.segment_files", list_late)
+    check_all(tmp_path, range(42))
+    assert not answers
 
 
 def test_compaction_holds_no_more_than_so_many_bytes_at_once(

@@ -137,16 +137,22 @@ class RemoteCache:
         return (name for name in self._segments(store) if name not in here)
 
     def _holding(self, keys: KeyArray, store: str, folder: Path) -> Iterator[str]:
-        """Those that hold any of the keys."""
+        """Those that hold any of the keys that none before has brought."""
         for name in self._elsewhere(store, folder):
+            if not len(keys):
+                return
             kept = folder.parent / "remote" / (name + _KEYS)
             if not kept.is_file():
                 try:
                     self._get(kept, store, "keys", name + _KEYS)
                 except FileNotFoundError:
                     continue  # deleted since they were listed
-            if np.isin(np.fromfile(kept, "S16"), keys).any():
+            held = np.isin(keys, np.fromfile(kept, "S16"))
+            if held.any():
                 yield name
+                # It may have been deleted since, and others may hold the same.
+                if (folder / name).is_file():
+                    keys = keys[~held]
 
     def _bring(self, names: Iterable[str], store: str, folder: Path) -> Iterator[str]:
         for name in names:

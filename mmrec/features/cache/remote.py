@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mmrec.features.cache.patience import patiently
+from mmrec.features.cache.patience import Heartbeat, patiently
 from mmrec.features.cache.segments import (
     KeyArray,
     read_segment,
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 FOLDER: Final = "mmrec-features"
 _KEYS: Final = ".keys"
 _LONGEST_SILENCE_S: Final = 30.0
+_LONGEST_SILENT_UPLOAD_S: Final = 600.0
+"""Of uploads many filesystems tell nothing before a file, or a large part of it, is there."""
 
 
 class RemoteError(OSError):
@@ -190,18 +192,21 @@ class RemoteCache:
             )
 
     def _put(self, path: Path, *parts: str) -> None:
-        from dvc_objects.fs.base import ObjectFileSystem
-
         target = self._path(*parts)
         with _told(target, "written"):
-            # An object store shows an object when it is whole, and has no folders.
-            if isinstance(self._fs, ObjectFileSystem):
-                self._fs.put_file(str(path), target)
-                return
-            self._fs.makedirs(self._fs.parent(target), exist_ok=True)
-            temporary = self._fs.join(self._fs.parent(target), f".{uuid.uuid4().hex}.tmp")
-            self._fs.put_file(str(path), temporary)
-            self._fs.mv(temporary, target)
+            patiently(lambda heard: self._upload(path, target, heard), _LONGEST_SILENT_UPLOAD_S)
+
+    def _upload(self, path: Path, target: str, heard: Heartbeat) -> None:
+        from dvc_objects.fs.base import ObjectFileSystem
+
+        # An object store shows an object when it is whole, and has no folders.
+        if isinstance(self._fs, ObjectFileSystem):
+            self._fs.put_file(str(path), target, callback=heard)
+            return
+        self._fs.makedirs(self._fs.parent(target), exist_ok=True)
+        temporary = self._fs.join(self._fs.parent(target), f".{uuid.uuid4().hex}.tmp")
+        self._fs.put_file(str(path), temporary, callback=heard)
+        self._fs.mv(temporary, target)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from mmrec.features.cache.maintenance import compact
 from mmrec.features.cache.place import FeatureCache, open_cache
+from mmrec.features.cache.remote import RemoteError
 from mmrec.features.cache.segments import segment_files
 from tests.features.cache.teams import (
     FolderTeam,
@@ -154,3 +156,19 @@ def test_a_wrong_remote_in_dvcs_configuration_is_said_in_words(tmp_path: Path) -
     (project / ".dvc" / "config").write_text("[core\n")
     with pytest.raises(ValueError, match="config"):
         open_cache(project)
+
+
+def test_a_remote_that_takes_nothing_is_not_waited_for_for_ever(
+    folder_team: FolderTeam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = open_cache(make_project(tmp_path / "alice", folder_team.join))
+    encode(cache, range(9))
+    released = threading.Event()
+    assert cache.remote is not None
+    monkeypatch.setattr(type(cache.remote._fs), "put_file", lambda *_, **__: released.wait(5))
+    monkeypatch.setattr("mmrec.features.cache.remote._LONGEST_SILENT_UPLOAD_S", 0.1)
+    try:
+        with pytest.raises(RemoteError, match=r"could not be written .*no answer for 0\.1 s"):
+            push(cache)
+    finally:
+        released.set()

@@ -12,8 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
-from mmrec.features.canonical import IntArray
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.extractor import Fingerprint, IntArray
 from mmrec.features.prefetch import Prefetched
 
 R = TypeVar("R")

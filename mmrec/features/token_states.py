@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import numpy as np
 
 from mmrec.features.cache.layout import TokenLayout, ValueArray
-from mmrec.features.canonical import IntArray
 from mmrec.features.executor import LOCAL, Executor, Job
+from mmrec.features.extractor import IntArray
 from mmrec.io import DataError
 from mmrec.stage import progress
 

@@ -95,7 +95,17 @@ def open_parquet(
     except FileNotFoundError:
         raise DataError(f"{path}: file not found; run the stage that writes it") from None
     except (pa.ArrowInvalid, OSError) as error:
+        reraise_if_of_machine(error)
         raise DataError(f"{path}: not a readable Parquet file ({error}); {remedy}") from None
+
+
+def reraise_if_of_machine(error: Exception) -> None:
+    """Let an error pass that says nothing of the file, such as one of rights or of open files.
+
+    Errors of the operating system have a number; those of a format have none.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
 
 
 def check_schema(found: pa.Schema, expected: pa.Schema, where: Path) -> None:
@@ -120,6 +130,7 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
         try:
             table = file.read()
         except (pa.ArrowInvalid, OSError) as error:
+            reraise_if_of_machine(error)
             raise DataError(
                 f"{path}: damaged ({error}); delete it and run the stage again"
             ) from None

@@ -7,18 +7,20 @@ and size follow from their own token counts alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
+
+from mmrec.features.extractor import FloatArray, IntArray
+from mmrec.features.prefetch import prefetched
 
 if TYPE_CHECKING:
     import torch
 
+S = TypeVar("S")
 T = TypeVar("T")
-IntArray: TypeAlias = npt.NDArray[np.int64]
 
 # fmt: off
 PADDED_LENGTHS: Final = (
@@ -85,3 +87,24 @@ def chunks(contents: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(contents)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def encoded_pictures(
+    contents: Iterable[S],
+    prepare: Callable[[S], torch.Tensor],
+    forward: Callable[[torch.Tensor], FloatArray],
+    size: int,
+) -> Iterator[FloatArray]:
+    """Results of batch after batch of exactly `size` pictures, without those of repetitions.
+
+    Args:
+        contents: drawn no further ahead than two batches.
+        prepare: makes a tensor of a picture; called by several threads.
+        forward: from a batch to a result for each of its pictures.
+        size: of a batch.
+    """
+    import torch
+
+    for pictures in chunks(prefetched(prepare, contents, ahead=2 * size), size):
+        rows, num_real = next(full_batches(np.arange(len(pictures)), size))
+        yield forward(torch.stack([pictures[row] for row in rows]))[:num_real]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from mmrec.features.canonical import IntArray
+from mmrec.features.extractor import IntArray
 from mmrec.io import DataError
 
 

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import FeatureStore
-from mmrec.features.canonical import IntArray
 from mmrec.features.executor import LOCAL, Executor, Job
-from mmrec.features.extractor import Extractor, Fingerprint, FloatArray
+from mmrec.features.extractor import Extractor, Fingerprint, FloatArray, IntArray
 from mmrec.io import DataError
 from mmrec.stage import progress
 

@@ -12,8 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
-from mmrec.features.canonical import IntArray
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.extractor import Fingerprint, IntArray
 from mmrec.features.prefetch import Prefetched
 
 R = TypeVar("R")
@@ -26,7 +25,7 @@ ENV_EXECUTOR: Final = "MMREC_EXECUTOR"
 FIRST_UNIT: Final = 256
 LARGEST_UNIT: Final = 65_536
 _SECONDS_PER_UNIT: Final = 30.0
-"""What a kill can cost: the unit that is being encoded."""
+"""What a kill can cost, about: the unit that is being encoded, which is never a small one."""
 
 
 class Encoder(Protocol[T_contra, E_co]):

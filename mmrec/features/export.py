@@ -35,9 +35,12 @@ Pool: TypeAlias = Literal["mean", "first"]
 Missing: TypeAlias = Literal["zeros", "mean"]
 
 _ROWS_PER_WRITE: Final = 8192
-_NOT_A_VALUE: Final = frozenset(
-    ("", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
-)
+# fmt: off
+_NOT_A_VALUE: Final = frozenset((
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+))
+# fmt: on
 """What pandas, through which RecBole reads, takes for an empty cell."""
 
 

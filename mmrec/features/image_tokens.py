@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from mmrec.features.canonical import batch_sizes, chunks, full_batches
+from mmrec.features.canonical import batch_sizes, encoded_pictures
 from mmrec.features.extractor import (
     Fingerprint,
     FloatArray,
@@ -24,7 +23,6 @@ from mmrec.features.last_blocks import (
     drop_unused,
     layer_spec,
 )
-from mmrec.features.prefetch import prefetched
 from mmrec.features.transformer_model import (
     TransformerModel,
     libraries,
@@ -128,12 +126,8 @@ class TransformerImageTokensExtractor:
     def encode(self, contents: Iterable[Image.Image]) -> TokenStates:
         """States of the pictures' tokens, in order; decodes no more than it needs."""
         size = batch_sizes(self._device).images
-        states: list[FloatArray] = []
-        prepared = prefetched(self.preparation.apply, contents, ahead=2 * size)
-        for pictures in chunks(prepared, size):
-            rows, num_real = next(full_batches(np.arange(len(pictures)), size))
-            found = self._forward(torch.stack([pictures[row] for row in rows]))
-            states.extend(found[:num_real])
+        batches = encoded_pictures(contents, self.preparation.apply, self._forward, size)
+        states = [one for batch in batches for one in batch]
         return TokenStates.of(states, self.dim)
 
     @torch.inference_mode()

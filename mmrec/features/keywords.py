@@ -13,11 +13,10 @@ import torch
 
 from mmrec import schemas
 from mmrec.features.cache.store import store_name
-from mmrec.features.canonical import IntArray
 from mmrec.features.distinct import DistinctRows, distinct_rows
 from mmrec.features.encode import Vectors, cached_vectors
 from mmrec.features.executor import LOCAL, Executor
-from mmrec.features.extractor import FloatArray
+from mmrec.features.extractor import FloatArray, IntArray
 from mmrec.features.run import image_vectors
 from mmrec.io import sentence_key
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from hashlib import blake2b
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -22,6 +22,7 @@ from mmrec.features.extractor import (
     TokenExtractor,
     TokenStates,
     canonical_json,
+    library_versions,
 )
 from mmrec.features.hub import PACKAGE_PREFIX, WeightsError, package_model_folder
 from mmrec.io import DataError, write_json
@@ -33,9 +34,6 @@ T = TypeVar("T")
 X = TypeVar("X", bound="Extractor[Any] | TokenExtractor[Any]")
 
 _FILE_SETTINGS = ("model", "pretrained", "checkpoint", "tokenizer")
-_LIBRARIES = frozenset(
-    {"open-clip-torch", "sentence-transformers", "timm", "tokenizers", "torch", "transformers"}
-)
 
 
 class _Lazy(Generic[X]):
@@ -116,11 +114,12 @@ def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: P
         kept: dict[str, Any] = json.loads(path.read_text())
         kind: Any = LazyExtractor if kept["level"] == "vector" else LazyTokenExtractor
         fingerprint = Fingerprint(**kept["fingerprint"])
-        lazy: X = kind(fingerprint, kept["libraries"], build, path.unlink)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # not remembered, or by code that is no more
-    else:
-        return lazy
+        libraries = kept["libraries"]
+        lazy: X = kind(fingerprint, libraries, build, path.unlink)
+        if library_versions(*libraries) == libraries:
+            return lazy
+    except (OSError, ValueError, KeyError, TypeError, PackageNotFoundError):
+        pass  # not remembered, or by code or libraries that are no more
     extractor = build()
     kept = {
         "fingerprint": asdict(extractor.fingerprint),
@@ -170,14 +169,8 @@ def _file_signature(path: Path) -> str:
 
 def _signature(settings: Mapping[str, object], files: list[Path]) -> str:
     code = sorted(Path(__file__).parent.glob("*.py"))
-    versions = {
-        found.name: found.version
-        for found in distributions()
-        if found.name.lower().replace("_", "-") in _LIBRARIES
-    }
     parts = [
         canonical_json(settings),
-        canonical_json(versions),
         *map(_file_signature, sorted(files)),
         *(blake2b(path.read_bytes()).hexdigest() for path in code),
     ]

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from mmrec.features.canonical import batch_sizes, chunks, full_batches, text_batches
+from mmrec.features.canonical import batch_sizes, encoded_pictures, text_batches
 from mmrec.features.extractor import Fingerprint, FloatArray, weights_digest
-from mmrec.features.prefetch import prefetched
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,12 +44,8 @@ class OpenClipImageExtractor:
     def encode(self, contents: Iterable[Image]) -> FloatArray:
         """Vectors [n, dim] of the pictures, in their order; decodes no more than it needs."""
         size = batch_sizes(_device(self._model.module)).images
-        vectors = [np.empty((0, self.dim), np.float32)]
-        prepared = prefetched(self._model.prepare_image, contents, ahead=2 * size)
-        for pictures in chunks(prepared, size):
-            rows, num_real = next(full_batches(np.arange(len(pictures)), size))
-            vectors.append(self._forward(torch.stack([pictures[row] for row in rows]))[:num_real])
-        return np.concatenate(vectors)
+        vectors = encoded_pictures(contents, self._model.prepare_image, self._forward, size)
+        return np.concatenate([np.empty((0, self.dim), np.float32), *vectors])
 
     @torch.inference_mode()
     def _forward(self, pictures: torch.Tensor) -> FloatArray:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mmrec.data.images import ImageError, RawImages, decode_image
-from mmrec.features.canonical import IntArray
+from mmrec.features.extractor import IntArray
 from mmrec.features.pairs import TextImagePair
 from mmrec.io import DataError
 

@@ -15,8 +15,8 @@ from typing import Any, Final, Generic, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from mmrec.features.canonical import IntArray
 from mmrec.features.executor import Encoder, Job
+from mmrec.features.extractor import IntArray
 from mmrec.features.ray_cluster import RaySettings, Room, connected, find_room
 from mmrec.features.ray_units import SMALLEST_UNIT, UNITS_PER_ACTOR, Unit, Units
 from mmrec.features.ray_worker import Plan, Worker
@@ -176,11 +176,8 @@ class _Crew(Generic[E]):
         self._losses += 1
         units = list(actor.units.values())
         self._returned.extendleft(reversed(units))
-        name, why = (
-            self._job.extractor.fingerprint.extractor,
-            shorten(str(error), _LENGTH_OF_REASON),
-        )
-        logger.warning("%s: an actor was lost, its work is done elsewhere: %s", name, why)
+        why = shorten(str(error), _LENGTH_OF_REASON)
+        logger.warning("%s: an actor was lost, its work is done elsewhere: %s", self._name, why)
         if units and actor.loading is None:
             units[0].num_losses += 1
             if units[0].num_losses == _MOST_LOSSES:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import ray
 
-from mmrec.features.canonical import IntArray
 from mmrec.features.executor import FIRST_UNIT, Job
+from mmrec.features.extractor import IntArray
 
 UNITS_PER_ACTOR: Final = 2
 """One being encoded, one on its way."""

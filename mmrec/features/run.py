@@ -13,10 +13,10 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.canonical import IntArray
 from mmrec.features.distinct import DistinctRows, distinct_rows
 from mmrec.features.encode import Vectors, cached_vectors
 from mmrec.features.executor import LOCAL, Executor
+from mmrec.features.extractor import IntArray
 from mmrec.features.feature_files import write_token_states, write_vectors
 from mmrec.features.pairs import item_pairs
 from mmrec.features.raw_pictures import RawPair, RawPicture, decoded, decoded_pair, raw_pictures

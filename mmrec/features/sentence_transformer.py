@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import torch
 
-from mmrec.features.canonical import IntArray, batch_sizes, chunks, text_batches
+from mmrec.features.canonical import batch_sizes, chunks, text_batches
 from mmrec.features.extractor import (
     Fingerprint,
     FloatArray,
+    IntArray,
     canonical_json,
     library_versions,
     text_digest,

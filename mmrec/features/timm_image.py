@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import torch
 
-from mmrec.features.canonical import batch_sizes, chunks, full_batches
+from mmrec.features.canonical import batch_sizes, encoded_pictures
 from mmrec.features.extractor import (
     Fingerprint,
     FloatArray,
@@ -21,7 +21,6 @@ from mmrec.features.extractor import (
 )
 from mmrec.features.hub import WeightsError, loading
 from mmrec.features.image_preparation import Preparation
-from mmrec.features.prefetch import prefetched
 from mmrec.torchvision_schemas import define_missing_operators
 
 if TYPE_CHECKING:
@@ -84,12 +83,8 @@ class TimmImageExtractor:
     def encode(self, contents: Iterable[Image]) -> FloatArray:
         """Vectors [n, dim] of the pictures, in their order; decodes no more than it needs."""
         size = batch_sizes(self._device).images
-        vectors = [np.empty((0, self.dim), np.float32)]
-        prepared = prefetched(self._preparation.apply, contents, ahead=2 * size)
-        for pictures in chunks(prepared, size):
-            rows, num_real = next(full_batches(np.arange(len(pictures)), size))
-            vectors.append(self._forward(torch.stack([pictures[row] for row in rows]))[:num_real])
-        return np.concatenate(vectors)
+        vectors = encoded_pictures(contents, self._preparation.apply, self._forward, size)
+        return np.concatenate([np.empty((0, self.dim), np.float32), *vectors])
 
     @torch.inference_mode()
     def _forward(self, pictures: torch.Tensor) -> FloatArray:

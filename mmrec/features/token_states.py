@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import numpy as np
 
 from mmrec.features.cache.layout import TokenLayout, ValueArray
-from mmrec.features.canonical import IntArray
 from mmrec.features.executor import LOCAL, Executor, Job
+from mmrec.features.extractor import IntArray
 from mmrec.io import DataError
 from mmrec.stage import progress
 
@@ -82,10 +82,12 @@ class CachedStates(Generic[R, T]):
         """[n] states [P, d] of the contents at ascending places."""
         states = self._layout.empty(len(places))
         known = self._store.fill(self._keys[places], states)
-        for lost in np.flatnonzero(~known):
-            # Its segment was damaged since it was looked for.
-            for found in self._encoded(places[lost : lost + 1], LOCAL, lambda _: None):
-                states[lost] = found[0]
+        lost = np.flatnonzero(~known)
+        if lost.size:
+            # Their segments were damaged since they were looked for.
+            found = self._encoded(places[lost], LOCAL, lambda _: None)
+            states[lost] = np.concatenate(list(found))
+            self._store.refresh()
         return states
 
     def _encoded(

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmrec.features.canonical import IntArray
-from mmrec.features.extractor import canonical_json, library_versions, text_digest
+from mmrec.features.extractor import IntArray, canonical_json, library_versions, text_digest
 from mmrec.features.hub import WeightsError, loading
 from mmrec.features.image_preparation import Preparation, processor_preparation
 from mmrec.torchvision_schemas import define_missing_operators

@@ -67,7 +67,7 @@ def test_recbole_reads_back_the_same_floats_as_it_would(project) -> None:
     assert np.array_equal(read.astype(np.float32), MEAN[[0, 1, 2, 4]])
 
 
-@pytest.mark.parametrize("bad", ["a\tb", 'a"b', "a\nb", "NA", "null"])
+@pytest.mark.parametrize("bad", ["a\tb", 'a"b', "a\nb", "NA", "#N/A N/A", "-nan", "1.#QNAN"])
 def test_ids_that_recbole_cannot_read_are_refused(bad: str, tmp_path: Path) -> None:
     from mmrec.features.export import export
 

@@ -90,6 +90,36 @@ def test_vectors_and_token_states_are_remembered_as_what_they_are(
     assert (extractor.level, extractor.fingerprint) == (kind.level, kind.fingerprint)
 
 
+@pytest.mark.parametrize("change", [{"pillow": "0"}, {"no-such-package": "1"}])
+def test_a_memory_of_other_libraries_is_made_again(
+    extractor: Any, tmp_path: Path, change: dict[str, str]
+) -> None:
+    first = extractor()
+    (memory,) = (tmp_path / "memory").iterdir()
+    kept = json.loads(memory.read_text())
+    kept["libraries"] |= change
+    memory.write_text(json.dumps(kept))
+    second = extractor()
+    assert not isinstance(second, LazyExtractor)
+    assert second.libraries == first.libraries
+    assert isinstance(extractor(), LazyExtractor)
+
+
+def test_a_memory_is_not_that_of_other_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights").write_text("any")
+    settings: dict[str, object] = {"name": "letters", "model": str(tmp_path / "weights")}
+    (tmp_path / "code").mkdir()
+    code = tmp_path / "code" / "letters.py"
+    monkeypatch.setattr("mmrec.features.lazy.__file__", str(tmp_path / "code" / "lazy.py"))
+    kinds = []
+    for text in ("as it was", "as it was", "changed"):
+        code.write_text(text)
+        kinds.append(type(remembered(settings, LetterCounts, tmp_path / "memory")))
+    assert kinds == [LetterCounts, LazyExtractor, LetterCounts]
+
+
 def test_a_name_on_the_hub_may_mean_other_files_tomorrow(tmp_path: Path) -> None:
     built: list[LetterCounts] = []
 

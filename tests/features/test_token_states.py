@@ -15,11 +15,13 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.features.cache import maintenance
 from mmrec.features.cache.place import FeatureCache
+from mmrec.features.executor import LOCAL
 from mmrec.features.extractor import Fingerprint, FloatArray, TokenStates
 from mmrec.features.pairs import TextImagePair
 from mmrec.features.run import embed_pairs, embed_sentences
 from mmrec.features.table import load_feature_table
-from mmrec.io import DataError, part_files, read_table
+from mmrec.features.token_states import CachedStates
+from mmrec.io import DataError, content_key, part_files, read_table
 from tests.features import worlds
 
 ROWS = [
@@ -137,6 +139,35 @@ def test_states_damaged_after_they_were_looked_up_are_encoded_again(tmp_path: Pa
     embed(tmp_path / "again", tmp_path / "cache", extractor)
     assert sorted(set(extractor.seen)) == sorted({"red shirt", "made of wool", "caf\u00e9", "..."})
     assert bytes_of(tmp_path / "again") == bytes_of(tmp_path / "cold")
+
+
+def test_what_was_lost_since_it_was_looked_up_is_encoded_in_one_go(tmp_path: Path) -> None:
+    class Calls(LetterStates):
+        calls = 0
+
+        def encode(self, contents: Iterable[str]) -> TokenStates:
+            self.calls += 1
+            return super().encode(contents)
+
+    texts = ["red", "made of wool", "any"]
+    keys = sorted((content_key(text.encode()), text) for text in texts)
+    extractor = Calls()
+    states = CachedStates(
+        [key for key, _ in keys],
+        lambda places: (keys[place][1] for place in places),
+        extractor,
+        FeatureCache(tmp_path, None),
+        precision="float16",
+        item_of=str,
+    )
+    states.encode_missing(np.arange(3), unit="texts", executor=LOCAL)
+    for segment in tmp_path.glob("*/segments/*.parquet"):
+        segment.unlink()
+    for _ in range(2):  # the second time they are there again
+        found = states.read(np.arange(3))
+        for (_, text), one in zip(keys, found, strict=True):
+            assert (one == LetterStates.states(text)).all()
+        assert extractor.calls == 2
 
 
 def test_states_that_are_not_finite_name_item_and_extractor(tmp_path: Path) -> None:

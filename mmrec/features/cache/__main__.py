@@ -6,9 +6,10 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from mmrec.features.cache import maintenance
+from mmrec.features.cache import maintenance, pruning
 from mmrec.features.cache.place import FeatureCache, open_cache
 from mmrec.features.cache.remote import RemoteCache
 from mmrec.io import DataError
@@ -22,7 +23,20 @@ def main() -> None:
     commands.add_parser("stats", help="what is held, for what, how large")
     commands.add_parser("compact", help="join small files")
     prune = commands.add_parser("prune", help="delete what no branch, tag or experiment refers to")
-    prune.add_argument("--delete", action="store_true", help="delete; without it, only say what")
+    prune.add_argument(
+        "--delete",
+        action="store_true",
+        help="delete; without it, only say what. Only this clone is asked what it refers to, with "
+        "the remote branches it has fetched: who shares the cache from other clones encodes again "
+        "what only their unpushed commits refer to",
+    )
+    prune.add_argument(
+        "--idle-days",
+        type=float,
+        default=7.0,
+        help="keep what was added to within so many days, as a stage or another clone may be "
+        "using it (default: %(default)g)",
+    )
     commands.add_parser("push", help="bring what is new to the DVC remote")
     commands.add_parser("pull", help="bring everything from the DVC remote")
     arguments = parser.parse_args()
@@ -32,11 +46,11 @@ def main() -> None:
             case "stats":
                 _stats(cache)
             case "compact":
-                _compact(cache)
+                _each_store(cache, maintenance.compact, "fewer")
             case "prune":
-                _prune(cache, delete=arguments.delete)
+                _prune(cache, idle_days=arguments.idle_days, delete=arguments.delete)
             case "push":
-                _push(cache)
+                _each_store(cache, _remote(cache).push, "pushed")
             case "pull":
                 _pull(cache)
     except (DataError, ValueError, OSError) as error:
@@ -50,36 +64,36 @@ def _stats(cache: FeatureCache) -> None:
         print(
             f"\n{store.name}: {store.num_rows:,} vectors in {store.num_segments} files, "
             f"{store.num_bytes / 1e6:,.1f} MB\n"
-            f"  {kept['extractor']} version {kept['version']}, model {kept['model']}, weights "
-            f"{kept['weights'][:12]}\n"
-            f"  {kept['dim']} × {kept['precision']}, normalised: {kept['normalize']}, pooling: "
-            f"{kept['pooling']}\n"
-            f"  preprocessing: {kept['preprocessing']}\n"
+            f"  {kept.extractor} version {kept.version}, model {kept.model}, weights "
+            f"{kept.weights[:12]}\n"
+            f"  {kept.dim} × {kept.precision}, normalised: {kept.normalize}, pooling: "
+            f"{kept.pooling}\n"
+            f"  preprocessing: {kept.preprocessing}\n"
             f"  made with {json.dumps(store.libraries)}"
         )
 
 
-def _compact(cache: FeatureCache) -> None:
+def _each_store(cache: FeatureCache, work: Callable[[Path], int], done: str) -> None:
     for store in maintenance.stores(cache.root):
-        print(f"{store.name}: {maintenance.compact(store)} files fewer")
+        try:
+            print(f"{store.name}: {work(store)} files {done}")
+        except DataError as error:
+            print(f"{store.name}: left out ({error})", file=sys.stderr)
 
 
-def _prune(cache: FeatureCache, *, delete: bool) -> None:
-    dead = maintenance.dead_stores(cache.root, maintenance.live_stores(Path()))
+def _prune(cache: FeatureCache, *, idle_days: float, delete: bool) -> None:
+    live = pruning.live_stores(Path())
+    dead = pruning.dead_stores(cache.root, live, idle_days=idle_days)
+    if delete:
+        pruning.sweep(cache.root)
     for store in dead:
         if delete:
-            maintenance.remove(store)
+            pruning.remove(store)
         print(f"{store.name}: {'deleted' if delete else 'nothing refers to it'}")
     if dead and not delete:
         print("nothing was deleted; run again with --delete")
     elif not dead:
-        print("everything is referred to")
-
-
-def _push(cache: FeatureCache) -> None:
-    remote = _remote(cache)
-    for store in maintenance.stores(cache.root):
-        print(f"{store.name}: {remote.push(store)} files pushed")
+        print(f"everything is referred to, or was added to within {idle_days:g} days")
 
 
 def _pull(cache: FeatureCache) -> None:

@@ -38,12 +38,8 @@ class KeyIndex:
         """The index of segments, given their names and keys."""
         starts = np.cumsum([0, *(len(keys) for _, keys in segments)])
         joined = np.concatenate([np.empty(0, "S16"), *(keys for _, keys in segments)])
-        order = _stable_order(joined)
-        keys = joined[order]
-        first = np.ones(len(keys), bool)
-        first[1:] = keys[1:] != keys[:-1]
         names = tuple(name for name, _ in segments)
-        return cls(names, starts, keys[first], order[first].astype(np.uint32))
+        return cls(names, starts, *_distinct(joined, np.arange(len(joined), dtype=np.uint32)))
 
     def find(self, sought: KeyArray) -> npt.NDArray[np.int64]:
         """[n] row of each key, -1 where there is none.
@@ -115,12 +111,19 @@ def _merged(left: KeyIndex, right: KeyIndex) -> KeyIndex:
     keys = np.concatenate([left.keys, right.keys])
     shift = int(left.starts[-1])
     rows = np.concatenate([left.rows, right.rows + np.uint32(shift)])
+    starts = np.concatenate([left.starts, right.starts[1:] + shift])
+    return KeyIndex((*left.segments, *right.segments), starts, *_distinct(keys, rows))
+
+
+def _distinct(
+    keys: KeyArray, rows: npt.NDArray[np.uint32]
+) -> tuple[KeyArray, npt.NDArray[np.uint32]]:
+    """Sorted keys, each with the first of its rows."""
     order = _stable_order(keys)
     keys, rows = keys[order], rows[order]
     first = np.ones(len(keys), bool)
     first[1:] = keys[1:] != keys[:-1]
-    starts = np.concatenate([left.starts, right.starts[1:] + shift])
-    return KeyIndex((*left.segments, *right.segments), starts, keys[first], rows[first])
+    return keys[first], rows[first]
 
 
 def _kept(folder: Path, names: set[str]) -> KeyIndex | None:

@@ -27,7 +27,7 @@ class Layout(Protocol):
     segment_rows: ClassVar[int]
     """Contents of a segment that is large."""
     row_group: ClassVar[int]
-    """Contents that are read together."""
+    """Contents that are written, and so read, together."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -98,7 +98,8 @@ class TokenLayout:
     dim: int
     precision: str
     segment_rows: ClassVar[int] = 1_024
-    row_group: ClassVar[int] = 64
+    row_group: ClassVar[int] = 4
+    """States are large and asked for in another order than they were encoded in."""
 
     @property
     def schema(self) -> pa.Schema:

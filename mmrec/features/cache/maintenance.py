@@ -1,16 +1,13 @@
-"""Looking after the cache: what it holds, fewer and larger files, what nothing refers to."""
+"""Looking after the cache: what it holds, and fewer and larger files."""
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -23,14 +20,14 @@ from mmrec.features.cache.segments import (
     segment_metadata,
     write_segment,
 )
-from mmrec.features.cache.store import DESCRIPTION
+from mmrec.features.cache.store import DESCRIPTION, read_description
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError, open_parquet, read_json
+from mmrec.io import DataError, open_parquet
 
 logger = logging.getLogger(__name__)
 
-_DESCRIPTIONS: Final = ("data/datasets/*/features/*.json", "data/datasets/*/keywords.json")
-"""What stages leave in git about the stores they used."""
+_BYTES_AT_ONCE: Final = 256 * 2**20
+"""Of segments that are joined; in memory they take a few times as much."""
 
 
 @dataclass(frozen=True)
@@ -38,127 +35,67 @@ class StoreStats:
     """What a store holds."""
 
     name: str
-    fingerprint: dict[str, Any]
-    libraries: dict[str, str]
+    fingerprint: Fingerprint
+    libraries: Mapping[str, str]
     num_segments: int
     num_rows: int
     num_bytes: int
 
 
+class _Size(NamedTuple):
+    path: Path
+    num_rows: int
+    num_bytes: int
+
+
 def stores(root: Path) -> list[Path]:
-    """Folders of all stores."""
-    return sorted(path.parent for path in root.glob(f"*/{DESCRIPTION}"))
+    """Folders of all stores, without those that are being deleted."""
+    return sorted(path.parent for path in root.glob(f"[!.]*/{DESCRIPTION}"))
 
 
 def stats(root: Path) -> list[StoreStats]:
-    """What every store holds, by its files alone."""
+    """What every store holds, by its files alone; what is damaged is named and not counted."""
     found = []
     for store in stores(root):
-        described = read_json(store / DESCRIPTION)
-        files = segment_files(store / "segments")
-        rows = 0
-        for path in files:
-            with open_parquet(path) as file:
-                rows += file.metadata.num_rows
-        found.append(
-            StoreStats(
-                store.name,
-                described["fingerprint"],
-                described["libraries"],
-                len(files),
-                rows,
-                sum(path.stat().st_size for path in files),
-            )
-        )
+        try:
+            fingerprint, libraries = read_description(store)
+        except DataError as error:
+            logger.warning("%s", error)
+            continue
+        sizes = list(_sizes(store / "segments"))
+        rows = sum(size.num_rows for size in sizes)
+        num_bytes = sum(size.num_bytes for size in sizes)
+        found.append(StoreStats(store.name, fingerprint, libraries, len(sizes), rows, num_bytes))
     return found
 
 
 def compact(store: Path) -> int:
     """Join segments that are not large into large ones; returns how many files are gone.
 
-    The new files are whole before the old ones go, and hold the same keys: a reader or writer
+    A new file is whole before the old ones go, and holds the same keys: a reader or writer
     beside it finds every key at any moment.
-    """
-    described = read_json(store / DESCRIPTION)
-    fingerprint = Fingerprint(**described["fingerprint"])
-    segments = store / "segments"
-    layout = _layout(segments, fingerprint)
-    whole = dict(_small_segments(segments, fingerprint, layout))
-    if len(whole) < 2:
-        return 0
-    keys = np.concatenate([keys for keys, _ in whole.values()])
-    values = np.concatenate([values for _, values in whole.values()])
-    unique, first = np.unique(keys, return_index=True)
-    metadata = segment_metadata(fingerprint, described["libraries"])
-    written = set()
-    for start in range(0, len(unique), layout.segment_rows):
-        chosen = slice(start, start + layout.segment_rows)
-        written.add(
-            write_segment(segments, unique[chosen], values[first[chosen]], layout, metadata)
-        )
-    for path in whole:
-        if path.name not in written:
-            path.unlink(missing_ok=True)
-    return len(whole) - len(written)
-
-
-def live_stores(project: Path) -> set[str]:
-    """Names of the stores that any commit, experiment or the working tree refers to.
 
     Raises:
-        DataError: the folder is no git repository, so it cannot be known.
+        DataError: the store has no description that can be read.
     """
-    found: set[str] = set()
-    for text in _described_in_git(project):
-        try:
-            found.update(json.loads(text)["stores"])
-        except (ValueError, KeyError, TypeError):
-            continue  # another file of this name, or of another time
-    return found
-
-
-def dead_stores(root: Path, live: Iterable[str]) -> list[Path]:
-    """Stores that are not among the live ones."""
-    alive = set(live)
-    return [store for store in stores(root) if store.name not in alive]
-
-
-def remove(store: Path) -> None:
-    """Delete a store; half a deleted one must not look like one, so its description goes first."""
-    (store / DESCRIPTION).unlink(missing_ok=True)
-    shutil.rmtree(store)
-
-
-def _described_in_git(project: Path) -> Iterator[str]:
-    for pattern in _DESCRIPTIONS:
-        for path in project.glob(pattern):
-            yield path.read_text(encoding="utf-8")
-    globs = [f":(glob){pattern}" for pattern in _DESCRIPTIONS]
-    listed = _git(project, "log", "--all", "--format=", "--name-only", "--", *globs)
-    commits = _git(project, "log", "--all", "--format=%H", "--", *globs).split()
-    for commit in commits:
-        for name in sorted(set(listed.split("\n")) - {""}):
-            shown = subprocess.run(
-                ["git", "show", f"{commit}:{name}"],
-                cwd=project,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if shown.returncode == 0:
-                yield shown.stdout
-
-
-def _git(project: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=project, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise DataError(
-            f"{project.absolute()}: git {arguments[0]} failed ({done.stderr.strip()}); run where "
-            "the project's history is"
-        )
-    return done.stdout
+    fingerprint, libraries = read_description(store)
+    segments = store / "segments"
+    layout = _layout(segments, fingerprint)
+    metadata = segment_metadata(fingerprint, libraries)
+    gone = 0
+    for group in _groups(segments, layout):
+        whole = dict(_readable(group, fingerprint, layout))
+        if len(whole) < 2:
+            continue
+        keys = np.concatenate([keys for keys, _ in whole.values()])
+        values = np.concatenate([values for _, values in whole.values()])
+        unique, first = np.unique(keys, return_index=True)
+        name = write_segment(segments, unique, values[first], layout, metadata)
+        for path in whole:
+            if path.name != name:
+                path.unlink(missing_ok=True)
+        gone += len(whole) - 1
+    return gone
 
 
 def _layout(folder: Path, fingerprint: Fingerprint) -> Layout:
@@ -169,14 +106,35 @@ def _layout(folder: Path, fingerprint: Fingerprint) -> Layout:
     return layout_of("vector", fingerprint.dim, fingerprint.precision)
 
 
-def _small_segments(
-    folder: Path, fingerprint: Fingerprint, layout: Layout
-) -> Iterator[tuple[Path, tuple[KeyArray, ValueArray]]]:
+def _sizes(folder: Path) -> Iterator[_Size]:
+    """Of every segment that can be opened."""
     for path in segment_files(folder):
         try:
             with open_parquet(path) as file:
-                is_small = file.metadata.num_rows < layout.segment_rows
-            if is_small:
-                yield path, read_segment(path, fingerprint.to_json().encode(), layout)
+                yield _Size(path, file.metadata.num_rows, path.stat().st_size)
+        except (DataError, FileNotFoundError) as error:
+            logger.warning("%s; left as it is, the next run sets it aside", error)
+
+
+def _groups(folder: Path, layout: Layout) -> Iterator[list[Path]]:
+    """Segments that together make a large one, and that memory holds at once."""
+    group: list[Path] = []
+    rows = num_bytes = 0
+    for size in sorted(_sizes(folder), key=lambda size: size.num_bytes):
+        rows += size.num_rows
+        num_bytes += size.num_bytes
+        if group and (rows > layout.segment_rows or num_bytes > _BYTES_AT_ONCE):
+            yield group
+            group, rows, num_bytes = [], size.num_rows, size.num_bytes
+        group.append(size.path)
+    yield group
+
+
+def _readable(
+    paths: list[Path], fingerprint: Fingerprint, layout: Layout
+) -> Iterator[tuple[Path, tuple[KeyArray, ValueArray]]]:
+    for path in paths:
+        try:
+            yield path, read_segment(path, fingerprint.to_json().encode(), layout)
         except DataError as error:
             logger.warning("%s; left as it is, the next run sets it aside", error)

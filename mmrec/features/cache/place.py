@@ -50,7 +50,8 @@ def open_cache(project: Path) -> FeatureCache:
         project: folder of the DVC project.
 
     Raises:
-        ValueError: the folder is no DVC project and `MMREC_CACHE` is not set.
+        ValueError: the folder is no DVC project and `MMREC_CACHE` is not set, or DVC's
+            configuration is wrong.
     """
     root = os.environ.get(ENV_ROOT)
     wants_remote = os.environ.get(ENV_REMOTE, "on")
@@ -58,7 +59,7 @@ def open_cache(project: Path) -> FeatureCache:
         raise ValueError(f"{ENV_REMOTE}: found '{wants_remote}', allowed: on, off")
     if root and wants_remote == "off":
         return FeatureCache(Path(root), None)
-    from dvc.exceptions import NotDvcRepoError
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
     try:
@@ -70,6 +71,8 @@ def open_cache(project: Path) -> FeatureCache:
             f"{project.absolute()}: no DVC project, so there is no place for the feature cache; "
             f"run `dvc init`, or set {ENV_ROOT} to a folder"
         ) from None
+    except DvcException as error:
+        raise ValueError(str(error)) from error
     with repo:
         folder = Path(root) if root else Path(repo.cache.local_cache_dir) / FOLDER
         return FeatureCache(folder, _remote(repo) if wants_remote == "on" else None)
@@ -77,6 +80,7 @@ def open_cache(project: Path) -> FeatureCache:
 
 def _remote(repo: Repo) -> RemoteCache | None:
     from dvc.config import NoRemoteError
+    from dvc.exceptions import DvcException
     from dvc_objects.fs.errors import RemoteMissingDepsError
 
     try:
@@ -86,6 +90,8 @@ def _remote(repo: Repo) -> RemoteCache | None:
     except (ImportError, RemoteMissingDepsError) as error:
         logger.warning("%s; vectors are not looked for on the remote", error)
         return None
+    except DvcException as error:
+        raise ValueError(str(error)) from error
     if remote.fs.protocol in ("http", "https"):
         logger.info(
             "remote %s: HTTP cannot list files; vectors are not looked for there", remote.name

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mmrec.features.cache.patience import patiently
+from mmrec.features.cache.patience import Heartbeat, patiently
 from mmrec.features.cache.segments import (
     KeyArray,
     read_segment,
     segment_files,
     segment_layout,
 )
-from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError, atomic_path, read_json
+from mmrec.features.cache.store import read_description
+from mmrec.io import DataError, atomic_path
 
 if TYPE_CHECKING:
     from dvc_objects.fs.base import FileSystem
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 FOLDER: Final = "mmrec-features"
 _KEYS: Final = ".keys"
 _LONGEST_SILENCE_S: Final = 30.0
+_LONGEST_SILENT_UPLOAD_S: Final = 600.0
+"""Of uploads many filesystems tell nothing before a file, or a large part of it, is there."""
 
 
 class RemoteError(OSError):
@@ -79,10 +81,11 @@ class RemoteCache:
 
         Raises:
             RemoteError: the remote took not all of them; those it took can be fetched.
+            DataError: the store has no description that can be read.
         """
+        fingerprint, _ = read_description(store)
         with _told(self._url, "read"):
             there = set(self._segments(store.name))
-        fingerprint = Fingerprint(**read_json(store / "fingerprint.json")["fingerprint"])
         pushed = 0
         for path in segment_files(store / "segments"):
             if path.name in there:
@@ -136,16 +139,22 @@ class RemoteCache:
         return (name for name in self._segments(store) if name not in here)
 
     def _holding(self, keys: KeyArray, store: str, folder: Path) -> Iterator[str]:
-        """Those that hold any of the keys."""
+        """Those that hold any of the keys that none before has brought."""
         for name in self._elsewhere(store, folder):
+            if not len(keys):
+                return
             kept = folder.parent / "remote" / (name + _KEYS)
             if not kept.is_file():
                 try:
                     self._get(kept, store, "keys", name + _KEYS)
                 except FileNotFoundError:
                     continue  # deleted since they were listed
-            if np.isin(np.fromfile(kept, "S16"), keys).any():
+            held = np.isin(keys, np.fromfile(kept, "S16"))
+            if held.any():
                 yield name
+                # It may have been deleted since, and others may hold the same.
+                if (folder / name).is_file():
+                    keys = keys[~held]
 
     def _bring(self, names: Iterable[str], store: str, folder: Path) -> Iterator[str]:
         for name in names:
@@ -183,18 +192,21 @@ class RemoteCache:
             )
 
     def _put(self, path: Path, *parts: str) -> None:
-        from dvc_objects.fs.base import ObjectFileSystem
-
         target = self._path(*parts)
         with _told(target, "written"):
-            # An object store shows an object when it is whole, and has no folders.
-            if isinstance(self._fs, ObjectFileSystem):
-                self._fs.put_file(str(path), target)
-                return
-            self._fs.makedirs(self._fs.parent(target), exist_ok=True)
-            temporary = self._fs.join(self._fs.parent(target), f".{uuid.uuid4().hex}.tmp")
-            self._fs.put_file(str(path), temporary)
-            self._fs.mv(temporary, target)
+            patiently(lambda heard: self._upload(path, target, heard), _LONGEST_SILENT_UPLOAD_S)
+
+    def _upload(self, path: Path, target: str, heard: Heartbeat) -> None:
+        from dvc_objects.fs.base import ObjectFileSystem
+
+        # An object store shows an object when it is whole, and has no folders.
+        if isinstance(self._fs, ObjectFileSystem):
+            self._fs.put_file(str(path), target, callback=heard)
+            return
+        self._fs.makedirs(self._fs.parent(target), exist_ok=True)
+        temporary = self._fs.join(self._fs.parent(target), f".{uuid.uuid4().hex}.tmp")
+        self._fs.put_file(str(path), temporary, callback=heard)
+        self._fs.mv(temporary, target)
 
 
 @contextmanager

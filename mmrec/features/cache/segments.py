@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from mmrec import schemas
 from mmrec.features.cache.layout import Layout, ValueArray, layout_of, level_in
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError, atomic_path, check_schema, open_parquet
+from mmrec.io import DataError, atomic_path, check_schema, open_parquet, reraise_if_of_machine
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]
 """[n] of dtype S16."""
@@ -153,7 +153,7 @@ def read_rows(
         rows: [n] where the vectors are, by an index that may be of an earlier file.
         keys: [n] what they must be of.
         fingerprint: what they must be made by.
-        schema: of segments of that fingerprint.
+        layout: how they lie in the file.
 
     Raises:
         DataError: the segment is missing, damaged or not the one that was indexed.
@@ -163,12 +163,13 @@ def read_rows(
         _check(file, path, fingerprint, layout)
         if rows.max(initial=-1) >= file.metadata.num_rows:
             raise DataError(f"{path}: {file.metadata.num_rows} rows, fewer than were indexed")
-        group_of_row = rows // layout.row_group
+        ends = _group_sizes(file).cumsum()
+        group_of_row = np.searchsorted(ends, rows, side="right")
         for group in np.unique(group_of_row):
             chosen = group_of_row == group
             read = partial(_row_group, file, int(group), layout)
             held, values = _read(path, read)
-            within = rows[chosen] - group * layout.row_group
+            within = rows[chosen] - (ends[group] - len(held))
             if (held[within] != keys[chosen]).any():
                 raise DataError(f"{path}: holds other keys than were indexed")
             found[chosen] = values[within]
@@ -188,10 +189,13 @@ def _check(file: pq.ParquetFile, path: Path, fingerprint: bytes, layout: Layout)
     found = (file.schema_arrow.metadata or {}).get(schemas.FINGERPRINT_KEY)
     if found != fingerprint:
         raise DataError(f"{path}: of another fingerprint; it does not belong here")
+
+
+def _group_sizes(file: pq.ParquetFile) -> npt.NDArray[np.int64]:
+    """[G] rows of each row group: earlier versions of this code made larger ones."""
     metadata = file.metadata
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    if any(size != layout.row_group for size in sizes[:-1]):
-        raise DataError(f"{path}: row groups of {set(sizes)} rows, expected {layout.row_group}")
+    return np.array(sizes, np.int64)
 
 
 def _read(path: Path, read: Callable[[], T]) -> T:
@@ -199,6 +203,7 @@ def _read(path: Path, read: Callable[[], T]) -> T:
         return read()
     # Of Arrow's errors the invalid ones are ValueErrors.
     except (ValueError, OSError) as error:
+        reraise_if_of_machine(error)
         raise DataError(f"{path}: damaged ({error})") from None
 
 

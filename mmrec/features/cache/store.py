@@ -44,11 +44,29 @@ def store_name(fingerprint: Fingerprint) -> str:
     return f"{fingerprint.extractor}-{fingerprint.digest()[:16]}"
 
 
+def read_description(store: Path) -> tuple[Fingerprint, dict[str, str]]:
+    """What a store's values are made by, and the versions it was begun with.
+
+    Raises:
+        DataError: there is no description, or it is damaged or of another version of this code.
+    """
+    path = store / DESCRIPTION
+    described = read_json(path)
+    try:
+        return Fingerprint(**described["fingerprint"]), dict(described["libraries"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: not the description of a store of this version ({error}); a stage that uses "
+            "the store writes it anew"
+        ) from None
+
+
 class FeatureStore:
     """Values by content key, in immutable segments that any number of writers may add to.
 
     A lost, damaged or foreign segment costs its values and nothing else: it is set aside, and
-    its contents count as not encoded.
+    its contents count as not encoded. One that the machine cannot read, for want of rights or of
+    open files, say, may be sound: it stays where it is, and the `OSError` ends the run.
     """
 
     def __init__(
@@ -85,10 +103,6 @@ class FeatureStore:
         """Folder of the segments."""
         return self.folder / "segments"
 
-    def __len__(self) -> int:
-        """Contents held here; those in two indices count twice."""
-        return sum(len(index.keys) for index in self._indices)
-
     def fill(self, keys: KeyArray, values: ValueArray) -> npt.NDArray[np.bool_]:
         """Write the values of the keys that are known into `values`; says which are.
 
@@ -100,11 +114,12 @@ class FeatureStore:
             [n] whether the key is known.
         """
         known = self._fill(keys, values)
-        if not known.all() and self._fetch(keys[~known]):
-            missing = np.flatnonzero(~known)
-            brought = values[missing]
-            known[missing] = self._fill(keys[missing], brought)
-            values[missing] = brought
+        for look_again in (self._follow, self._fetch):
+            if not known.all() and look_again(keys[~known]):
+                missing = np.flatnonzero(~known)
+                brought = values[missing]
+                known[missing] = self._fill(keys[missing], brought)
+                values[missing] = brought
         return known
 
     def known(self, keys: KeyArray) -> npt.NDArray[np.bool_]:
@@ -129,21 +144,28 @@ class FeatureStore:
 
     def _described(self, libraries: Mapping[str, str]) -> Mapping[str, str]:
         """Write down what the store holds, unless somebody has; returns the versions of then."""
-        path = self.folder / DESCRIPTION
-        fingerprint = json.loads(self._fingerprint)
         try:
-            described = read_json(path)
-            if described["fingerprint"] == fingerprint:
-                return dict(described["libraries"])
-        except (DataError, KeyError, TypeError, ValueError):
+            found, begun_with = read_description(self.folder)
+            if found.to_json().encode() == self._fingerprint:
+                return begun_with
+        except DataError:
             pass  # the first to come, or the file is damaged or foreign
-        write_json({"fingerprint": fingerprint, "libraries": dict(libraries)}, path)
+        described = {"fingerprint": json.loads(self._fingerprint), "libraries": dict(libraries)}
+        write_json(described, self.folder / DESCRIPTION)
         return dict(libraries)
 
     def _open(self) -> list[KeyIndex]:
         remove_abandoned(self.segments_folder)
-        names = [path.name for path in segment_files(self.segments_folder)]
-        return load_index(self.folder / "index", names, self._keys_of)
+        names = self._names()
+        while True:
+            indices = load_index(self.folder / "index", sorted(names), self._keys_of)
+            listed, names = names, self._names()
+            if listed <= names:
+                return indices
+            # Joined with others meanwhile, in a file that was perhaps not listed.
+
+    def _names(self) -> set[str]:
+        return {path.name for path in segment_files(self.segments_folder)}
 
     def _keys_of(self, name: str) -> KeyArray | None:
         path = self.segments_folder / name
@@ -152,6 +174,14 @@ class FeatureStore:
         except DataError as error:
             self._set_aside(path, error)
             return None
+
+    def _follow(self, _: KeyArray) -> bool:
+        """See where the values are now, if segments are gone: others may have joined them."""
+        there = self._names()
+        if all(there.issuperset(index.segments) for index in self._indices):
+            return False
+        self.refresh()
+        return True
 
     def _fetch(self, keys: KeyArray) -> bool:
         """Bring what holds any of the keys from the second level; says whether anything came."""
@@ -200,8 +230,8 @@ class FeatureStore:
         # Perhaps it was the index that was wrong, and it would be used again.
         shutil.rmtree(self.folder / "index", ignore_errors=True)
         aside = self.folder / "damaged" / path.name
-        aside.parent.mkdir(exist_ok=True)
         try:
+            aside.parent.mkdir(exist_ok=True)
             path.replace(aside)
         except FileNotFoundError:
             return  # another process has moved it, or pruned the store

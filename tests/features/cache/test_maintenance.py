@@ -1,11 +1,10 @@
-"""Statistics, compaction and pruning."""
+"""Statistics and compaction."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +12,14 @@ import pytest
 from mmrec.features.cache.layout import VectorLayout
 from mmrec.features.cache.maintenance import (
     compact,
-    dead_stores,
-    live_stores,
-    remove,
     stats,
     stores,
 )
-from mmrec.features.cache.segments import read_keys
-from mmrec.features.cache.store import FeatureStore, store_name
+from mmrec.features.cache.place import open_cache
+from mmrec.features.cache.segments import KeyArray, read_keys, segment_files, write_segment
+from mmrec.features.cache.store import DESCRIPTION, FeatureStore
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError
+from tests.features.cache.teams import FolderTeam, command, encode, make_project
 from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
 
 OTHER = Fingerprint(**{**asdict(FINGERPRINT), "version": 2})
@@ -34,11 +31,18 @@ def fill(root: Path, pieces: int) -> None:
         open_store(root).append(keys_of(numbers), vectors_of(keys_of(numbers)))
 
 
+def check_all(root: Path, numbers: range) -> None:
+    keys = np.sort(keys_of(numbers))
+    vectors = np.zeros((len(keys), FINGERPRINT.dim), np.float16)
+    assert open_store(root).fill(keys, vectors).all()
+    assert (vectors == vectors_of(keys)).all()
+
+
 def test_stats_say_what_is_held_for_what(tmp_path: Path) -> None:
     fill(tmp_path, 3)
     (found,) = stats(tmp_path)
     assert (found.num_segments, found.num_rows) == (3, 30)
-    assert Fingerprint(**found.fingerprint) == FINGERPRINT
+    assert found.fingerprint == FINGERPRINT
     assert found.libraries == {"torch": "1"}
     assert found.num_bytes > 30 * (16 + 12)
 
@@ -48,10 +52,7 @@ def test_compaction_keeps_every_vector_once(tmp_path: Path) -> None:
     assert compact(stores(tmp_path)[0]) == 4
     (found,) = stats(tmp_path)
     assert (found.num_segments, found.num_rows) == (1, 42)
-    keys = np.sort(keys_of(range(42)))
-    vectors = np.zeros((42, FINGERPRINT.dim), np.float16)
-    assert open_store(tmp_path).fill(keys, vectors).all()
-    assert (vectors == vectors_of(keys)).all()
+    check_all(tmp_path, range(42))
     assert compact(stores(tmp_path)[0]) == 0
 
 
@@ -78,44 +79,79 @@ def test_a_reader_opened_before_compaction_loses_nothing_but_time(tmp_path: Path
     compact(stores(tmp_path)[0])
     keys = np.sort(keys_of(range(42)))
     vectors = np.zeros((42, FINGERPRINT.dim), np.float16)
-    known = reader.fill(keys, vectors)
-    assert (vectors[known] == vectors_of(keys[known])).all()
-    assert open_store(tmp_path).fill(keys, vectors).all()
+    assert reader.fill(keys, vectors).all()
+    assert (vectors == vectors_of(keys)).all()
 
 
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+def test_a_reader_that_is_opened_during_compaction_finds_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 5)
+    listed = segment_files(open_store(tmp_path).segments_folder)
+    compact(stores(tmp_path)[0])
+    answers = [listed]
+
+    def list_late(folder: Path) -> list[Path]:
+        return answers.pop() if answers else segment_files(folder)
+
+    monkeypatch.setattr("mmrec.features.cache.store.segment_files", list_late)
+    check_all(tmp_path, range(42))
+    assert not answers
 
 
-def describe(project: Path, fingerprint: Fingerprint, name: str = "features/text.json") -> None:
-    path = project / "data" / "datasets" / "shop" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"stores": [store_name(fingerprint)], "rows": 1}))
+def test_compaction_holds_no_more_than_so_many_bytes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 6)
+    (found,) = stats(tmp_path)
+    held: list[int] = []
+
+    def write(folder: Path, keys: KeyArray, *arguments: Any) -> str:
+        held.append(len(keys))
+        return write_segment(folder, keys, *arguments)
+
+    monkeypatch.setattr("mmrec.features.cache.maintenance.write_segment", write)
+    monkeypatch.setattr("mmrec.features.cache.maintenance._BYTES_AT_ONCE", found.num_bytes // 2 + 9)
+    assert compact(stores(tmp_path)[0]) == 4
+    assert max(held) <= 30
+    check_all(tmp_path, range(50))
 
 
-def test_pruning_keeps_what_any_branch_or_the_working_tree_refers_to(tmp_path: Path) -> None:
-    project, root = tmp_path / "project", tmp_path / "cache"
-    third = Fingerprint(**{**asdict(FINGERPRINT), "version": 3})
-    for fingerprint in (FINGERPRINT, OTHER, third):
-        FeatureStore(root, fingerprint, {})
-    project.mkdir()
-    git(project, "init", "--quiet", "--initial-branch=main")
-    describe(project, FINGERPRINT)
-    git(project, "add", ".")
-    git(project, "commit", "--quiet", "-m", "one")
-    git(project, "checkout", "--quiet", "-b", "trial")
-    describe(project, OTHER)
-    git(project, "commit", "--quiet", "-a", "-m", "two")
-    git(project, "checkout", "--quiet", "main")
-    (dead,) = dead_stores(root, live_stores(project))
-    assert dead.name == store_name(third)
-    describe(project, third, "keywords.json")
-    assert dead_stores(root, live_stores(project)) == []
-    remove(dead)
-    assert len(stores(root)) == 2
+def test_compaction_joins_up_to_large_segments_and_leaves_those(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 7)
+    monkeypatch.setattr(VectorLayout, "segment_rows", 32)
+    assert compact(stores(tmp_path)[0]) == 4
+    assert compact(stores(tmp_path)[0]) == 0
+    check_all(tmp_path, range(58))
 
 
-def test_pruning_needs_the_history(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="git log failed"):
-        live_stores(tmp_path)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"fingerprint": {"dim": 1}, "libraries": {}}'])
+def test_a_store_of_another_time_stops_no_command_on_the_others(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = make_project(tmp_path / "project", FolderTeam(tmp_path / "remote").join)
+    cache = open_cache(project)
+    encode(cache, range(3), range(3, 5))
+    old = cache.root / "another-time" / DESCRIPTION
+    old.parent.mkdir()
+    old.write_text(text)
+    assert [found.num_rows for found in stats(cache.root)] == [5]
+    assert str(old) in caplog.text
+    for arguments, done in ((["push"], "2 files pushed"), (["compact"], "1 files fewer")):
+        ran = command(project, *arguments)
+        assert ran.returncode == 0
+        assert done in ran.stdout
+        assert "another-time: left out" in ran.stderr
+
+
+def test_stats_name_what_is_damaged_and_count_the_rest(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path, 3)
+    damaged = segment_files(open_store(tmp_path).segments_folder)[0]
+    damaged.write_bytes(damaged.read_bytes()[:-200])
+    (found,) = stats(tmp_path)
+    assert (found.num_segments, found.num_rows) == (2, 20)
+    assert damaged.name in caplog.text

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from mmrec.features.cache.maintenance import compact
 from mmrec.features.cache.place import FeatureCache, open_cache
+from mmrec.features.cache.remote import RemoteError
+from mmrec.features.cache.segments import segment_files
 from tests.features.cache.teams import (
     FolderTeam,
     Team,
@@ -44,6 +48,33 @@ def test_a_teammate_fetches_the_segments_that_are_asked_for_and_no_others(
     assert known(open_cache(bob), range(40, 45)) == 5
     assert len(list(store(open_cache(bob)).segments_folder.glob("*.parquet"))) == 1
     assert known(open_cache(bob), range(100)) == 80
+
+
+def test_what_is_on_the_remote_twice_is_fetched_once(
+    folder_team: FolderTeam, tmp_path: Path
+) -> None:
+    alice, bob = (make_project(tmp_path / name, folder_team.join) for name in ("alice", "bob"))
+    cache = open_cache(alice)
+    encode(cache, range(9), range(9, 20))
+    push(cache)
+    compact(store(cache).folder)
+    push(cache)
+    assert known(open_cache(bob), range(20)) == 20
+    fetched = segment_files(store(open_cache(bob)).segments_folder)
+    assert len(fetched) < 3  # in order of names: two, or one and the joined one, or that alone
+
+
+def test_a_segment_that_is_gone_is_made_up_for_by_another_with_its_contents(
+    folder_team: FolderTeam, tmp_path: Path
+) -> None:
+    alice, bob = (make_project(tmp_path / name, folder_team.join) for name in ("alice", "bob"))
+    cache = open_cache(alice)
+    for numbers in (range(9), range(10), range(11)):
+        encode(cache, numbers)
+    push(cache)
+    first = segment_files(store(cache).segments_folder)[0]
+    folder_team.delete(first.name)
+    assert known(open_cache(bob), range(9)) == 9
 
 
 def test_pull_brings_everything(team: Team, tmp_path: Path) -> None:
@@ -114,3 +145,30 @@ def test_what_is_damaged_or_foreign_is_not_pushed(folder_team: FolderTeam, tmp_p
     assert cache.remote is not None
     assert cache.remote.push(truncated.parents[1]) == 1
     assert [path.name for path in folder_team.folder.rglob("*.parquet")] == [whole.name]
+
+
+def test_a_wrong_remote_in_dvcs_configuration_is_said_in_words(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    with (project / ".dvc" / "config").open("a") as file:
+        file.write("[core]\n    remote = nowhere\n")
+    with pytest.raises(ValueError, match="nowhere"):
+        open_cache(project)
+    (project / ".dvc" / "config").write_text("[core\n")
+    with pytest.raises(ValueError, match="config"):
+        open_cache(project)
+
+
+def test_a_remote_that_takes_nothing_is_not_waited_for_for_ever(
+    folder_team: FolderTeam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = open_cache(make_project(tmp_path / "alice", folder_team.join))
+    encode(cache, range(9))
+    released = threading.Event()
+    assert cache.remote is not None
+    monkeypatch.setattr(type(cache.remote._fs), "put_file", lambda *_, **__: released.wait(5))
+    monkeypatch.setattr("mmrec.features.cache.remote._LONGEST_SILENT_UPLOAD_S", 0.1)
+    try:
+        with pytest.raises(RemoteError, match=r"could not be written .*no answer for 0\.1 s"):
+            push(cache)
+    finally:
+        released.set()

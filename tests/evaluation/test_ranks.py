@@ -102,3 +102,12 @@ def test_large_random_scores_agree_with_sorting():
     order = scores[:, 1:].argsort(dim=1, descending=True) + 1
     expected = (order == targets[:, None]).int().argmax(dim=1) + 1
     assert torch.equal(rank_targets(scores, targets), expected)
+
+
+@pytest.mark.parametrize("most", [1, 4, 9, 10, 50])
+def test_more_items_than_one_sum_counts_exactly_are_counted_in_parts(most, monkeypatch):
+    scores = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([1, 9, 4, 4, 2, 7])
+    whole = rank_targets(scores, targets)
+    monkeypatch.setattr("mmrec.evaluation.ranks._EXACT_SUM", most)
+    assert torch.equal(rank_targets(scores, targets), whole)

@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--max-steps", type=int, default=0, help="cut the large epoch; 0: whole")
     parser.add_argument("--base-losses", nargs="*", default=["full", "sampled"])
     parser.add_argument("--base-items", type=int, default=12_000)
-    parser.add_argument("--base-users", type=int, default=4_000)
+    parser.add_argument("--base-users", type=int, default=10_000)
     parser.add_argument("--base-batch-size", type=int, default=1024)
     asked = parser.parse_args()
     if asked.case:
@@ -154,10 +154,13 @@ def main() -> None:
         max_steps=0,
     )
     for loss in asked.base_losses:
+        own = replace(base, loss=loss)
         sizes |= {
-            f"base, {loss}": replace(base, loss=loss),
-            f"base, {loss}, users x10": replace(base, loss=loss, num_users=10 * base.num_users),
-            f"base, {loss}, items x10": replace(base, loss=loss, num_items=10 * base.num_items),
+            f"base, {loss}": own,
+            f"base, {loss}, users x10": replace(own, num_users=10 * base.num_users),
+            f"base again, {loss}": own,
+            f"base, {loss}, items x10": replace(own, num_items=10 * base.num_items),
+            f"base a third time, {loss}": own,
         }
     found: dict[str, dict[str, Any]] = {}
     for name, case in sizes.items():

@@ -31,14 +31,21 @@ def lines(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, one in found.items()
         if one["steps"] < one["steps_of_epoch"]
     ]
-    for name, one in found.items():
-        base = found.get(name.rpartition(", ")[0])
-        if base:
-            notes.append(
-                f"{name}: {one['epoch_seconds'] / base['epoch_seconds']:.2f} x the time, "
-                f"{one['peak_rss_mib'] / base['peak_rss_mib']:.2f} x the memory"
-            )
+    notes += [
+        f"{name}: {_ratio(found, name, 'epoch_seconds'):.2f} x the time, "
+        f"{_ratio(found, name, 'peak_rss_mib'):.2f} x the memory of the base runs before and after"
+        for name in list(found)[:-1]
+        if name.endswith("x10")
+    ]
     return [*text, "", *(f"- {note}" for note in notes)]
+
+
+def _ratio(found: Mapping[str, Mapping[str, Any]], name: str, value: str) -> float:
+    """To the mean of the runs before and after: machines are not always equally fast."""
+    names = list(found)
+    place = names.index(name)
+    before, one, after = (found[other][value] for other in names[place - 1 : place + 2])
+    return float(2 * one / (before + after))
 
 
 def _whole(one: Mapping[str, Any]) -> float:

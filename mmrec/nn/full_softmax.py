@@ -22,7 +22,7 @@ MAX_LOGITS = {"cpu": 3 << 19}
 MAX_LOGITS_ELSEWHERE = 1 << 26
 # With fewer samples, reading the catalogue costs more than the products; rows that are no whole
 # cache lines cost half as much again.
-MIN_ROWS = 32
+MIN_ROWS = 64
 ROW_STEP = 16
 # Sums of 2 ** logit are exact enough between these bounds, whatever the number of candidates.
 MAX_POWER = 80.0

@@ -12,21 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import torch
 import torch.distributed as dist
 from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
-from mmrec import schemas
-from mmrec.data.sequences import Sequences
-from mmrec.features.table import FeatureTable
 from mmrec.params.models import ModelParams
 from mmrec.training import distributed, launching, trainer
 from mmrec.training.fit import fit
 from mmrec.training.launching import LOST_CONTACT, asked_processes, on_processes
 from mmrec.training.run_data import RunData
+from tests.training.tiny_run import run_data
 
 NUM_ITEMS = 14
 LENGTH = 5
@@ -72,30 +69,10 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 def data() -> RunData:
-    generator = torch.Generator().manual_seed(0)
-    vectors = torch.randn(NUM_ITEMS, 4, generator=generator).half()
-    table = FeatureTable(vectors, torch.tensor([0, *range(NUM_ITEMS + 1)]))
-    rows = range(1, NUM_ITEMS + 1)
-    columns = {
-        "item_id": [str(row) for row in rows],
-        "item_index": list(rows),
-        "title": ["" for _ in rows],
-        "num_sentences": [1 for _ in rows],
-        "num_images": [1 for _ in rows],
-        "training_count": [1 for _ in rows],
-        "is_cold": [False for _ in rows],
-    }
     lists = [
         [(user * 3 + step) % NUM_ITEMS + 1 for step in range(4 + user % 4)] for user in range(11)
     ]
-    return RunData(
-        items=pa.table(columns, schema=schemas.CLEAN_ITEMS),
-        sequences=Sequences.from_lists(lists),
-        text=table,
-        image=table,
-        training_counts=torch.ones(NUM_ITEMS + 1, dtype=torch.int64),
-        is_cold=torch.zeros(NUM_ITEMS + 1, dtype=torch.bool),
-    )
+    return run_data(NUM_ITEMS, lists)
 
 
 def fit_all(folder: Path) -> dict[str, object]:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 import torch
 from pydantic import TypeAdapter
 
-from mmrec import schemas
-from mmrec.data.sequences import Sequences
 from mmrec.evaluation.evaluator import validation_metrics
-from mmrec.features.table import FeatureTable
 from mmrec.io import DataError
 from mmrec.params.models import ModelParams
 from mmrec.training import trainer
 from mmrec.training.finished import WEIGHTS, load_finetuned, load_weights, save_model
 from mmrec.training.fit import fit
 from mmrec.training.run_data import RunData
+from tests.training.tiny_run import run_data
 
 NUM_ITEMS = 12
 TRAINING = {"epochs": 1, "patience": 1}
@@ -35,32 +32,9 @@ def model(**stages: Any) -> ModelParams:
     return TypeAdapter(ModelParams).validate_python(settings)
 
 
-def features() -> FeatureTable:
-    generator = torch.Generator().manual_seed(0)
-    vectors = torch.randn(NUM_ITEMS, 4, generator=generator).half()
-    return FeatureTable(vectors, torch.tensor([0, *range(NUM_ITEMS + 1)]))
-
-
 def data() -> RunData:
-    rows = range(1, NUM_ITEMS + 1)
-    columns = {
-        "item_id": [str(row) for row in rows],
-        "item_index": list(rows),
-        "title": ["" for _ in rows],
-        "num_sentences": [1 for _ in rows],
-        "num_images": [1 for _ in rows],
-        "training_count": [1 for _ in rows],
-        "is_cold": [False for _ in rows],
-    }
     lists = [[(user + step) % NUM_ITEMS + 1 for step in range(6)] for user in range(20)]
-    return RunData(
-        items=pa.table(columns, schema=schemas.CLEAN_ITEMS),
-        sequences=Sequences.from_lists(lists),
-        text=features(),
-        image=features(),
-        training_counts=torch.ones(NUM_ITEMS + 1, dtype=torch.int64),
-        is_cold=torch.zeros(NUM_ITEMS + 1, dtype=torch.bool),
-    )
+    return run_data(NUM_ITEMS, lists)
 
 
 def fitted(params: ModelParams, stage: Any, tmp_path: Any, weights: Any = None) -> Any:

@@ -26,13 +26,12 @@ from torch import nn
 
 from benchmarks.large_catalogue_table import write
 from benchmarks.peers.probe import peak_mib
-from benchmarks.sequence_runs import METRIC, make_batches
+from benchmarks.sequence_runs import METRIC, make_batches, train_timed
 from benchmarks.simulated_catalogue import LENGTH, Case, build, settings, simulate
 from benchmarks.step_clock import StepClock
 from mmrec.data.split import draw_held_out, hold_out_validation, training_part
 from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.training.batches import TrainingBatches
-from mmrec.training.trainer import train
 
 RESULTS = Path(__file__).parent / "results" / "large_catalogue"
 
@@ -69,23 +68,7 @@ def measure(case: Case) -> dict[str, object]:
             return {METRIC: 0.0}
 
         prepared = time.perf_counter() - started
-        tuning = params.finetune
-        train(
-            objective,
-            clock,
-            validate,
-            epochs=1,
-            patience=1,
-            metric=METRIC,
-            learning_rate=tuning.learning_rate,
-            weight_decay=0.0,
-            max_grad_norm=tuning.max_grad_norm,
-            seed=1,
-            stage="finetune",
-            settings={},
-            checkpoint_dir=Path(name, "checkpoints"),
-            history_path=Path(name, "history.csv"),
-        )
+        train_timed(objective, clock, validate, params.finetune, epochs=1)
     total = time.perf_counter() - started
     return {
         **asdict(case),

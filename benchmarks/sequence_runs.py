@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.step_clock import StepClock
 from mmrec import schemas
 from mmrec.data.clean import CleanResult, clean
 from mmrec.data.fetch import write_image_parts
@@ -22,6 +23,7 @@ from mmrec.models.recommender import Objective
 from mmrec.params.baselines import Gru4RecParams, SasrecParams
 from mmrec.params.datasets import CleanParams
 from mmrec.params.models import Mp4srParams
+from mmrec.params.training import TrainingParams
 from mmrec.training.batches import EpochBatches, TrainingBatches
 from mmrec.training.trainer import train
 
@@ -109,12 +111,24 @@ def timed_epochs(
     between: Callable[[], None],
 ) -> list[float]:
     """Seconds of each epoch by the trainer of the pipeline, without `between` and checkpoints."""
-    clock, settings = Clock(batches, between), params.finetune
+    clock = Clock(batches, between)
+    train_timed(objective, clock, clock.stop, params.finetune, epochs)
+    return clock.seconds
+
+
+def train_timed(
+    objective: Objective,
+    batches: Clock | StepClock,
+    validate: Callable[[], dict[str, float]],
+    settings: TrainingParams,
+    epochs: int,
+) -> None:
+    """Train by the trainer of the pipeline, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         train(
             objective,
-            clock,
-            clock.stop,
+            batches,
+            validate,
             epochs=epochs,
             patience=epochs,
             metric=METRIC,
@@ -127,4 +141,3 @@ def timed_epochs(
             checkpoint_dir=Path(folder, "checkpoints"),
             history_path=Path(folder, "history.csv"),
         )
-    return clock.seconds

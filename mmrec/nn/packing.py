@@ -30,7 +30,7 @@ class Group:
         """Tokens in their places, zeros elsewhere; [S, t, D] -> [S * b, l, D]."""
         num_streams, _, width = tokens.shape
         padded = tokens.new_zeros(num_streams, self.num_sequences * self.length, width)
-        padded = padded.index_copy(1, self.places, tokens)  # [S, b * l, D]
+        padded.index_copy_(1, self.places, tokens)  # [S, b * l, D]
         return padded.view(num_streams * self.num_sequences, self.length, width)
 
     def unpad(self, padded: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class RecurrentEncoder(nn.Module):
         kept = dropout(inputs, self.dropout, training=self.training)
         by_step = kept[steps.order]  # [T, D]
         hidden = self.gru(PackedSequence(by_step, steps.widths))[0].data  # [T, H]
-        states: Tensor = self.output(torch.empty_like(hidden).index_copy(0, steps.order, hidden))
+        states: Tensor = self.output(torch.empty_like(hidden).index_copy_(0, steps.order, hidden))
         return states
 
 

@@ -58,7 +58,7 @@ def evaluate(recommender, held_out, mask_history=False, max_sequence_length=5):
 @pytest.mark.parametrize("budget", [1, 100, 10**6])
 def test_chunked_ranking_equals_one_user_at_a_time(monkeypatch, mask_history, budget):
     monkeypatch.setattr(evaluator, "SCORE_BUDGET", budget)
-    monkeypatch.setattr(evaluator, "MIN_CHUNK_ROWS", 1)
+    monkeypatch.setattr(evaluator, "CHUNK_STEP", 1)
     monkeypatch.setattr(evaluator, "TOKEN_BUDGET", budget)
     sequences, recommender = make_sequences(), MeanRecommender()
     table = evaluate(recommender, hold_out_test(sequences), mask_history)
@@ -93,6 +93,22 @@ def test_score_that_is_not_finite_raises(value):
 def test_constant_recommender_finds_nothing():
     table = evaluate(MeanRecommender(torch.ones(NUM_ITEMS, 2)), hold_out_test(make_sequences()))
     assert set(table.column("rank").to_pylist()) == {NUM_ITEMS - 1}
+
+
+def test_users_left_over_see_equal_items_as_equal():
+    chunk = 3 * evaluator.CHUNK_STEP
+    num_items = evaluator.SCORE_BUDGET // chunk
+    vector = torch.randn(1, 50, generator=torch.Generator().manual_seed(1))
+    users = [[1, 2, num_items - 1 - user] for user in range(2 * chunk + 8)]
+    table = evaluate_ranks(
+        MeanRecommender(vector.repeat(num_items, 1)),
+        hold_out_test(Sequences.from_lists(users)),
+        max_sequence_length=5,
+        mask_history=False,
+        is_cold=torch.zeros(num_items, dtype=torch.bool),
+        training_counts=torch.zeros(num_items),
+    )
+    assert set(table["rank"].to_pylist()) == {num_items - 1}
 
 
 def test_validation_metrics_are_those_of_the_validation_ranks():

@@ -122,11 +122,11 @@ class ContrastiveLosses(nn.Module):
             probability = shared_uniform(device=items.device) * self.max_swap_probability
             draws = packing.pack(swap_draws[:, : dropped.items.shape[1]])  # [T]
             text, image = swap_modalities(text, image, probability, draws)
-        states = recommender.sequence_encoder(torch.stack([text, image]), packing)  # [2, T, D]
         tokens = packing.tokens_at(rows, dropped.positions[rows, columns])
         sampled = torch.ones_like(tokens, dtype=torch.bool)
         sampled[1:] = tokens[1:] != tokens[:-1]
-        text, image = states.index_select(1, tokens[sampled])
+        streams = torch.stack([text, image])  # [2, T, D]
+        text, image = recommender.sequence_encoder(streams, packing, tokens[sampled])
         return text, image, batch.targets[rows, columns][sampled]
 
     def _prediction_views(self, text: Tensor, image: Tensor) -> dict[Modality, list[Tensor]]:

@@ -5,7 +5,7 @@ sampled softmax by the trainer of the pipeline, and says how long it took, in ho
 where the time went. Then the same from a small base size, with ten times the users and ten times
 the items, with the full softmax, too. Each training is a process of its own; validation ranks
 some users among all items and is timed apart. Results go to
-`benchmarks/results/large_catalogue.{json,md}` after every training.
+`benchmarks/results/large_catalogue_<model>.{json,md}` after every training.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mmrec.data.split import draw_held_out, hold_out_validation, training_part
 from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.training.batches import TrainingBatches
 
-RESULTS = Path(__file__).parent / "results" / "large_catalogue"
+RESULTS = Path(__file__).parent / "results"
 
 
 def warm_up(objective: nn.Module, batches: TrainingBatches) -> None:
@@ -148,7 +148,7 @@ def main() -> None:
     found: dict[str, dict[str, Any]] = {}
     for name, case in sizes.items():
         found[name] = in_its_own_process(case)
-        write(found, RESULTS)
+        write(found, RESULTS / f"large_catalogue_{large.model}")
 
 
 if __name__ == "__main__":

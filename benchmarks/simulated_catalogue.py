@@ -19,7 +19,7 @@ from mmrec.params.models import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
 from mmrec.params.training import FullLoss, InBatchLoss, NextItemLossParams, SampledLoss
 
 LENGTH = 50
-FEATURE_DIM = 64
+FEATURE_DIM = 384
 
 
 @dataclass(frozen=True)

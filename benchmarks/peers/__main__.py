@@ -135,7 +135,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sequences", type=Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=2, help="of mmrec, in each round")
+    parser.add_argument("--epochs", type=int, default=3, help="of mmrec, in each round")
     parser.add_argument("--batches", type=int, default=10, help="of a peer, in each round")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="measure everything anew")

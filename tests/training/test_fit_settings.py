@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -16,12 +15,12 @@ from mmrec.data.split import HeldOut, training_part
 from mmrec.device import choose_device
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.params.models import ModelParams, Mp4srParams
-from mmrec.params.section import Section
 from mmrec.training.batches import TrainingBatches
 from mmrec.training.fit import fit
 from mmrec.training.run_data import RunData
 from mmrec.training.seeds import derive_seed
 from mmrec.training.trainer import TrainingResult
+from tests.training.changed_settings import with_one_changed
 from tests.training.tiny_run import run_data
 
 NUM_ITEMS = 12
@@ -207,43 +206,6 @@ def test_settings_keep_their_name_and_value_in_the_parts_they_reach(
             found.add(attribute)
     assert "dropout" in found
     assert contrast is None or {"cmcl_denominator", "temperature"} <= found
-
-
-def with_one_changed(params: ModelParams, stage: str) -> Iterator[tuple[Any, ModelParams]]:
-    """The params once for each setting of the stage, with another value for this one."""
-    for section in ("architecture", stage):
-        for path, value in other_values(getattr(params, section), (section,)):
-            dumped = params.model_dump()
-            place = dumped
-            for key in path[:-1]:
-                place = place[key]
-            place[path[-1]] = value
-            yield path, TypeAdapter(ModelParams).validate_python(dumped)
-
-
-def other_values(section: Section, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            yield from other_values(value, (*path, name))
-        elif get_origin(field.annotation) is Literal:
-            others = [option for option in get_args(field.annotation) if option != value]
-            yield from (((*path, name), option) for option in others)
-        else:
-            yield (*path, name), other_value(value)
-
-
-def other_value(value: Any) -> Any:
-    match value:
-        case bool():
-            return not value
-        case int():
-            return 2 * value
-        case float():
-            return value / 2
-        case str():
-            return "mrr"
-    raise AssertionError(f"no other value for {value}; give the model of this test one")
 
 
 def described(training: Training) -> dict[str, Any]:

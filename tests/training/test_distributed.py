@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,45 @@ def runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def fail_at_length(kilobytes: int) -> dict[str, object]:
+    """Every process has more to say than a pipe holds for all of them, or for one."""
+    raise ValueError("told at length: " + "x" * 1000 * kilobytes)
+
+
+def tell_at_length(kilobytes: int) -> dict[str, object]:
+    """A summary that is longer than a pipe holds."""
+    return {"long": "x" * 1000 * kilobytes}
+
+
+@pytest.fixture
+def light_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that neither import anew nor meet, so that there can be many."""
+    forked = multiprocessing.get_context("fork")
+    monkeypatch.setattr(launching.multiprocessing, "get_context", lambda _: forked)
+    monkeypatch.setattr(launching, "process_group", lambda *_: nullcontext())
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.usefixtures("light_processes")
+@pytest.mark.parametrize(("processes", "kilobytes"), [(12, 20), (2, 200)])
+def test_processes_that_fail_together_end_with_the_words_of_one(
+    processes: int, kilobytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_PROCESSES", str(processes))
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="told at length") as caught:
+        on_processes(fail_at_length, kilobytes)
+    assert len(str(caught.value)) > 1000 * kilobytes
+    assert "in fail_at_length" in "".join(caught.value.__notes__)
+    assert time.monotonic() - started < launching.GRACE_SECONDS
+
+
+@pytest.mark.usefixtures("light_processes")
+def test_a_summary_may_be_longer_than_a_pipe_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMREC_PROCESSES", "2")
+    assert on_processes(tell_at_length, 200) == tell_at_length(200)
 
 
 def test_a_process_that_is_killed_ends_all_and_is_named(

@@ -217,8 +217,8 @@ class _Loop:
             last = f"epoch {state.epoch}" if state.epoch else "the untrained model"
             raise DivergenceError(
                 f"{self.stage}: the loss or gradients are not finite in epoch {state.epoch + 1}, "
-                f"{error}; lower learning_rate or max_grad_norm (kept in {self.store.directory}: {last}, "
-                f"the last before it; {best}, the best)"
+                f"{error}; lower learning_rate or max_grad_norm (kept in {self.store.directory}: "
+                f"{last}, the last before it; {best}, the best)"
             ) from None
 
     def _steps(self, state: TrainingState, check_every: int) -> dict[str, float]:

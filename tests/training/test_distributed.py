@@ -346,6 +346,28 @@ def test_every_process_draws_other_numbers_and_the_first_those_of_one_alone(
     assert len(set(seeds)) == 3
 
 
+def test_a_gradient_that_only_a_later_batch_gives_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(distributed, "num_processes", lambda: 2)
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda _: None)  # the other one adds 0
+    parameters = {name: torch.nn.Parameter(torch.ones(2)) for name in ("always", "late", "never")}
+    sum_over_processes = distributed.SumOverProcesses(parameters)
+
+    def step(*names: str) -> None:
+        for name, value in parameters.items():
+            value.grad = torch.ones(2) if name in names else None
+        sum_over_processes({"loss": torch.ones(())})
+
+    step("always")
+    step()  # a process without rows of a batch
+    step("always")
+    with pytest.raises(
+        ValueError, match=r"late: first trained by a later batch.*MMREC_PROCESSES=1"
+    ):
+        step("always", "late")
+
+
 @pytest.mark.parametrize(
     ("codes", "words"),
     [

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,20 @@ def test_processes_that_fail_together_end_with_the_words_of_one(
     assert len(str(caught.value)) > 1000 * kilobytes
     assert "in fail_at_length" in "".join(caught.value.__notes__)
     assert time.monotonic() - started < launching.GRACE_SECONDS
+
+
+def die_in_the_midst(rank: int, size: int, place: str, results: Connection, *_: object) -> None:
+    """Sends less than its message says that it has."""
+    os.write(results.fileno(), (1000).to_bytes(4, "big") + b"half a message")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("light_processes")
+def test_half_a_message_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMREC_PROCESSES", "2")
+    monkeypatch.setattr(launching, "_child", die_in_the_midst)
+    with pytest.raises(ChildProcessError, match="process 0 of 2 was ended by SIGKILL"):
+        on_processes(tell_at_length, 1)
 
 
 @pytest.mark.usefixtures("light_processes")

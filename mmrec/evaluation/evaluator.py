@@ -16,17 +16,17 @@ from mmrec import schemas
 from mmrec.data.histories import Histories, inference_batches
 from mmrec.data.split import HeldOut
 from mmrec.evaluation.metrics import metric_names, summarize
-from mmrec.evaluation.ranks import mask_items, rank_targets
+from mmrec.evaluation.ranks import mask_items_, rank_targets
 from mmrec.io import DataError
 from mmrec.models.recommender import SequenceRecommender, inference
 from mmrec.nn.scoring import score
 
-TOKEN_BUDGET = 8_192
+TOKEN_BUDGET = {"cpu": 1 << 13}
+TOKEN_BUDGET_ELSEWHERE = 1 << 18
 """Positions, padding included, that go through the sequence encoder at once."""
-SCORE_BUDGET = 2**20
-"""Scores in memory at once: 4 MiB, which a CPU's cache holds."""
-ACCELERATOR_BUDGET = 2**26
-"""The same where more pays."""
+SCORE_BUDGET = {"cpu": 1 << 20}
+SCORE_BUDGET_ELSEWHERE = 1 << 26
+"""Scores in memory at once: 4 MiB stay in a CPU's cache, an accelerator wants more to do."""
 CHUNK_STEP = 32
 """Users scored at once are a multiple of it: with fewer, reading the table takes longest, and
 torch finds the largest of other numbers of scores in ten times the time."""
@@ -131,7 +131,7 @@ def rank_held_out(
         for rows in _chunks(histories, len(table)):
             scores = score(queries[rows], table)  # [B, N]
             if mask_history:
-                scores = mask_items(scores, histories.padded(rows), targets[rows])
+                mask_items_(scores, histories.padded(rows), targets[rows])
             ranks[rows] = rank_targets(scores, targets[rows])
     return ranks.cpu()
 
@@ -140,7 +140,7 @@ def _chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
     """Rows in chunks, what is left over in the last: a product of few rounds equal items unlike."""
     longest = int(histories.lengths.max()) if histories.num_rows else 0
     rows = torch.arange(histories.num_rows, device=histories.users.device)
-    budget = SCORE_BUDGET if rows.device.type == "cpu" else ACCELERATOR_BUDGET
+    budget = SCORE_BUDGET.get(rows.device.type, SCORE_BUDGET_ELSEWHERE)
     # Masking pads the histories, as 64-bit integers.
     steps = budget // (CHUNK_STEP * max(num_items, 4 * longest))
     size = CHUNK_STEP * max(1, steps)
@@ -206,8 +206,9 @@ def _encode(
 ) -> Tensor:
     """Query of every row [R, D'] in the type of the table; zeros without history."""
     queries = table.new_zeros(histories.num_rows, table.shape[1])
+    budget = TOKEN_BUDGET.get(table.device.type, TOKEN_BUDGET_ELSEWHERE)
     for rows, items in inference_batches(
-        histories, max_sequence_length=max_sequence_length, token_budget=TOKEN_BUDGET
+        histories, max_sequence_length=max_sequence_length, token_budget=budget
     ):
         queries[rows] = recommender.encode(items).to(table.dtype)
     return queries

@@ -42,13 +42,13 @@ def rank_targets(scores: Tensor, targets: Tensor) -> Tensor:
     return torch.stack(counts).sum(dim=0)
 
 
-def mask_items(scores: Tensor, history: Tensor, targets: Tensor) -> Tensor:
-    """Scores [B, N] with the items of `history` [B, L] (0 = padding) at -inf.
+def mask_items_(scores: Tensor, history: Tensor, targets: Tensor) -> None:
+    """Put the items of `history` [B, L] (0 = padding) at -inf, in the scores [B, N] themselves.
 
     A target that is in the history as well keeps its score: it is what is asked for.
     """
-    masked = scores.scatter(1, history, -torch.inf)
-    return masked.scatter_(1, targets[:, None], scores.gather(1, targets[:, None]))
+    of_targets = scores.gather(1, targets[:, None])
+    scores.scatter_(1, history, -torch.inf).scatter_(1, targets[:, None], of_targets)
 
 
 def _check(targets: Tensor, wrong: Tensor, what: str) -> None:

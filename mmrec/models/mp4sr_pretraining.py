@@ -86,16 +86,18 @@ class ContrastiveLosses(nn.Module):
     def forward(self, recommender: Mp4sr, batch: TrainingBatch) -> dict[str, Tensor]:
         """Weighted losses by name; those of several processes are each other's negatives."""
         text, image, targets = self._augmented_states(recommender, batch)
-        states = (text, image)
+        views = self._views(text, image)
         parts = Parts.of(len(targets), targets.device)
         losses: dict[str, Tensor] = {}
         if self.nip_weight:
-            for name, views in self._prediction_views(*states).items():
+            predicting = views or {"text": [text], "image": [image]}
+            for name in MODALITIES:
                 embeddings = _encode_targets(recommender, name, targets)  # [n, D]
-                nip = self._nip(parts, views, embeddings, targets)
+                nip = self._nip(parts, predicting[name], embeddings, targets)
                 losses[f"nip_{name}"] = self.nip_weight * nip
         if self.cmcl_weight:
-            for loss, (first, second) in self._contrasted_views(*states).items():
+            contrasted = {f"cmcl_{name}": both for name, both in views.items()}
+            for loss, (first, second) in (contrasted or {"cmcl": [text, image]}).items():
                 losses[loss] = self.cmcl_weight * self._cmcl(parts, first, second, targets)
         return losses
 
@@ -129,21 +131,9 @@ class ContrastiveLosses(nn.Module):
         text, image = recommender.sequence_encoder(streams, packing, tokens[sampled])
         return text, image, batch.targets[rows, columns][sampled]
 
-    def _prediction_views(self, text: Tensor, image: Tensor) -> dict[Modality, list[Tensor]]:
-        if not self.projections:
-            return {"text": [text], "image": [image]}
-        return {
-            name: [self.projections[name](text), self.projections[name](image)]
-            for name in MODALITIES
-        }
-
-    def _contrasted_views(self, text: Tensor, image: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        if not self.projections:
-            return {"cmcl": (text, image)}
-        return {
-            f"cmcl_{name}": (self.projections[name](text), self.projections[name](image))
-            for name in MODALITIES
-        }
+    def _views(self, text: Tensor, image: Tensor) -> dict[str, list[Tensor]]:
+        """Both streams in the space of each modality; empty without projections."""
+        return {name: [space(text), space(image)] for name, space in self.projections.items()}
 
     def _nip(
         self, parts: Parts, views: list[Tensor], embeddings: Tensor, targets: Tensor

@@ -10,12 +10,14 @@ one works on tokens; attention pads sequences of similar length together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 # Sequences of up to 4, 8, 16, ... items are padded together: at most half of it is padding.
-GROUP_LIMITS = tuple(4 << step for step in range(16))
+SHORTEST_LIMIT, NUM_LIMITS = 4, 32
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,12 @@ class Packing:
         order = lengths.argsort(stable=True)
         ordered = lengths[order]
         ends = ordered.cumsum(0)
+        borders = _borders(ordered, ends)
+        num_tokens = borders[-1].token
         starts = torch.empty_like(ends).scatter(0, order, ends - ordered)  # [B]
-        sequences = torch.repeat_interleave(order, ordered)  # [T]
-        columns = torch.arange(len(sequences), device=items.device) - starts[sequences]  # [T]
-        groups = _group(ordered, columns)
+        sequences = torch.repeat_interleave(order, ordered, output_size=num_tokens)  # [T]
+        columns = torch.arange(num_tokens, device=items.device) - starts[sequences]  # [T]
+        groups = tuple(_group(ordered, columns, *pair) for pair in pairwise(borders))
         return cls(sequences * items.shape[1] + columns, columns, starts, lengths, groups)
 
     @property
@@ -88,18 +92,34 @@ class Packing:
         return self.starts + self.lengths - 1
 
 
-def _group(lengths: Tensor, columns: Tensor) -> tuple[Group, ...]:
-    """Cut ascending lengths [B] at the group limits; columns [T] are the tokens' positions."""
-    limits = torch.tensor(GROUP_LIMITS, device=lengths.device)
-    counts = torch.bucketize(lengths, limits).bincount().tolist()  # sequences of each group
-    groups = []
-    first_sequence = first_token = 0
-    for count in filter(None, counts):
-        own = lengths[first_sequence : first_sequence + count]  # [b]
-        length, num_tokens = int(own[-1]), int(own.sum())
-        sequences = torch.repeat_interleave(torch.arange(count, device=own.device), own)  # [t]
-        places = sequences * length + columns[first_token : first_token + num_tokens]
-        groups.append(Group(places, count, length))
-        first_sequence += count
-        first_token += num_tokens
-    return tuple(groups)
+class _Border(NamedTuple):
+    """Where a group ends and the next begins."""
+
+    sequence: int
+    token: int
+    longest: int  # of the group that ends
+
+
+def _borders(lengths: Tensor, ends: Tensor) -> list[_Border]:
+    """Where ascending lengths [B] pass group limits; `ends` [B] counts the tokens up to each.
+
+    All that must be known to lay out a batch is read at once: a GPU is waited for once.
+    """
+    limits = SHORTEST_LIMIT << torch.arange(NUM_LIMITS, device=lengths.device)
+    sequences = torch.searchsorted(lengths, limits, right=True)
+    last = (sequences - 1).clamp(min=0)
+    borders = [_Border(0, 0, 0)]
+    for found in torch.stack([sequences, ends[last], lengths[last]], dim=1).tolist():
+        if found[0] > borders[-1].sequence:
+            borders.append(_Border(*found))
+    return borders
+
+
+def _group(lengths: Tensor, columns: Tensor, first: _Border, end: _Border) -> Group:
+    """The sequences between two borders; columns [T] are the tokens' positions."""
+    count, num_tokens = end.sequence - first.sequence, end.token - first.token
+    numbers = torch.arange(count, device=lengths.device)
+    own = lengths[first.sequence : end.sequence]  # [b]
+    sequences = torch.repeat_interleave(numbers, own, output_size=num_tokens)  # [t]
+    places = sequences * end.longest + columns[first.token : end.token]
+    return Group(places, count, end.longest)

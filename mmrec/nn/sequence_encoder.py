@@ -114,8 +114,8 @@ class SequenceEncoder(nn.Module):
     def forward(self, inputs: Tensor, packing: Packing, samples: Tensor | None = None) -> Tensor:
         """Encode the item vectors of tokens, each stream by itself; [S, T, D] -> [S, T, D].
 
-        With `samples` [n], the states of these tokens only, [S, n, D]: the last layer then
-        does no work for others but to attend to them.
+        With `samples` [n], the states of these tokens only, [S, n, D]: what follows the
+        attention of the last layer is then done for no others.
         """
         limit = len(self.positions)
         if packing.longest > limit:

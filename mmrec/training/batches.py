@@ -17,13 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrec.data.histories import inference_batches, pad_slices
+from mmrec.data.histories import pad_slices
 from mmrec.data.sequences import Sequences
 from mmrec.io import DataError
 from mmrec.training.cutting import cut_batches
 from mmrec.training.seeds import derive_seed
-
-__all__ = ["Batch", "BatchSource", "EpochBatches", "TrainingBatches", "inference_batches"]
 
 CHUNK_BATCHES = 16
 """Batches that are sorted by length together: less mixes worse, more pads more."""

@@ -57,9 +57,9 @@ def evaluate(recommender, held_out, mask_history=False, max_sequence_length=5):
 @pytest.mark.parametrize("mask_history", [False, True])
 @pytest.mark.parametrize("budget", [1, 100, 10**6])
 def test_chunked_ranking_equals_one_user_at_a_time(monkeypatch, mask_history, budget):
-    monkeypatch.setattr(evaluator, "SCORE_BUDGET", budget)
+    monkeypatch.setitem(evaluator.SCORE_BUDGET, "cpu", budget)
     monkeypatch.setattr(evaluator, "CHUNK_STEP", 1)
-    monkeypatch.setattr(evaluator, "TOKEN_BUDGET", budget)
+    monkeypatch.setitem(evaluator.TOKEN_BUDGET, "cpu", budget)
     sequences, recommender = make_sequences(), MeanRecommender()
     table = evaluate(recommender, hold_out_test(sequences), mask_history)
     assert table.schema == schemas.RANKS
@@ -97,7 +97,7 @@ def test_constant_recommender_finds_nothing():
 
 def test_users_left_over_see_equal_items_as_equal():
     chunk = 3 * evaluator.CHUNK_STEP
-    num_items = evaluator.SCORE_BUDGET // chunk
+    num_items = evaluator.SCORE_BUDGET["cpu"] // chunk
     vector = torch.randn(1, 50, generator=torch.Generator().manual_seed(1))
     users = [[1, 2, num_items - 1 - user] for user in range(2 * chunk + 8)]
     table = evaluate_ranks(

@@ -91,4 +91,6 @@ def test_one_vector_repeated_is_adapted_as_often(module):
 
 def test_an_accelerators_form_equals_that_of_a_cpu(module):
     pooled = torch.randn(4, 7, dtype=torch.float64)
-    parity(module, module._on_accelerator(module._joint(pooled), 0.0), module(pooled))
+    joint = module._joint(pooled)
+    parity(module, module._on_accelerator(joint, 0.0), module(pooled))
+    assert not torch.equal(module._on_accelerator(joint, 0.5), module._on_accelerator(joint, 0.5))

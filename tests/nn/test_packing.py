@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmrec.nn.packing import GROUP_LIMITS, Packing
+from mmrec.nn.packing import SHORTEST_LIMIT, Packing
 
 LENGTHS = st.lists(st.integers(min_value=0, max_value=40), min_size=1, max_size=12)
 
@@ -52,4 +52,4 @@ def test_a_group_holds_sequences_of_similar_length(lengths):
     packing = Packing.of(batch(lengths))
     for group in packing.groups:
         padded = group.num_sequences * group.length
-        assert padded <= max(2 * len(group.places), GROUP_LIMITS[0] * group.num_sequences)
+        assert padded <= max(2 * len(group.places), SHORTEST_LIMIT * group.num_sequences)

@@ -128,6 +128,23 @@ def test_dropout_and_attention_dropout_act_in_training_only(encoder, inputs):
     assert not torch.equal(encode(encoder, inputs, LENGTHS), encode(encoder, inputs, LENGTHS))
 
 
+@pytest.mark.parametrize("place", ["input", "attention", "feed-forward net"])
+def test_dropout_acts_at_each_place_by_itself(encoder, inputs, place):
+    for layer in encoder.layers:
+        layer.attention.attention_dropout = 0.0
+        for name, last in (
+            ("attention", layer.attention.output),
+            ("feed-forward net", layer.contract),
+        ):
+            if place != name:  # its output is zero, dropped or not
+                torch.nn.init.zeros_(last.weight)
+                torch.nn.init.zeros_(last.bias)
+    if place != "input":
+        encoder.dropout = 0.0
+    encoder.train()
+    assert not torch.equal(encode(encoder, inputs, LENGTHS), encode(encoder, inputs, LENGTHS))
+
+
 def test_a_sequence_longer_than_the_positions_is_refused(encoder):
     inputs = torch.zeros(1, 21, 8, dtype=torch.float64)
     with pytest.raises(ValueError, match="21 items, the model has positions for 20"):

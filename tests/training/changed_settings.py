@@ -1,0 +1,48 @@
+"""Params of a model with one setting changed, for each setting there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import TypeAdapter
+
+from mmrec.params.models import ModelParams
+from mmrec.params.section import Section
+
+
+def with_one_changed(params: ModelParams, stage: str) -> Iterator[tuple[Any, ModelParams]]:
+    """The params once for each setting of the stage, with another value for this one."""
+    for section in ("architecture", stage):
+        for path, value in other_values(getattr(params, section), (section,)):
+            dumped = params.model_dump()
+            place = dumped
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+            yield path, TypeAdapter(ModelParams).validate_python(dumped)
+
+
+def other_values(section: Section, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from other_values(value, (*path, name))
+        elif get_origin(field.annotation) is Literal:
+            others = [option for option in get_args(field.annotation) if option != value]
+            yield from (((*path, name), option) for option in others)
+        else:
+            yield (*path, name), other_value(value)
+
+
+def other_value(value: Any) -> Any:
+    match value:
+        case bool():
+            return not value
+        case int():
+            return 2 * value
+        case float():
+            return value / 2
+        case str():
+            return "mrr"
+    raise AssertionError(f"no other value for {value}; give the model of this test one")

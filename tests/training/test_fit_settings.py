@@ -1,0 +1,231 @@
+"""What a training is given: every setting of a model has an effect on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+
+from mmrec.data.split import HeldOut, training_part
+from mmrec.device import choose_device
+from mmrec.nn.moe import MixtureOfExperts
+from mmrec.params.models import ModelParams, Mp4srParams
+from mmrec.training.batches import TrainingBatches
+from mmrec.training.fit import fit
+from mmrec.training.run_data import RunData
+from mmrec.training.seeds import derive_seed
+from mmrec.training.trainer import TrainingResult
+from tests.training.changed_settings import with_one_changed
+from tests.training.tiny_run import run_data
+
+NUM_ITEMS = 12
+COLD = (4, 9)
+# No default among them, so that a setting that is not passed on shows.
+LOOP = {
+    "epochs": 3,
+    "patience": 2,
+    "metric": "ndcg@7",
+    "learning_rate": 0.02,
+    "weight_decay": 0.03,
+    "max_grad_norm": 4.0,
+}
+TRAINING = LOOP | {
+    "validation_users": 7,
+    "batch_size": 32,
+    "batching": "dense",
+    "window_overlap": 2,
+}
+TRANSFORMER = {"embedding_dim": 8, "max_sequence_length": 8, "dropout": 0.3}
+CONTRAST = {
+    "cmcl_denominator": "literal",
+    "same_target_negatives": "kept",
+    "max_swap_probability": 0.3,
+    "drop_probability": 0.1,
+    "drop_schedule": "uniform",
+}
+MODELS: dict[str, dict[str, Any]] = {
+    "mp4sr": {
+        "architecture": TRANSFORMER
+        | {"attention_dropout": 0.4, "expert_dropout": 0.6, "temperature": 0.5},
+        "pretrain": TRAINING | {"contrast": CONTRAST},
+        "finetune": TRAINING | {"epochs": 5, "joint": CONTRAST, "loss": {"name": "sampled"}},
+    },
+    "sasrec": {
+        "architecture": TRANSFORMER | {"attention_dropout": 0.4},
+        "pretrain": None,
+        "finetune": TRAINING | {"loss": {"name": "in_batch"}},
+    },
+    "gru4rec": {
+        "architecture": {"embedding_dim": 8, "max_sequence_length": 8, "dropout": 0.2},
+        "pretrain": None,
+        "finetune": TRAINING,
+    },
+}
+STAGES = [
+    ("mp4sr", "pretrain"),
+    ("mp4sr", "finetune"),
+    ("sasrec", "finetune"),
+    ("gru4rec", "finetune"),
+]
+
+
+class Training(NamedTuple):
+    """What `train` is called with; `validate` taken apart."""
+
+    objective: nn.Module
+    batches: TrainingBatches
+    held_out: HeldOut
+    validation: dict[str, Any]
+    keywords: dict[str, Any]
+
+
+@pytest.fixture
+def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
+    trainings: list[Training] = []
+
+    def train(objective: Any, batches: Any, validate: Any, **keywords: Any) -> TrainingResult:
+        trainings.append(Training(objective, batches, *validate(), keywords))
+        return TrainingResult(1, 0.5, 1, 0)
+
+    def fitted(params: ModelParams, stage: Any, *, mask_history: bool = False) -> Training:
+        fit(
+            params,
+            data(),
+            stage=stage,
+            seed=1,
+            mask_history=mask_history,
+            weights=None,
+            checkpoint_dir=Path("checkpoints"),
+            history_path=Path("history.csv"),
+        )
+        return trainings.pop()
+
+    monkeypatch.setattr("mmrec.training.fit.train", train)
+    monkeypatch.setattr(
+        "mmrec.training.fit.validation_metrics",
+        lambda _, held_out, **keywords: (held_out, keywords),
+    )
+    return fitted
+
+
+def data() -> RunData:
+    lists = [[(user + step) % NUM_ITEMS + 1 for step in range(24)] for user in range(20)]
+    whole = run_data(NUM_ITEMS, lists)
+    whole.is_cold[list(COLD)] = True
+    return replace(whole, training_counts=torch.arange(NUM_ITEMS + 1))
+
+
+def model(name: str, **sections: Any) -> ModelParams:
+    return TypeAdapter(ModelParams).validate_python({"name": name, **MODELS[name], **sections})
+
+
+@pytest.mark.parametrize(("stage", "mask_history"), [("pretrain", True), ("finetune", False)])
+def test_a_training_gets_the_settings_of_its_stage(
+    stage: Any, mask_history: bool, train_with: Any
+) -> None:
+    params = model("mp4sr")
+    training = train_with(params, stage, mask_history=mask_history)
+    assert training.keywords == LOOP | {
+        "epochs": MODELS["mp4sr"][stage]["epochs"],
+        "seed": 1,
+        "stage": stage,
+        "settings": {
+            "model": params.model_dump(mode="json", include={"name", "architecture", stage}),
+            "mask_history": mask_history,
+            "device": choose_device().type,
+        },
+        "checkpoint_dir": Path("checkpoints"),
+        "history_path": Path("history.csv"),
+    }
+    assert training.validation == {
+        "max_sequence_length": 8,
+        "mask_history": mask_history,
+        "cutoffs": [5, 7, 10, 20, 50],
+    }
+    expected = TrainingBatches(
+        training_part(data().sequences),
+        batching="dense",
+        max_sequence_length=8,
+        window_overlap=2,
+        batch_size=32,
+        seed=derive_seed(1, stage),
+    )
+    assert training.batches.digest == expected.digest
+
+
+def test_pre_training_on_warm_items_neither_trains_nor_validates_on_cold_ones(
+    train_with: Any,
+) -> None:
+    seen = {}
+    for items in ("all", "warm"):
+        pretrain = TRAINING | {"items": items, "validation_users": None}
+        training = train_with(model("mp4sr", pretrain=pretrain), "pretrain")
+        trained = [batch.items.unique() for batch in training.batches.epoch(1)]
+        histories = training.held_out.histories.items.unique()
+        seen[items] = [
+            {*COLD} & {*found.tolist()}
+            for found in (torch.cat(trained), histories, training.held_out.targets)
+        ]
+    assert seen == {"all": [{*COLD}] * 3, "warm": [set()] * 3}
+
+
+@pytest.mark.parametrize(("name", "stage"), STAGES)
+def test_every_setting_has_an_effect(name: str, stage: str, train_with: Any) -> None:
+    params = model(name)
+    plain = described(train_with(params, stage))
+    changed = {
+        ".".join(path): described(train_with(changed_params, stage))
+        for path, changed_params in with_one_changed(params, stage)
+    }
+    assert {"architecture.embedding_dim", f"{stage}.weight_decay"} <= changed.keys()
+    assert [path for path, found in changed.items() if found == plain] == []
+
+
+@pytest.mark.parametrize(("name", "stage"), STAGES)
+def test_settings_keep_their_name_and_value_in_the_parts_they_reach(
+    name: str, stage: str, train_with: Any
+) -> None:
+    params = model(name)
+    settings = getattr(params, stage)
+    contrast = getattr(settings, "contrast" if stage == "pretrain" else "joint", None)
+    named = dict(params.architecture) | dict(contrast or {}) | dict(getattr(settings, "loss", {}))
+    found = set()
+    for path, module in train_with(params, stage).objective.named_modules():
+        expected = dict(named)
+        if isinstance(module, MixtureOfExperts) and isinstance(params, Mp4srParams):
+            expected["dropout"] = params.architecture.expert_dropout
+        if isinstance(module, nn.GRU):
+            expected["dropout"] = 0.0  # that between its layers
+        for attribute in vars(module).keys() & expected.keys():
+            assert vars(module)[attribute] == expected[attribute], f"{path}.{attribute}"
+            found.add(attribute)
+    assert "dropout" in found
+    assert contrast is None or {"cmcl_denominator", "temperature"} <= found
+
+
+def described(training: Training) -> dict[str, Any]:
+    """All that decides how a training goes, but for random numbers and the record of settings."""
+    modules = training.objective.named_modules
+    histories = training.held_out.histories
+    return {
+        "keywords": {**training.keywords, "settings": None},
+        "batches": training.batches.digest,
+        "validation": training.validation,
+        "held out": [histories.starts.tolist(), histories.lengths.tolist()],
+        "attributes": {
+            f"{path}.{name}": value
+            for path, module in modules()
+            for name, value in vars(module).items()
+            if isinstance(value, (int, float, str, tuple))
+        },
+        "parameters": {
+            name: (value.shape, value.requires_grad)
+            for name, value in training.objective.named_parameters()
+        },
+        "buffers": {name: value.tolist() for name, value in training.objective.named_buffers()},
+    }

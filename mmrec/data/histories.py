@@ -43,6 +43,12 @@ class Histories:
         kept = self.lengths.clamp(max=max_length)
         return Histories(self.items, self.users, self.starts + self.lengths - kept, kept)
 
+    def flat(self) -> Tensor:
+        """Items of all rows, one row behind the other: int32, as many as `lengths` add up to."""
+        before = (self.lengths.cumsum(0) - self.lengths).repeat_interleave(self.lengths)
+        position = torch.arange(len(before), device=self.items.device) - before
+        return self.items[self.starts.repeat_interleave(self.lengths) + position]
+
     def padded(self, rows: Tensor) -> Tensor:
         """Items of `rows` [B], right-padded with 0: int64 [B, L], L the longest (at least 1)."""
         lengths = self.lengths[rows]

@@ -85,11 +85,7 @@ def validation_metrics(
     Raises:
         DataError: nobody is held out.
     """
-    if not held_out.histories.num_rows:
-        raise DataError(
-            "no user to validate on: none has three interactions (or, with warm items only, "
-            "a warm target after a warm item); lower clean.user_core or bring more interactions"
-        )
+    require_held_out(held_out)
     ranks = rank_held_out(
         recommender,
         held_out,
@@ -98,6 +94,19 @@ def validation_metrics(
     )
     summary = summarize(ranks.numpy(), metric_names(cutoffs))
     return {name: float(value) for name, value in summary.items() if name != "num_users"}
+
+
+def require_held_out(held_out: HeldOut) -> None:
+    """Refuse to validate on nobody.
+
+    Raises:
+        DataError: nobody is held out.
+    """
+    if not held_out.histories.num_rows:
+        raise DataError(
+            "no user to validate on: none has three interactions (or, with warm items only, "
+            "a warm target after a warm item); lower clean.user_core or bring more interactions"
+        )
 
 
 def rank_held_out(
@@ -214,7 +223,5 @@ def _vectors(vectors: Tensor) -> pa.FixedSizeListArray:
 
 def _lists(histories: Histories) -> pa.ListArray:
     offsets = np.concatenate([[0], np.cumsum(histories.lengths.numpy())])
-    rows = np.repeat(np.arange(histories.num_rows), histories.lengths.numpy())
-    positions = np.arange(offsets[-1]) - offsets[rows] + histories.starts.numpy()[rows]
-    values = pa.array(histories.items.numpy()[positions])
+    values = pa.array(histories.flat().numpy())
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)

@@ -5,6 +5,9 @@ epoch, `best-<epoch>` the weights of the best. Each is written under a temporary
 renamed when whole, `best` before the `last` that speaks of it; what the newest `last`
 does not speak of is deleted after it is in place. So the newest `last` is always whole,
 and its best weights are there. Nothing in it is pickled.
+
+A folder of other settings, data or code is moved to `<folder>.old` before another training
+takes its place.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -29,6 +32,8 @@ from mmrec.training.state import TrainingState
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +66,7 @@ class CheckpointStore:
         with self._new_folder(last) as folder:
             save_file(weights, folder / WEIGHTS)
             save_file(_optimizer_tensors(objective, optimizer), folder / OPTIMIZER)
-            versions = {"torch": torch.__version__}
-            record = {"digest": self._digest, "versions": versions, "state": state.to_json()}
+            record = {"digest": self._digest, "state": state.to_json()}
             (folder / STATE).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
         self._keep_only({last, f"best-{state.best_epoch:06d}"})
 
@@ -73,6 +77,7 @@ class CheckpointStore:
 
         Raises:
             ValueError: what the first process wrote is not there, or does not fit this one.
+            OSError: a checkpoint is there and cannot be read.
         """
         folder = self._newest()
         if folder is None:
@@ -80,39 +85,52 @@ class CheckpointStore:
                 self._start_anew(self.directory, "has no checkpoint")
             return None
         try:
-            record: dict[str, Any] = json.loads((folder / STATE).read_text())
+            record: dict[str, Any] = json.loads(_read(folder / STATE, Path.read_text))
             state, digest = TrainingState.from_json(record["state"]), record["digest"]
-            weights, moments = load_file(folder / WEIGHTS), load_file(folder / OPTIMIZER)
-            load_file(self._best(state))  # now, and not when training has come to its end
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            weights = _read(folder / WEIGHTS, load_file)
+            moments = _read(folder / OPTIMIZER, load_file)
+            _read(self._best(state), load_file)  # now, and not when training has come to its end
+        except (FileNotFoundError, ValueError, KeyError, SafetensorError) as error:
             self._start_anew(folder, f"is damaged ({error})")
             return None
         if digest != self._digest:
-            self._start_anew(folder, "belongs to other settings, data or code")
+            why = "belongs to other settings, data or code"
+            self._start_anew(folder, why, trained=state.best_epoch > 0)
             return None
         objective.load_state_dict(weights)
         _load_optimizer(objective, optimizer, moments)
         return state
 
-    def _start_anew(self, folder: Path, why: str) -> None:
+    def _start_anew(self, folder: Path, why: str, *, trained: bool = False) -> None:
         if not self._writes:
             raise ValueError(
                 f"{folder} {why}, though the first process wrote it: every process needs the same "
                 "code, data, params and project folder"
             )
         logger.warning("%s %s; it is not continued, training starts anew", folder, why)
-        discard_checkpoints(self.directory)
+        if not trained:
+            _delete(self.directory)
+            return
+        # Who tries other settings may want the best of the former ones back.
+        aside = _aside(self.directory)
+        _delete(aside)
+        self.directory.rename(aside)
+        logger.warning("%s is kept as %s until this training has ended", self.directory, aside)
 
     def load_best(self, state: TrainingState, objective: nn.Module) -> None:
         """Load the best weights that `state` speaks of."""
-        objective.load_state_dict(load_file(self._best(state)))
+        objective.load_state_dict(_read(self._best(state), load_file))
 
     def _best(self, state: TrainingState) -> Path:
         return self.directory / f"best-{state.best_epoch:06d}" / WEIGHTS
 
     def _newest(self) -> Path | None:
         # A renamed folder is whole; a temporary one starts with a dot and is no match.
-        return max(self.directory.glob("last-*"), default=None)
+        try:
+            found = list(self.directory.iterdir())  # unlike glob, keeps silent about no error
+        except FileNotFoundError:
+            return None
+        return max((path for path in found if path.name.startswith("last-")), default=None)
 
     def _keep_only(self, names: set[str]) -> None:
         for path in sorted(self.directory.iterdir()):
@@ -137,7 +155,16 @@ class CheckpointStore:
 
 
 def discard_checkpoints(directory: Path) -> None:
-    """Delete the checkpoints of a training whose outputs are written."""
+    """Delete the checkpoints of a training whose outputs are written, with what it put aside."""
+    _delete(directory)
+    _delete(_aside(directory))
+
+
+def _aside(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.old")
+
+
+def _delete(directory: Path) -> None:
     # Renamed first: half a deleted folder must not look like a training to continue.
     discarded = directory.with_name(f".{directory.name}.discarded")
     if discarded.exists():
@@ -150,6 +177,19 @@ def discard_checkpoints(directory: Path) -> None:
 def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     """Parameters that receive gradient, by name; the order is the optimiser's."""
     return {name: value for name, value in module.named_parameters() if value.requires_grad}
+
+
+def _read(path: Path, load: Callable[[Path], T]) -> T:
+    try:
+        path.open("rb").close()  # safetensors says "not found" whatever keeps it from opening
+        return load(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"{path}: cannot be read ({error.strerror or error}); the checkpoint is kept: make it "
+            "readable and run the stage again, or delete its folder to start anew"
+        ) from None
 
 
 def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,8 +12,26 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmrec.data.split import HeldOut
+
 _PACKAGE = Path(__file__).parents[1]
-_CODE_FOLDERS = ("data", "features", "nn", "models", "training", "evaluation")
+CODE = (
+    "stage.py",
+    "io.py",
+    "paths.py",
+    "schemas.py",
+    "device.py",
+    "params",
+    "training",
+    "models",
+    "nn",
+    "evaluation",
+    "features/table.py",
+    "data/sequences.py",
+    "data/histories.py",
+    "data/split.py",
+)
+"""What a training runs of this package: the code that its stages depend on in dvc.yaml."""
 
 
 def training_digest(
@@ -35,10 +53,20 @@ def training_digest(
     return digest.hexdigest()
 
 
+def held_out_digest(held_out: HeldOut) -> str:
+    """Digest of users, their histories and targets; of no item that comes after those."""
+    rows = held_out.histories
+    digest = blake2b(digest_size=16)
+    for tensor in (rows.users, rows.lengths, rows.flat(), held_out.targets):
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+    return digest.hexdigest()
+
+
 @cache
 def _code_digest() -> str:
     digest = blake2b(digest_size=16)
-    for folder in _CODE_FOLDERS:
-        for path in sorted((_PACKAGE / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+    for name in CODE:
+        path = _PACKAGE / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -113,15 +113,26 @@ class SumOverProcesses:
     """Adds up gradients and losses of all processes, once per step and in one message."""
 
     def __init__(self, parameters: dict[str, nn.Parameter]) -> None:
-        self._parameters = list(parameters.values())
+        self._parameters = parameters
         self._trained: list[nn.Parameter] | None = None
+        self._untrained: dict[str, nn.Parameter] = {}
 
     def __call__(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Replace every gradient by the sum; returns the sums of the losses, without gradient."""
+        """Replace every gradient by the sum; returns the sums of the losses, without gradient.
+
+        Raises:
+            ValueError: a parameter has a gradient that the first step gave no process.
+        """
         if num_processes() == 1:
             return losses
         if self._trained is None:
             self._trained = self._with_gradient_anywhere()
+        late = [name for name, value in self._untrained.items() if value.grad is not None]
+        if late:  # left alone, it would differ between the processes from here on
+            raise ValueError(
+                f"{', '.join(late)}: first trained by a later batch than the first of the epoch, "
+                "which several processes cannot agree on; train with MMREC_PROCESSES=1"
+            )
         for parameter in self._trained:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -138,12 +149,12 @@ class SumOverProcesses:
 
     def _with_gradient_anywhere(self) -> list[nn.Parameter]:
         """Parameters of the objective: a step must leave those alone that play no part in it."""
-        device = self._parameters[0].device
-        found = torch.tensor([value.grad is not None for value in self._parameters], device=device)
-        counts = found.int()
+        parameters = list(self._parameters.values())
+        found = [value.grad is not None for value in parameters]
+        counts = torch.tensor(found, device=parameters[0].device).int()
         dist.all_reduce(counts)
-        return [
-            parameter
-            for parameter, count in zip(self._parameters, counts.tolist(), strict=True)
-            if count
-        ]
+        trained = dict(zip(self._parameters, counts.tolist(), strict=True))
+        self._untrained = {
+            name: value for name, value in self._parameters.items() if not trained[name]
+        }
+        return [value for name, value in self._parameters.items() if trained[name]]

@@ -20,13 +20,14 @@ from mmrec.data.split import (
     warm_only_held_out,
 )
 from mmrec.device import choose_device, compile_if_asked
-from mmrec.evaluation.evaluator import validation_metrics
+from mmrec.evaluation.evaluator import require_held_out, validation_metrics
 from mmrec.models.build import build_objective
 from mmrec.models.loading import load_pretrained
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.models import ModelParams, Mp4srPretrain
 from mmrec.params.training import TrainingParams
 from mmrec.training.batches import TrainingBatches
+from mmrec.training.digest import held_out_digest
 from mmrec.training.history import write_history
 from mmrec.training.run_data import RunData, Stage, build_for, max_sequence_length
 from mmrec.training.seeds import derive_seed
@@ -83,6 +84,7 @@ def fit(
     ).to(device)
     compile_if_asked(objective)
     sequences, held_out = _samples(data, settings)
+    require_held_out(held_out)  # and not when an epoch has been trained
     validated = draw_held_out(
         held_out, settings.validation_users, seed=derive_seed(seed, stage, "validation")
     )
@@ -101,6 +103,7 @@ def fit(
         stage=stage,
         settings={
             "model": described,
+            "validated": held_out_digest(validated),
             "mask_history": mask_history,
             # Half precision on an accelerator: such a training is not continued elsewhere.
             "device": device.type,

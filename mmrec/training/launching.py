@@ -11,9 +11,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -65,25 +65,23 @@ def asked_processes() -> int:
 
 def _on_children(size: int, work: Callable[..., Summary], arguments: Sequence[object]) -> Summary:
     context = multiprocessing.get_context("spawn")
-    results: SimpleQueue[Any] = context.SimpleQueue()
+    processes: list[BaseProcess] = []
+    pipes: list[Connection] = []
     with tempfile.TemporaryDirectory() as folder:
         place = (Path(folder) / "meeting").as_uri()
-        processes = [
-            context.Process(
-                target=_child, args=(rank, size, place, results, work, arguments), daemon=True
-            )
-            for rank in range(size)
-        ]
-        for process in processes:
-            process.start()
         try:
-            _wait_for(processes)
+            for rank in range(size):
+                pipe, childs_end = context.Pipe(duplex=False)
+                child = (rank, size, place, childs_end, work, arguments)
+                process = context.Process(target=_child, args=child, daemon=True)
+                process.start()
+                childs_end.close()  # so that the pipe ends with the process
+                processes.append(process)
+                pipes.append(pipe)
+            messages = _wait_for(processes, pipes)
             codes = [process.exitcode for process in processes]
         finally:
             _end(processes)
-    messages = []
-    while not results.empty():
-        messages.append(results.get())
     return _result(messages, codes)
 
 
@@ -91,7 +89,7 @@ def _child(
     rank: int,
     size: int,
     place: str,
-    results: SimpleQueue[Any],
+    results: Connection,
     work: Callable[..., Summary],
     arguments: Sequence[object],
 ) -> None:
@@ -106,13 +104,13 @@ def _child(
         with process_group(rank, size, place):
             summary = work(*arguments)
         if rank == 0:
-            results.put(summary)
+            results.send(summary)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except (DataError, ValueError, OSError) as error:
         # Its frames stay behind in this process; `MMREC_LOG=debug` shows notes with the error.
         error.add_note("".join(traceback.format_exception(error)))
-        results.put(error)
+        results.send(error)
         sys.exit(1)
     except RuntimeError as error:
         # One that died takes its connections with it; its own words are the ones to show.
@@ -133,15 +131,27 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _wait_for(processes: Sequence[BaseProcess]) -> None:
-    """Until all have ended, or one has failed and the others had time to notice."""
-    running = list(processes)
-    while running and not any(process.exitcode for process in processes):
-        wait([process.sentinel for process in running])
+def _wait_for(processes: Sequence[BaseProcess], pipes: Sequence[Connection]) -> list[Any]:
+    """What they sent until all have ended, or one has failed and the others had time to notice.
+
+    It is read while they run: a message that its pipe cannot hold keeps a process from ending.
+    """
+    messages: list[Any] = []
+    running, unread = list(processes), list(pipes)
+    deadline: float | None = None
+    while running and (deadline is None or time.monotonic() < deadline):
+        seconds = None if deadline is None else deadline - time.monotonic()
+        wait([*unread, *(process.sentinel for process in running)], seconds)
         running = [process for process in processes if process.exitcode is None]
-    deadline = time.monotonic() + GRACE_SECONDS
-    for process in running:
-        process.join(max(0.0, deadline - time.monotonic()))
+        # After a look at who runs: what an ended one sent is there to be read.
+        for pipe in unread.copy():
+            if pipe.poll():
+                unread.remove(pipe)  # none sends a second message
+                with suppress(EOFError, OSError):  # ended without, or in the midst of one
+                    messages.append(pipe.recv())
+        if deadline is None and any(process.exitcode for process in processes):
+            deadline = time.monotonic() + GRACE_SECONDS
+    return messages
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:

@@ -41,7 +41,6 @@ class TrainingState:
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_metric": self.best_metric,
-            "bad_epochs": self.bad_epochs,
             "history": self.history,
         }
 

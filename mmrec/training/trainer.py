@@ -88,7 +88,7 @@ def train(
         stage: name of the training, part of every seed.
         settings: JSON values of all else that decides the result, such as the model's
             params; a checkpoint of other settings, batches, initial weights, features or
-            code is not continued.
+            code is put aside and not continued.
         checkpoint_dir: of this training alone, outside the outputs of a stage.
         history_path: `history.csv` to write after every epoch.
 
@@ -216,9 +216,9 @@ class _Loop:
             best = f"epoch {state.best_epoch}" if state.best_epoch else "none yet"
             last = f"epoch {state.epoch}" if state.epoch else "the untrained model"
             raise DivergenceError(
-                f"{self.stage}: the loss is not finite in epoch {state.epoch + 1}, {error}; "
-                f"lower learning_rate or max_grad_norm (kept in {self.store.directory}: {last}, "
-                f"the last before it; {best}, the best)"
+                f"{self.stage}: the loss or gradients are not finite in epoch {state.epoch + 1}, "
+                f"{error}; lower learning_rate or max_grad_norm (kept in {self.store.directory}: "
+                f"{last}, the last before it; {best}, the best)"
             ) from None
 
     def _steps(self, state: TrainingState, check_every: int) -> dict[str, float]:

@@ -169,6 +169,51 @@ def test_a_damaged_best_checkpoint_is_found_before_training_goes_on(tmp_path, ca
     assert not folder.exists()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "last-000003/state.json",
+        "last-000003/weights.safetensors",
+        "last-000003/optimizer.safetensors",
+        "best-000003/weights.safetensors",
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_is_named_and_kept(tmp_path, name):
+    folder = tmp_path / "checkpoints"
+    filled(folder, 3)
+    path = folder / name
+    path.rename(folder / "kept")
+    path.symlink_to(path)  # is there and cannot be opened, as without the right to
+    with pytest.raises(OSError, match=rf"{name}: cannot be read .*symbolic.*is kept"):
+        CheckpointStore(folder, "digest").resume(*parts())
+    (folder / "kept").rename(path)
+    assert whole_epoch(folder) == 3
+
+
+def test_a_missing_file_is_damage(tmp_path, caplog):
+    folder = tmp_path / "checkpoints"
+    filled(folder, 3)
+    (folder / "best-000003" / "weights.safetensors").unlink()
+    assert CheckpointStore(folder, "digest").resume(*parts()) is None
+    assert "is damaged" in caplog.text
+
+
+def test_a_training_of_other_settings_is_put_aside_until_one_has_ended(tmp_path, caplog):
+    folder, aside = tmp_path / "checkpoints", tmp_path / "checkpoints.old"
+    for epoch, digest in ((3, "second"), (6, "third")):
+        filled(folder, epoch)
+        assert CheckpointStore(folder, digest).resume(*parts()) is None
+        assert not folder.exists()
+        assert f"{folder} is kept as {aside}" in caplog.text
+        assert whole_epoch(aside) == epoch, "of two, the later is kept"
+    filled(folder, 0)
+    assert CheckpointStore(folder, "fourth").resume(*parts()) is None
+    assert not folder.exists()
+    assert whole_epoch(aside) == 6, "an untrained model takes nobody's place"
+    discard_checkpoints(folder)
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_folder_is_no_checkpoint_and_nothing_to_discard(tmp_path):
     assert CheckpointStore(tmp_path / "none", "digest").resume(*parts()) is None
     discard_checkpoints(tmp_path / "none")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +208,59 @@ def runs(pid: int) -> bool:
     return True
 
 
+def fail_at_length(kilobytes: int) -> dict[str, object]:
+    """Every process has more to say than a pipe holds for all of them, or for one."""
+    raise ValueError("told at length: " + "x" * 1000 * kilobytes)
+
+
+def tell_at_length(kilobytes: int) -> dict[str, object]:
+    """A summary that is longer than a pipe holds."""
+    return {"long": "x" * 1000 * kilobytes}
+
+
+@pytest.fixture
+def light_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that neither import anew nor meet, so that there can be many."""
+    forked = multiprocessing.get_context("fork")
+    monkeypatch.setattr(launching.multiprocessing, "get_context", lambda _: forked)
+    monkeypatch.setattr(launching, "process_group", lambda *_: nullcontext())
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.usefixtures("light_processes")
+@pytest.mark.parametrize(("processes", "kilobytes"), [(12, 20), (2, 200)])
+def test_processes_that_fail_together_end_with_the_words_of_one(
+    processes: int, kilobytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_PROCESSES", str(processes))
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="told at length") as caught:
+        on_processes(fail_at_length, kilobytes)
+    assert len(str(caught.value)) > 1000 * kilobytes
+    assert "in fail_at_length" in "".join(caught.value.__notes__)
+    assert time.monotonic() - started < launching.GRACE_SECONDS
+
+
+def die_in_the_midst(rank: int, size: int, place: str, results: Connection, *_: object) -> None:
+    """Sends less than its message says that it has."""
+    os.write(results.fileno(), (1000).to_bytes(4, "big") + b"half a message")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("light_processes")
+def test_half_a_message_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMREC_PROCESSES", "2")
+    monkeypatch.setattr(launching, "_child", die_in_the_midst)
+    with pytest.raises(ChildProcessError, match="process 0 of 2 was ended by SIGKILL"):
+        on_processes(tell_at_length, 1)
+
+
+@pytest.mark.usefixtures("light_processes")
+def test_a_summary_may_be_longer_than_a_pipe_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMREC_PROCESSES", "2")
+    assert on_processes(tell_at_length, 200) == tell_at_length(200)
+
+
 def test_a_process_that_is_killed_ends_all_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +359,28 @@ def test_every_process_draws_other_numbers_and_the_first_those_of_one_alone(
         seeds.append(distributed.seed_of_process(7))
     assert seeds[0] == 7
     assert len(set(seeds)) == 3
+
+
+def test_a_gradient_that_only_a_later_batch_gives_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(distributed, "num_processes", lambda: 2)
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda _: None)  # the other one adds 0
+    parameters = {name: torch.nn.Parameter(torch.ones(2)) for name in ("always", "late", "never")}
+    sum_over_processes = distributed.SumOverProcesses(parameters)
+
+    def step(*names: str) -> None:
+        for name, value in parameters.items():
+            value.grad = torch.ones(2) if name in names else None
+        sum_over_processes({"loss": torch.ones(())})
+
+    step("always")
+    step()  # a process without rows of a batch
+    step("always")
+    with pytest.raises(
+        ValueError, match=r"late: first trained by a later batch.*MMREC_PROCESSES=1"
+    ):
+        step("always", "late")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,19 +33,29 @@ def model(**stages: Any) -> ModelParams:
     return TypeAdapter(ModelParams).validate_python(settings)
 
 
-def data() -> RunData:
-    lists = [[(user + step) % NUM_ITEMS + 1 for step in range(6)] for user in range(20)]
-    return run_data(NUM_ITEMS, lists)
+def data(lists: list[list[int]] | None = None) -> RunData:
+    return run_data(NUM_ITEMS, lists or histories())
 
 
-def fitted(params: ModelParams, stage: Any, tmp_path: Any, weights: Any = None) -> Any:
+def histories() -> list[list[int]]:
+    return [[(user + step) % NUM_ITEMS + 1 for step in range(6)] for user in range(20)]
+
+
+def fitted(
+    params: ModelParams,
+    stage: Any,
+    tmp_path: Any,
+    *,
+    run: RunData | None = None,
+    mask_history: bool = False,
+) -> Any:
     return fit(
         params,
-        data(),
+        run or data(),
         stage=stage,
         seed=1,
-        mask_history=False,
-        weights=weights,
+        mask_history=mask_history,
+        weights=None,
         checkpoint_dir=tmp_path / "checkpoints",
         history_path=tmp_path / "history.csv",
     )
@@ -90,6 +101,40 @@ def test_an_interrupted_pre_training_continues_whatever_fine_tuning_is_set_to(
     caplog.clear()
     fitted(model(pretrain={**TRAINING, "learning_rate": 5e-4}), "pretrain", tmp_path)
     assert "belongs to other settings" in caplog.text
+
+
+def test_a_training_is_continued_only_with_what_it_was_validated_on(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted(model(), "finetune", tmp_path)
+    caplog.set_level("INFO")
+    tested = data([[*items[:-1], items[-1] % NUM_ITEMS + 1] for items in histories()])
+    fitted(model(), "finetune", tmp_path, run=tested)
+    assert "continues after epoch 1" in caplog.text, "the test items are not validated on"
+    targets = [[*items[:-2], items[-2] % NUM_ITEMS + 1, items[-1]] for items in histories()]
+    caplog.clear()
+    fitted(model(), "finetune", tmp_path, run=data(targets))
+    assert "belongs to other settings" in caplog.text
+    caplog.clear()
+    fitted(model(), "finetune", tmp_path, run=data(targets), mask_history=True)
+    assert "belongs to other settings" in caplog.text
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_nobody_to_validate_on_is_found_before_training(
+    cold: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "run_epoch", None)  # nothing is trained
+    run = data([[1, 2], [2, 3], [3, 4]])
+    if cold:
+        # Items 1 to 4 train user 0; every validation target is cold.
+        run = data([[1, 2, 3, 4, 5, 6], *([item, 1, 9, 2] for item in range(2, 5))])
+        is_cold = torch.zeros(NUM_ITEMS + 1, dtype=torch.bool)
+        is_cold[[5, 9]] = True
+        run = replace(run, is_cold=is_cold)
+    params = model(pretrain={**TRAINING, "items": "warm"})
+    with pytest.raises(DataError, match="no user to validate on"):
+        fitted(params, "pretrain", tmp_path, run=run)
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])

@@ -16,6 +16,7 @@ from mmrec.device import choose_device
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.params.models import ModelParams, Mp4srParams
 from mmrec.training.batches import TrainingBatches
+from mmrec.training.digest import held_out_digest
 from mmrec.training.fit import fit
 from mmrec.training.run_data import RunData
 from mmrec.training.seeds import derive_seed
@@ -136,6 +137,7 @@ def test_a_training_gets_the_settings_of_its_stage(
         "stage": stage,
         "settings": {
             "model": params.model_dump(mode="json", include={"name", "architecture", stage}),
+            "validated": held_out_digest(training.held_out),
             "mask_history": mask_history,
             "device": choose_device().type,
         },

@@ -146,12 +146,23 @@ def test_divergence_names_epoch_batch_and_parameters_and_keeps_the_best(tmp_path
     with pytest.raises(DivergenceError) as caught:
         tiny_train(tmp_path, Diverging(per_epoch + 3))
     message = str(caught.value)
-    assert "epoch 2, batch 3" in message
+    assert "the loss or gradients are not finite in epoch 2, batch 3" in message
     assert "losses not finite: next_item;" in message
     assert "parameters not finite: none; gradients not finite: bias" in message
     assert "lower learning_rate" in message
     assert "epoch 1, the last before it; epoch 1, the best" in message
     assert (tmp_path / "checkpoints" / "best-000001" / "weights.safetensors").exists()
+
+
+def test_a_gradient_that_is_not_finite_is_told_apart_from_the_loss(tmp_path):
+    class SteepAtZero(TinyObjective):
+        def forward(self, batch):
+            return super().forward(batch) | {"root": (0 * self.bias.sum()).sqrt()}
+
+    words = "the loss or gradients are not finite in epoch 1, batch 1: losses not finite: none; "
+    words += "parameters not finite: none; gradients not finite: bias;"
+    with pytest.raises(DivergenceError, match=words):
+        tiny_train(tmp_path, SteepAtZero())
 
 
 def test_divergence_seen_late_is_traced_to_its_batch(tmp_path, monkeypatch):

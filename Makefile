@@ -35,6 +35,7 @@ test: $(VENV)/installed
 # needs no data of yours. A benchmark that cannot run says so and does not stop the others.
 bench: $(VENV)/installed
 	-$(BIN)/python -m benchmarks.peers $(DATA)
+	-$(BIN)/python -m benchmarks.shared_machine $(DATA)
 	-$(BIN)/python -m benchmarks.feature_cache
 	-$(BIN)/python -m benchmarks.crawl
 

@@ -22,7 +22,21 @@ Summary: TypeAlias = Mapping[str, object]
 
 T = TypeVar("T")
 
+SPINS = 1000
+"""Looks a waiting thread takes at what it waits for before it sleeps: microseconds."""
+
 logger = logging.getLogger(__name__)
+
+
+def share_cores() -> None:
+    """Let torch's threads sleep soon when they wait for each other; before torch is imported.
+
+    Left alone they spin for milliseconds. On cores that another job uses as well, the thread
+    that they wait for cannot run meanwhile (`benchmarks.shared_machine` has the figures).
+    `GOMP_SPINCOUNT` and `OMP_WAIT_POLICY` of the environment win.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
 
 
 def run(main: Callable[..., Summary]) -> None:
@@ -32,6 +46,7 @@ def run(main: Callable[..., Summary]) -> None:
     is one message and exit code 1; `MMREC_LOG=debug` adds the traceback.
     """
     started = time.perf_counter()
+    share_cores()
     try:
         log_to_stderr(os.environ.get("MMREC_LOG", "info"))
         paths = Paths(Path())

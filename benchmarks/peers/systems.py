@@ -100,15 +100,18 @@ def measure(system: System, data: Path, sizes: Sizes) -> Mapping[str, Any]:
         UnavailableError: the peer cannot be installed.
         FailedError: the run failed.
     """
-    return _run(command(system, data, sizes), sizes.threads)
+    environment = {**os.environ, "OMP_NUM_THREADS": str(sizes.threads)}
+    if system.peer is not None:
+        environment.pop("GOMP_SPINCOUNT", None)  # a setting of ours; peers run as installed
+    return _run(command(system, data, sizes), environment)
 
 
-def _run(arguments: list[str], threads: int) -> Mapping[str, Any]:
+def _run(arguments: list[str], environment: Mapping[str, str]) -> Mapping[str, Any]:
     load = os.getloadavg()[0]
     done = subprocess.run(
         arguments,
         cwd=PROJECT,
-        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

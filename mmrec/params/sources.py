@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
 from mmrec.params.section import Section
 
@@ -71,14 +71,20 @@ class HmSourceParams(Section):
     """Folder inside `files` with `<first three digits>/<article id>.jpg`."""
 
 
+Separator = Annotated[str, StringConstraints(pattern=r"^[\t\x01 !#-/:-@\[-`{-~]$")]
+"""Of the columns of a text file: a tab or a mark, but no quote, letter or digit."""
+
+
 class TabularInteractions(Section):
     """Columns of an interaction log."""
 
     file: str
+    separator: Separator | None = None
+    """`";"`, `"\\t"`, …; None finds it: a tab in `.tsv`, else what parts the columns in line 1."""
     user_id: str
     item_id: str
     timestamp: str | None
-    timestamp_unit: Literal["s", "ms", "iso"] | None
+    timestamp_unit: Literal["s", "ms", "us", "ns", "iso"] | None
     rating: str | None
 
     @model_validator(mode="after")
@@ -92,6 +98,8 @@ class TabularItems(Section):
     """Columns of a catalogue."""
 
     file: str
+    separator: Separator | None = None
+    """As that of the interactions."""
     item_id: str
     title: str | None
     texts: list[str]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +12,16 @@ from typing import IO, cast
 
 from mmrec.io import DataError
 
+SEPARATORS = (",", ";", "\t", "|")
+"""Of columns, the likeliest first."""
+
 UNREADABLE = (OSError, EOFError, zlib.error)
 """What reading a file raises, `.gz` or plain, that is damaged."""
 
 
 def open_text(path: Path, encoding: str) -> IO[str]:
-    """Open a text file, `.gz` or plain, without translating line ends."""
+    """Open a text file, `.gz` or plain, without its byte order mark or translating line ends."""
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return path.open(encoding=encoding, newline="")
@@ -42,17 +48,48 @@ def check_exists(path: Path) -> None:
     )
 
 
-def check_columns(path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
-    """Raise `DataError` if a column is missing or named twice."""
+def check_columns(
+    path: Path, columns: Sequence[str], found: Sequence[str], *, separator: str | None = None
+) -> None:
+    """Raise `DataError` if a column is missing or named twice; `separator` is that of a text."""
     missing = [name for name in columns if name not in found]
     if missing:
+        by = f" (separated by {separator!r})" if separator is not None else ""
         raise DataError(
             f"{path}: column {', '.join(map(repr, missing))} not found;"
-            f" the file has {', '.join(map(repr, found)) or 'no columns'}; check the column map"
+            f" the file has {', '.join(map(repr, found)) or 'no columns'}{by};"
+            f" {_remedy(missing, found, separator)}"
         )
     twice = [name for name in columns if list(found).count(name) > 1]
     if twice:
         raise DataError(f"{path}: column {twice[0]!r} stands twice in the header; rename one")
+
+
+def _remedy(missing: Sequence[str], found: Sequence[str], separator: str | None) -> str:
+    """What to do about columns that are not there."""
+    if separator is not None and len(found) == 1:
+        others = [mark for mark in SEPARATORS if mark != separator and mark in found[0]]
+        if others:
+            return f"if {others[0]!r} separates them, set separator: {json.dumps(others[0])}"
+    spellings = {_bare(name): name for name in found}
+    meant = [spellings[_bare(name)] for name in missing if _bare(name) in spellings]
+    if meant:
+        return (
+            f"names are compared letter by letter: write {', '.join(map(repr, meant))} in the"
+            " column map"
+        )
+    numbers = [name for name in found if re.fullmatch(r"[+-]?\d+([.,]\d+)?", name.strip())]
+    if separator is not None and numbers:
+        return (
+            f"{numbers[0]!r} is no name: put a line of column names before the first row, or"
+            " check the column map"
+        )
+    return "check the column map"
+
+
+def _bare(name: str) -> str:
+    """A name without what is easily mistaken: case, spaces, marks."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum()) or name
 
 
 def shorten(text: str, limit: int = 80) -> str:
@@ -67,8 +104,12 @@ def not_in_encoding(path: Path, encoding: str) -> DataError:
             try:
                 data.decode(encoding)
             except UnicodeDecodeError as error:
+                byte = data[error.start : error.start + 1]
+                letter = byte.decode("cp1252", "replace")
+                hint = f", which is {letter!r} in Windows-1252" if letter.isalpha() else ""
                 return DataError(
                     f"{path}, line {line}: expected {encoding} text, found the byte"
-                    f" 0x{data[error.start]:02x}; convert the file to {encoding}"
+                    f" 0x{byte.hex()}{hint}; convert the file to {encoding}"
+                    f" (`iconv -f WINDOWS-1252 -t {encoding.upper()}`)"
                 )
     return DataError(f"{path}: not {encoding} text; convert the file to {encoding}")

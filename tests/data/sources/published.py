@@ -238,4 +238,5 @@ def hm_world(folder: Path) -> params.HmSourceParams:
         path = folder / "images" / f"{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg())
+    (folder / "images" / "README.txt").touch()
     return params.HmSourceParams(name="hm", images="images")

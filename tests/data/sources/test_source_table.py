@@ -28,7 +28,7 @@ def _rows(path: Path) -> list[tuple[str, ...]]:
         ("user,item\nu,a,b\n", r"line 2: expected 2 fields .*found 3: 'u,a,b'"),
         ("user,thing\nu,a\n", r"column 'item' not found; the file has 'user', 'thing'"),
         ("user,item,item\nu,a,b\n", r"column 'item' stands twice"),
-        ("", r"the file is empty; expected a line of column names"),
+        ("", r"the file is empty; expected a table"),
         (b"user,item\nu,a\nv,\xff\n", r"line 3: expected utf-8 text, found the byte 0xff"),
         ('user,item\nu,a\nv,"b\nw,c\n', r"line 3: expected every quoted field to be closed"),
         ('user,item,note\nu,a,"x\nv,b,y\n', r"line 2: expected every quoted field to be closed"),
@@ -75,7 +75,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_parquet_file_is_to_be_replaced(tmp_path: Path) -> None:
-    (tmp_path / "log.parquet").write_bytes(b"nonsense")
+    (tmp_path / "log.parquet").write_bytes(b"PAR1 nonsense PAR1")
     with pytest.raises(DataError, match=r"not a readable Parquet file .*; replace the file$"):
         _rows(tmp_path / "log.parquet")
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from mmrec.data.sources.source_files import shorten
 from mmrec.data.sources.source_table import SourceTable
-from mmrec.data.sources.times import times_ns
+from mmrec.data.sources.times import DECIMAL_COMMA, times_ns
 from mmrec.io import DataError
 
 _NAMED = pl.Categorical | pl.Enum | pl.Null
@@ -51,7 +51,7 @@ def as_ratings(table: SourceTable, column: str) -> pl.Series:
     if not (isinstance(values.dtype, pl.String | pl.Boolean) or values.dtype.is_numeric()):
         raise _wrong_type(table, values, "numbers as ratings")
     if values.dtype == pl.String:
-        values = values.replace("", None)
+        values = values.str.strip_chars().replace("", None)
     numbers = values.cast(pl.Float64, strict=False)
     _refuse_failed(table, values, numbers, f"a number as rating in column {column!r}")
     return numbers
@@ -61,9 +61,6 @@ def as_timestamps_ns(table: SourceTable, column: str, unit: str) -> pl.Series:
     """A column of times as UTC nanoseconds; empty is null. `unit` is s, ms, us, ns or iso."""
     values = _values(table, column)
     kind = values.dtype
-    if kind.is_float():
-        # NaN stands for a missing time in files written by pandas.
-        values = values.fill_nan(None)
     is_date = isinstance(kind, pl.Date | pl.Datetime)
     if unit == "iso" and kind.is_numeric():
         raise DataError(
@@ -148,5 +145,11 @@ def _refuse(table: SourceTable, values: pl.Series, wrong: pl.Series, expected: s
         row = wrong.arg_max() or 0
         raise DataError(
             f"{table.where(row)}: expected {expected}, found {shorten(str(values[row]))}"
-            f" ({wrong.sum()} such rows); correct the file"
+            f" ({wrong.sum()} such rows); {_remedy(str(values[row]))}"
         )
+
+
+def _remedy(value: str) -> str:
+    if DECIMAL_COMMA.fullmatch(value):
+        return "write a decimal point instead of the comma"
+    return "correct the file, or map another column"

@@ -37,6 +37,9 @@ _KINDS: Sequence[tuple[bytes, str, str]] = (
         "fetch the file with `git lfs pull`",
     ),
 )
+_IN_TEXT = b"\t\n\r\x0c\x01"
+"""Control characters that text and tables have."""
+
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 
@@ -97,7 +100,7 @@ def _kind(path: Path, start: bytes) -> tuple[str, str] | None:
     # Every other byte of Latin letters in UTF-16 is zero.
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or 4 * start.count(0) > len(start):
         return "UTF-16 text", "save it as UTF-8 (`iconv -f UTF-16 -t UTF-8`)"
-    if b"\x00" in start:
+    if 10 * sum(byte < 32 and byte not in _IN_TEXT for byte in start) > len(start):
         return "binary data", "export it as CSV, JSON lines or Parquet"
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower().startswith(_HTML):
         return (

@@ -38,6 +38,8 @@ def check_exists(path: Path) -> None:
     """Raise `DataError` if there is no file at `path`, saying what lies beside it."""
     if path.is_file():
         return
+    if path.is_dir():
+        raise DataError(f"{path}: expected a file, found a folder; name a file in it")
     if not path.parent.is_dir():
         raise DataError(f"{path}: file not found, nor its folder; check `files` of the dataset")
     beside = sorted(entry.name for entry in path.parent.iterdir())
@@ -67,6 +69,10 @@ def check_columns(
 
 def _remedy(missing: Sequence[str], found: Sequence[str], separator: str | None) -> str:
     """What to do about columns that are not there."""
+    if separator is not None and found[0].startswith(("{", "[")):
+        return "the file holds JSON: export it as CSV or Parquet"
+    if separator is not None and found[0].startswith("sep="):
+        return "delete line 1, which is for Excel alone"
     if separator is not None and len(found) == 1:
         others = [mark for mark in SEPARATORS if mark != separator and mark in found[0]]
         if others:
@@ -75,16 +81,13 @@ def _remedy(missing: Sequence[str], found: Sequence[str], separator: str | None)
     meant = [spellings[_bare(name)] for name in missing if _bare(name) in spellings]
     if meant:
         return (
-            f"names are compared letter by letter: write {', '.join(map(repr, meant))} in the"
-            " column map"
+            f"names are compared letter by letter: map {', '.join(map(repr, meant))}, or rename"
+            " the columns"
         )
     numbers = [name for name in found if re.fullmatch(r"[+-]?\d+([.,]\d+)?", name.strip())]
     if separator is not None and numbers:
-        return (
-            f"{numbers[0]!r} is no name: put a line of column names before the first row, or"
-            " check the column map"
-        )
-    return "check the column map"
+        return f"{numbers[0]!r} is hardly a name: put a line of column names before the first row"
+    return "check the column map, or whether it is the right file"
 
 
 def _bare(name: str) -> str:

@@ -29,6 +29,7 @@ _DAY = 86_400 * 10**9
 _PLAUSIBLE = (631_152_000 * 10**9, 4_102_444_800 * 10**9)
 """1990 to 2100: where a number of an unknown unit is sought."""
 
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _DECIMAL = r"^([+-]?)(\d{1,19})(?:\.(\d*))?$"
 _BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})")
 
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 def times_ns(values: pl.Series, unit: str, where: Callable[[int], str]) -> pl.Series:
-    """A column of times as nanoseconds; null, the empty string and NaN are null.
+    """A column of times as nanoseconds; null, the empty string and pandas' NaN are null.
 
     Args:
         values: dates, which know their unit, or numbers or strings in `unit`.
@@ -50,6 +51,8 @@ def times_ns(values: pl.Series, unit: str, where: Callable[[int], str]) -> pl.Se
         return _dates_as_ns(values, where)
     if values.dtype == pl.String:
         values = values.str.strip_chars().replace(["", "nan", "NaN"], None)
+    elif values.dtype.is_float():
+        values = values.fill_nan(None)
     found = _iso_as_ns(values, where) if unit == "iso" else _numbers_as_ns(values, unit, where)
     wrong = found.is_null() & values.is_not_null()
     if wrong.any():
@@ -209,10 +212,10 @@ def _other_unit(number: int, multiplier: int) -> str:
 
 def _remedy(text: str, unit: str) -> str:
     """What to do about a value that is no time in `unit`."""
-    if re.fullmatch(r"[+-]?\d+,\d+", text):
+    if DECIMAL_COMMA.fullmatch(text):
         return "write a decimal point instead of the comma"
     if re.match(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b", text):
-        return "write dates as year-month-day (2014-07-14): day and month cannot be told apart"
+        return "write dates with the year first, as 2014-07-14"
     if unit == "iso" and re.fullmatch(r"\d+(\.\d*)?", text):
         return f"the number looks like {_likely_unit(text)}"
     if unit != "iso" and _moment_ns(text) is not None:

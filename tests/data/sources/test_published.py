@@ -16,6 +16,7 @@ from mmrec.params import sources as params
 from tests.data.sources.published import (
     BOOKS,
     EVENTS,
+    GENRES,
     PRODUCTS_2014,
     PRODUCTS_2018,
     REVIEWS_2014,
@@ -98,7 +99,14 @@ def test_amazon_2018_takes_all_large_pictures_and_no_page_code(tmp_path: Path) -
         **_NOTHING,
         "item_repeated": 1,
         "title_is_page_code": 1,
+        "detail_is_item_id": 4,
     }
+    assert _texts(raw)["details"].split("\n\n") == [
+        "Product Dimensions: 2 x 3 inches ; 4 ounces",
+        "Shipping Weight: 4 ounces (",
+        "Domestic Shipping: Item can be shipped within U.S.",
+        "Label: Capezio",
+    ]
 
 
 def test_amazon_2023_names_items_by_their_parent(tmp_path: Path) -> None:
@@ -233,6 +241,46 @@ def test_goodreads_as_csv_names_books_by_the_map(tmp_path: Path) -> None:
     assert _log(raw) == [("0", "1333909", None, 5.0), ("0", "5333265", None, None)]
     (tmp_path / "i.csv").write_text(log + "0,7,1,5,0\n")
     with pytest.raises(DataError, match=r"i\.csv, line 4: expected a book_id that book_id_map"):
+        _read(source, tmp_path)
+
+
+def test_goodreads_counts_genres_that_it_cannot_use(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    rows = [*GENRES, GENRES[0], {"book_id": "7", "genres": {"fiction": 1}}]
+    write_lines(tmp_path / "genres.json.gz", [*rows, {"book_id": "1333909", "genres": {}}])
+    raw = _read(source, tmp_path)
+    assert raw.skipped["genres_repeated"] == 1
+    assert raw.skipped["genres_of_no_item"] == 1
+    assert "genres" not in _texts(raw, 1)
+
+
+def test_goodreads_as_it_really_looks(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    book = {
+        "isbn": "",
+        "series": [],
+        "similar_books": [],
+        "num_pages": "",
+        "description": "",
+        "publisher": None,
+        "image_url": "",
+        "book_id": 8,
+        "title": None,
+    }
+    write_lines(tmp_path / "books.json.gz", [*BOOKS, book])
+    event = {**EVENTS[1], "book_id": "8", "date_added": "", "read_at": "", "started_at": ""}
+    write_lines(tmp_path / "events.json.gz", [*EVENTS, event])
+    raw = _read(source, tmp_path)
+    assert raw.items.to_pylist()[2] == {"item_id": "8", "title": None, "texts": []}
+    assert _log(raw)[2] == ("u2", "8", None, None)
+    assert raw.skipped["no_cover"] == 2
+
+
+def test_a_goodreads_time_before_1677_is_named(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    event = {**EVENTS[0], "date_added": "Fri Jan 01 00:00:00 -0800 0016"}
+    write_lines(tmp_path / "events.json.gz", [*EVENTS, event])
+    with pytest.raises(DataError, match=r"line 3: expected a time from 1677 .*'date_added', found"):
         _read(source, tmp_path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from mmrec.params.section import Section
 
@@ -71,7 +71,13 @@ class HmSourceParams(Section):
     """Folder inside `files` with `<first three digits>/<article id>.jpg`."""
 
 
-Separator = Annotated[str, StringConstraints(pattern=r"^[\t\x01 !#-/:-@\[-`{-~]$")]
+def _is_mark(text: str) -> str:
+    if len(text) != 1 or not text.isascii() or text.isalnum() or text in '"\r\n':
+        raise ValueError("write one mark, such as ';' or '|', a tab as \"\\t\" in double quotes")
+    return text
+
+
+Separator = Annotated[str, AfterValidator(_is_mark)]
 """Of the columns of a text file: a tab or a mark, but no quote, letter or digit."""
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from mmrec.data.sources.build import build_source
 from mmrec.data.sources.source import ImageRef, Url
 from mmrec.data.sources.tabular import InteractionColumns, ItemColumns, TabularSource
 from mmrec.io import DataError
+from mmrec.params.sources import TabularInteractions, TabularItems, TabularSourceParams
 
 SECOND = 10**9
 
@@ -149,6 +151,56 @@ def test_a_malformed_rating_names_the_line_also_after_quoted_line_breaks(tmp_pat
     _write(tmp_path, log_csv='user,item,stars\n"u\nx",a,1\n\nv,b,many\n')
     columns = InteractionColumns("log.csv", "user", "item", rating="stars")
     with pytest.raises(DataError, match=r"log\.csv, line 5: expected a number .*found 'many'"):
+        _interactions(tmp_path, columns)
+
+
+def test_log_and_catalogue_have_their_own_separators(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        log_csv="user|item;x\nu|a\nv|b\n",
+        items_csv="id\tname;text|brand\na\tGood; very, |Acme|\n",
+    )
+    log = TabularInteractions(
+        file="log.csv",
+        separator="|",
+        user_id="user",
+        item_id="item;x",
+        timestamp=None,
+        timestamp_unit=None,
+        rating=None,
+    )
+    catalogue = TabularItems(
+        file="items.csv",
+        separator="\t",
+        item_id="id",
+        title="name;text|brand",
+        texts=[],
+        image_files=None,
+        image_folder=None,
+        image_urls=None,
+    )
+    params = TabularSourceParams(name="tabular", interactions=log, items=catalogue)
+    raw = build_source(params, tmp_path).read()
+    assert raw.items.column("title").to_pylist() == ["Good; very, |Acme|"]
+    assert raw.interactions.column("item_id").to_pylist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("separator", ["", "ab", '"', "a", "1", "\n", "\\t", "é"])
+def test_a_separator_is_one_mark(separator: str) -> None:
+    columns = {"user_id": "u", "item_id": "i", "rating": None}
+    times = {"timestamp": None, "timestamp_unit": None}
+    with pytest.raises(ValueError, match="write one mark, such as ';'"):
+        TabularInteractions.model_validate(
+            {"file": "log.csv", "separator": separator, **columns, **times}
+        )
+    absent = TabularInteractions.model_validate({"file": "log.csv", **columns, **times})
+    assert absent.separator is None
+
+
+def test_a_decimal_comma_in_a_rating_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, log_csv="user;item;stars\nu;a;4.5\nu;b; 5 \nu;c;3,5\n")
+    columns = InteractionColumns("log.csv", "user", "item", rating="stars")
+    with pytest.raises(DataError, match=r"line 4: .*found '3,5' .*write a decimal point instead"):
         _interactions(tmp_path, columns)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from typing import Any, Literal
 
-from mmrec.data.sources.record import Record
+from mmrec.data.sources.record import Record, encodable
 
 Layout = Literal[2014, 2018, 2023]
 Images = Literal["none", "large", "hi_res"]
@@ -34,7 +34,7 @@ def details(record: Record, item_id: str, skipped: Counter[str]) -> str | None:
     found = record.values.get("details")
     if isinstance(found, str) and found.strip():
         try:
-            found = json.loads(found)
+            found = encodable(json.loads(found))
         except (ValueError, RecursionError):
             found = [found]
     if not found:

@@ -91,11 +91,13 @@ class DelimitedText:
             for line, fields in self.records():
                 expected = len(fields) if expected is None else expected
                 if len(fields) != expected:
+                    hint = "quote fields that hold a separator"
+                    if line == 1 or not self.quoted:
+                        hint = "check that it is the right file"
                     return DataError(
                         f"{self.path}, line {line}: expected {expected} fields separated by"
                         f" {self.separator!r}, found {len(fields)}:"
-                        f" {shorten(self.separator.join(fields))}; correct the line"
-                        f"{', or quote fields that hold a separator' if self.quoted else ''}"
+                        f" {shorten(self.separator.join(fields))}; correct the line, or {hint}"
                     )
         except UnicodeDecodeError:
             return not_in_encoding(self.path, self.encoding)

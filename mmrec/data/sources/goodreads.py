@@ -159,7 +159,7 @@ def _read_events(path: Path) -> pl.DataFrame:
 
 def _read_csv(path: Path, book_ids: Path) -> pl.DataFrame:
     table = read_source_table(path, ["user_id", "book_id", "rating"])
-    names = read_source_table(book_ids, ["book_id_csv", "book_id"]).frame
+    names = _book_ids(book_ids)
     frame = table.frame.select(
         "user_id",
         pl.col("book_id")
@@ -175,3 +175,15 @@ def _read_csv(path: Path, book_ids: Path) -> pl.DataFrame:
             f" found {shorten(table.frame['book_id'][row])}; take both files of one release"
         )
     return frame
+
+
+def _book_ids(path: Path) -> pl.DataFrame:
+    table = read_source_table(path, ["book_id_csv", "book_id"])
+    names = table.frame.unique(maintain_order=True)
+    repeated = names.filter(pl.col("book_id_csv").is_duplicated())["book_id_csv"]
+    if len(repeated):
+        raise DataError(
+            f"{path}: expected one book_id per book_id_csv, found several for"
+            f" {shorten(str(repeated[0]))}; keep one of the rows"
+        )
+    return names

@@ -15,7 +15,7 @@ import pyarrow as pa
 from polars.datatypes import DataType
 
 from mmrec.data.sources.file_kinds import check_parquet_file, check_text_file
-from mmrec.data.sources.record import Record
+from mmrec.data.sources.record import Record, encodable
 from mmrec.data.sources.source_files import UNREADABLE, not_in_encoding, open_bytes, shorten
 from mmrec.io import DataError, open_parquet, reraise_if_of_machine
 
@@ -106,7 +106,7 @@ def _parse(data: bytes, path: Path, number: int, *, literals: bool) -> dict[str,
             # Builds constants only; it never runs what the line says.
             value = ast.literal_eval(line.strip())
         if _HALF_A_PAIR.search(line):
-            value = _encodable(value)
+            value = encodable(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -126,15 +126,3 @@ def _remedy(line: str, number: int) -> str:
     if number == 1:
         return "the file is no JSON lines: check `files` and the file names of the dataset"
     return "correct the line"
-
-
-def _encodable(value: Any) -> Any:
-    """A value of a line, a question mark in place of each half of a pair."""
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case list():
-            return [_encodable(element) for element in value]
-        case dict():
-            return {_encodable(key): _encodable(element) for key, element in value.items()}
-    return value

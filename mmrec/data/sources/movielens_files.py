@@ -142,7 +142,8 @@ def _read_dat(path: Path, columns: list[str]) -> SourceTable:
         row = wrong.arg_max() or 0
         raise DataError(
             f"{table.where(row)}: expected {' :: '.join(columns)},"
-            f" found {shorten('::'.join(fields[row]))}; correct the line"
+            f" found {shorten('::'.join(fields[row]))}; correct the line, or check that it is the"
+            " file of the layout"
         )
     frame = pl.DataFrame([fields.list.get(i).alias(name) for i, name in enumerate(columns)])
     return SourceTable(path, frame, "::", encoding="latin-1", quoted=False, header=False)

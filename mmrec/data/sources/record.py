@@ -86,6 +86,18 @@ def place(path: Path, line: int) -> str:
     return f"{path}, {'row' if path.suffix == '.parquet' else 'line'} {line}"
 
 
+def encodable(value: Any) -> Any:
+    """A value of a line, a question mark in place of each half of a surrogate pair."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list():
+            return [encodable(element) for element in value]
+        case dict():
+            return {encodable(key): encodable(element) for key, element in value.items()}
+    return value
+
+
 def _leaves(value: Any) -> Iterator[Any]:
     if not isinstance(value, list):
         yield value

@@ -56,9 +56,11 @@ class SequencesSource:
         if not short.is_empty():
             row, tokens = short.select("row", "tokens").row(0)
             found = f"the user {shorten(tokens[0])} without items" if tokens else "a blank line"
+            by_marks = tokens and any(mark in tokens[0] for mark in ",;|:")
+            remedy = "separate ids by spaces" if by_marks else "remove the line"
             raise DataError(
                 f"{self._file}, line {row + 1}: expected `user item item …`, found {found}"
-                f" ({short.height} such lines); remove the line"
+                f" ({short.height} such lines); {remedy}"
             )
         repeated = frame.filter(pl.col("user_id").is_duplicated())
         if not repeated.is_empty():

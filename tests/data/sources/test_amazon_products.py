@@ -98,6 +98,11 @@ def test_amazon_details_may_be_nothing(tmp_path: Path, details: str | None) -> N
     assert raw.skipped == _NOTHING
 
 
+def test_half_a_surrogate_pair_inside_the_string_is_replaced(tmp_path: Path) -> None:
+    raw = _hub(tmp_path, "none", details=r'{"Color": "red \ud83d", "Mood": "\ud83d\ude00"}')
+    assert _texts(raw)["details"] == "Color: red ?\n\nMood: \U0001f600"
+
+
 @pytest.mark.parametrize("details", ["Material: Beech", '["Beech"]', "5", '{"Material": '])
 def test_amazon_details_that_are_no_object_are_counted(tmp_path: Path, details: str) -> None:
     raw = _hub(tmp_path, "none", details=details)

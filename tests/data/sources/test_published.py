@@ -244,6 +244,18 @@ def test_goodreads_as_csv_names_books_by_the_map(tmp_path: Path) -> None:
         _read(source, tmp_path)
 
 
+def test_a_book_id_map_gives_a_book_one_id(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path).model_copy(
+        update={"interactions": "i.csv", "book_ids": "m.csv", "genres": None}
+    )
+    (tmp_path / "i.csv").write_text("user_id,book_id,rating\n0,1,5\n")
+    (tmp_path / "m.csv").write_text("book_id_csv,book_id\n1,5333265\n1,5333265\n")
+    assert _log(_read(source, tmp_path)) == [("0", "5333265", None, 5.0)]
+    (tmp_path / "m.csv").write_text("book_id_csv,book_id\n1,5333265\n1,7\n")
+    with pytest.raises(DataError, match=r"m\.csv: expected one book_id per .*several for '1'"):
+        _read(source, tmp_path)
+
+
 def test_goodreads_counts_genres_that_it_cannot_use(tmp_path: Path) -> None:
     source = goodreads_json(tmp_path)
     rows = [*GENRES, GENRES[0], {"book_id": "7", "genres": {"fiction": 1}}]

@@ -36,6 +36,7 @@ def test_lines_become_interactions_in_order_without_times(tmp_path: Path, conten
     ("content", "message"),
     [
         ("1 a\n\n2 b\n", r"shop\.txt, line 2: expected `user item item …`, found a blank line"),
+        ("1,a,b\n", r"shop\.txt, line 1: .*found the user '1,a,b' .*; separate ids by spaces"),
         ("1 a\n2\n", r"shop\.txt, line 2: .*found the user '2' without items \(1 such lines\)"),
         ("", r"shop\.txt: the file is empty; expected a line `user item item …`"),
         ("1 a\n2 b\n1 c\n", r"expected one line per user, found '1' on lines 1 and 3"),

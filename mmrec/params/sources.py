@@ -30,14 +30,14 @@ class MovielensSourceParams(Section):
 
 
 class AmazonSourceParams(Section):
-    """Amazon reviews and metadata as published: JSON lines, plain or `.gz`."""
+    """Amazon reviews and metadata as published: JSON lines, plain or `.gz`, or Parquet."""
 
     name: Literal["amazon"]
     layout: Literal[2014, 2018, 2023]
     reviews: str
     """File inside `files`, e.g. `Video_Games.jsonl.gz`."""
     metadata: str | None
-    """File inside `files`; None for items that are only ids."""
+    """File inside `files`, or folder of `.parquet` files; None for items that are only ids."""
     images: Literal["none", "large", "hi_res"]
     """All pictures of an item: about 500 pixels (`large`, layout 2023 only), or the largest."""
 

@@ -46,7 +46,8 @@ class AmazonSource:
         files: folder of the published files.
         layout: year of the release.
         reviews: file of reviews below `files`.
-        metadata: file of products below `files`; None for items that are only ids.
+        metadata: file of products below `files`, or folder of `.parquet` files; None for items
+            that are only ids.
         images: which size of all pictures of an item, or `none`.
     """
 

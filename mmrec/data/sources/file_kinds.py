@@ -85,11 +85,18 @@ def check_parquet_file(path: Path) -> None:
         start = file.read(_HEAD)
     if start.startswith(_PARQUET):
         return
-    text = ("text" if start else "an empty file", "name it .csv or .jsonl, whichever it is")
-    kind, remedy = _kind(path, start) or text
+    kind, remedy = _kind(path, start) or ("text", "name it .csv or .jsonl, whichever it is")
+    if not start:
+        kind, remedy = "an empty file", "copy or download it anew"
     if start.startswith(_GZIP):
         kind, remedy = "a file packed with gzip", "unpack it, and name it as what it is"
     raise DataError(f"{path}: expected a Parquet file, found {kind}; {remedy}")
+
+
+def _alternates(start: bytes) -> bool:
+    """Whether every other byte is zero, as of Latin letters in UTF-16, and no byte between."""
+    few, many = sorted(half.count(0) for half in (start[::2], start[1::2]))
+    return few == 0 and 10 * many > 9 * (len(start) // 2)
 
 
 def _kind(path: Path, start: bytes) -> tuple[str, str] | None:
@@ -97,8 +104,7 @@ def _kind(path: Path, start: bytes) -> tuple[str, str] | None:
     for magic, kind, remedy in _KINDS:
         if start.startswith(magic):
             return kind, remedy.format(stem=path.name.partition(".")[0])
-    # Every other byte of Latin letters in UTF-16 is zero.
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or 4 * start.count(0) > len(start):
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or _alternates(start):
         return "UTF-16 text", "save it as UTF-8 (`iconv -f UTF-16 -t UTF-8`)"
     if 10 * sum(byte < 32 and byte not in _IN_TEXT for byte in start) > len(start):
         return "binary data", "export it as CSV, JSON lines or Parquet"

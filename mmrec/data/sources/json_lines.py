@@ -22,6 +22,9 @@ from mmrec.io import DataError, open_parquet, reraise_if_of_machine
 _BATCH = 200_000
 """Records held as Python objects."""
 
+_NUM_PARTS = re.compile(r"-of-(\d+)\.parquet$")
+"""How the hub names a file of several: `full-00000-of-00002.parquet`."""
+
 _PARQUET_ROWS = 10_000
 """Rows of a Parquet file decoded at once."""
 
@@ -36,10 +39,10 @@ def read_records(
     *,
     literals: bool = False,
 ) -> pl.DataFrame:
-    """Read a file of one object a line, plain or `.gz`, or a `.parquet` file, as a frame.
+    """Read a file of one object a line, plain or `.gz`, or Parquet, as a frame.
 
     Args:
-        path: the file.
+        path: the file, or a folder of `.parquet` files.
         convert: a record to the values of its row.
         schema: of the frame.
         literals: whether lines may be Python literals instead of JSON.
@@ -59,8 +62,9 @@ def read_records(
 
 
 def _records(path: Path, *, literals: bool) -> Iterator[Record]:
-    if path.suffix == ".parquet":
-        yield from _parquet_records(path)
+    if path.suffix == ".parquet" or path.is_dir():
+        for part in _parts(path):
+            yield from _parquet_records(part)
         return
     check_text_file(path, "JSON lines")
     number = 0
@@ -77,6 +81,22 @@ def _records(path: Path, *, literals: bool) -> Iterator[Record]:
         raise DataError(
             f"{path}: cannot be read after line {number} ({error}); replace the file"
         ) from None
+
+
+def _parts(path: Path) -> list[Path]:
+    """A Parquet file, or those of a folder, in the order of their names; none may be missing."""
+    if not path.is_dir():
+        return [path]
+    parts = sorted(path.glob("*.parquet"))
+    if not parts:
+        raise DataError(f"{path}: expected a file, or a folder of .parquet files; found none in it")
+    number = _NUM_PARTS.search(parts[0].name)
+    if number and len(parts) != int(number[1]):
+        raise DataError(
+            f"{path}: expected {int(number[1])} files by the name {parts[0].name}, found"
+            f" {len(parts)}; download the missing ones"
+        )
+    return parts
 
 
 def _parquet_records(path: Path) -> Iterator[Record]:

@@ -80,6 +80,7 @@ _READERS: dict[str, Callable[[Path], object]] = {
         (b"SQLite format 3\x00", "found an SQLite database; export the table"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "found a Git LFS pointer"),
         (bytes(range(1, 200)), "found binary data; export it as CSV"),
+        (b"\x93NUMPY\x01\x00v\x00" + bytes(99), "found binary data; export it as CSV"),
         (b"", "the file is empty; expected .*: copy or download it anew"),
         (b"\n \n", "the file is empty"),
     ],
@@ -112,7 +113,7 @@ def test_a_packed_name_needs_a_packed_file(tmp_path: Path, name: str) -> None:
     ("content", "message"),
     [
         (_CSV.encode(), "found text; name it"),
-        (b"", "found an empty file"),
+        (b"", "found an empty file; copy or download it anew"),
         (gzip.compress(b"x"), "found a file packed with gzip; unpack it"),
         (_workbook(), "found an Excel workbook"),
     ],
@@ -157,6 +158,20 @@ def test_objects_may_be_rows_of_parquet(tmp_path: Path) -> None:
     ).write_parquet(path)
     with pytest.raises(DataError, match=r"log\.parquet, row 1: expected an id as 'item'"):
         _read_objects(path)
+
+
+def test_objects_may_be_rows_of_several_files_if_none_is_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "raw_meta"
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"raw_meta: expected a file, or a folder of \.parquet"):
+        _read_objects(folder)
+    for number, user in ((1, "v"), (0, "u")):
+        frame = pl.DataFrame({"user": [user], "item": ["a"]})
+        frame.write_parquet(folder / f"full-0000{number}-of-00002.parquet")
+    assert _read_objects(folder) == [("u", "a"), ("v", "a")]
+    (folder / "full-00000-of-00002.parquet").unlink()
+    with pytest.raises(DataError, match=r"expected 2 files by the name .*found 1; download the"):
+        _read_objects(folder)
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,12 @@ RAW_ITEMS: Final = _schema(
 RAW_INTERACTIONS: Final = _schema(
     ("user_id", pa.string()),
     ("item_id", pa.string()),
-    ("timestamp_s", pa.int64()),
+    ("timestamp_ns", pa.int64()),
     ("rating", pa.float64()),
-    nullable=("timestamp_s", "rating"),
+    nullable=("timestamp_ns", "rating"),
 )
-"""Row order is meaningful: it breaks ties, and is the order where no row has a timestamp."""
+"""Row order is meaningful: it breaks ties, and is the order where no row has a timestamp.
+`timestamp_ns` is in UTC nanoseconds since 1970, the finest that a source may have: 1677 to 2262."""
 
 IMAGE_LINKS: Final = _schema(
     ("item_id", pa.string()),
@@ -84,7 +85,7 @@ CLEAN_USERS: Final = _schema(
 )
 
 CLEAN_SEQUENCES: Final = _schema(
-    ("user_index", pa.int32()), ("items", _list(pa.int32())), ("timestamps_s", _list(pa.int64()))
+    ("user_index", pa.int32()), ("items", _list(pa.int32())), ("timestamps_ns", _list(pa.int64()))
 )
 """One row per user in order of `user_index`; item indices, oldest first."""
 

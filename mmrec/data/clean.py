@@ -194,7 +194,7 @@ def _per_item(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 def _user_tables(coded: pl.DataFrame, user_ids: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
     lists = (
         coded.group_by("user", maintain_order=True)
-        .agg(items="item_index", timestamps_s="timestamp_s")
+        .agg(items="item_index", timestamps_ns="timestamp_ns")
         .with_row_index("user_index")
     )
     users = lists.select(

@@ -40,8 +40,8 @@ def drop_invalid(
     other rows have one), `negative_timestamp`, `rating_not_finite` (NaN or infinite, whatever
     `min_rating` is); with a `min_rating` also `missing_rating` and `low_rating`.
     """
-    timed = frame["timestamp_s"].null_count() < frame.height
-    rating, time = pl.col("rating"), pl.col("timestamp_s")
+    timed = frame["timestamp_ns"].null_count() < frame.height
+    rating, time = pl.col("rating"), pl.col("timestamp_ns")
     reasons = {
         "empty_id": (pl.col("user_id") == "") | (pl.col("item_id") == ""),
         "unknown_item": ~pl.col("item_id").is_in(item_ids.implode()),
@@ -94,15 +94,15 @@ def in_time_order(frame: pl.DataFrame, item_ids: pl.Series) -> tuple[pl.DataFram
 
     Returns:
         `user`, `item` (places in the ascending user ids, and in the ascending `item_ids`)
-        and `timestamp_s` (0 where the source has no times); and the ascending user ids.
+        and `timestamp_ns` (0 where the source has no times); and the ascending user ids.
     """
     user_ids = distinct_ids(frame["user_id"])
     coded = frame.select(
         places(frame["user_id"], user_ids).alias("user"),
         places(frame["item_id"], item_ids).alias("item"),
-        pl.col("timestamp_s").fill_null(0),
+        pl.col("timestamp_ns").fill_null(0),
     )
-    return coded.sort("user", "timestamp_s", maintain_order=True), user_ids
+    return coded.sort("user", "timestamp_ns", maintain_order=True), user_ids
 
 
 def drop_duplicates(frame: pl.DataFrame, duplicates: Duplicates) -> tuple[pl.DataFrame, Dropped]:

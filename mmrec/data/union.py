@@ -91,17 +91,17 @@ def _with_equal_time(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
             f"{name}: {untimed} of {table.num_rows} interactions have no timestamp and the other"
             " dataset has none at all; remove those rows from the source"
         )
-    times = pl.DataFrame({"timestamp_s": pl.Series(table.column("timestamp_s"))})
-    order = times.with_row_index("row").sort("timestamp_s", maintain_order=True)["row"]
+    times = pl.DataFrame({"timestamp_ns": pl.Series(table.column("timestamp_ns"))})
+    order = times.with_row_index("row").sort("timestamp_ns", maintain_order=True)["row"]
     table = table.take(order.to_arrow())
     nulls = pa.nulls(table.num_rows, pa.int64())
-    place = table.column_names.index("timestamp_s")
-    tables[name] = table.set_column(place, table.field("timestamp_s"), nulls)
+    place = table.column_names.index("timestamp_ns")
+    tables[name] = table.set_column(place, table.field("timestamp_ns"), nulls)
     return tables
 
 
 def _num_timed(table: pa.Table) -> int:
-    return int(table.num_rows - table.column("timestamp_s").null_count)
+    return int(table.num_rows - table.column("timestamp_ns").null_count)
 
 
 def _distinct(pictures: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:

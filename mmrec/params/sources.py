@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from mmrec.params.section import Section
 
@@ -30,14 +30,14 @@ class MovielensSourceParams(Section):
 
 
 class AmazonSourceParams(Section):
-    """Amazon reviews and metadata as published: JSON lines, plain or `.gz`."""
+    """Amazon reviews and metadata as published: JSON lines, plain or `.gz`, or Parquet."""
 
     name: Literal["amazon"]
     layout: Literal[2014, 2018, 2023]
     reviews: str
     """File inside `files`, e.g. `Video_Games.jsonl.gz`."""
     metadata: str | None
-    """File inside `files`; None for items that are only ids."""
+    """File inside `files`, or folder of `.parquet` files; None for items that are only ids."""
     images: Literal["none", "large", "hi_res"]
     """All pictures of an item: about 500 pixels (`large`, layout 2023 only), or the largest."""
 
@@ -71,14 +71,26 @@ class HmSourceParams(Section):
     """Folder inside `files` with `<first three digits>/<article id>.jpg`."""
 
 
+def _is_mark(text: str) -> str:
+    if len(text) != 1 or not text.isascii() or text.isalnum() or text in '"\r\n':
+        raise ValueError("write one mark, such as ';' or '|', a tab as \"\\t\" in double quotes")
+    return text
+
+
+Separator = Annotated[str, AfterValidator(_is_mark)]
+"""Of the columns of a text file: a tab or a mark, but no quote, letter or digit."""
+
+
 class TabularInteractions(Section):
     """Columns of an interaction log."""
 
     file: str
+    separator: Separator | None = None
+    """`";"`, `"\\t"`, …; None finds it: a tab in `.tsv`, else what parts the columns in line 1."""
     user_id: str
     item_id: str
     timestamp: str | None
-    timestamp_unit: Literal["s", "ms", "iso"] | None
+    timestamp_unit: Literal["s", "ms", "us", "ns", "iso"] | None
     rating: str | None
 
     @model_validator(mode="after")
@@ -92,6 +104,8 @@ class TabularItems(Section):
     """Columns of a catalogue."""
 
     file: str
+    separator: Separator | None = None
+    """As that of the interactions."""
     item_id: str
     title: str | None
     texts: list[str]

@@ -52,6 +52,17 @@ _REASONS = {
     "metadata_row_repeated": "repeated rows of metadata",
     "metadata_of_no_item": "rows of metadata of no item",
     "file_with_other_ending": "files that are not pictures by name",
+    "picture_in_wrong_folder": "pictures in the wrong folder",
+    "picture_without_link": "pictures without a link",
+    "picture_repeated": "links repeated by the same item",
+    "no_cover": "items without a cover",
+    "item_repeated": "repeated items",
+    "title_is_page_code": "titles that are a piece of a page's code",
+    "details_unreadable": "details that are no object",
+    "detail_is_table": "details that are tables",
+    "detail_is_item_id": "details that repeat the item's id",
+    "genres_repeated": "repeated rows of genres",
+    "genres_of_no_item": "rows of genres of no item",
 }
 _COUNTED = (
     {

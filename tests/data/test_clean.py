@@ -30,7 +30,7 @@ def test_sequences_are_in_time_order(tmp_path: Path) -> None:
     log = interactions(("u", "a", 30), ("u", "b", 10), ("u", "c", 20))
     result = cleaned(tmp_path, items("abc"), log)
     assert sequences(result) == {"u": ["b", "c", "a"]}
-    assert result.sequences.column("timestamps_s").to_pylist() == [[10, 20, 30]]
+    assert result.sequences.column("timestamps_ns").to_pylist() == [[10, 20, 30]]
 
 
 def test_ties_in_time_are_broken_by_row_order(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_ties_in_time_are_broken_by_row_order(tmp_path: Path) -> None:
 def test_without_any_timestamp_rows_are_the_order_and_times_are_zero(tmp_path: Path) -> None:
     result = cleaned(tmp_path, items("abc"), histories(u="cab"))
     assert sequences(result) == {"u": ["c", "a", "b"]}
-    assert result.sequences.column("timestamps_s").to_pylist() == [[0, 0, 0]]
+    assert result.sequences.column("timestamps_ns").to_pylist() == [[0, 0, 0]]
 
 
 def test_invalid_interactions_are_dropped_and_counted_by_reason(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from mmrec.io import DataError
 
 def table(users, items):
     timestamps = [[0] * len(row) for row in items]
-    columns = {"user_index": users, "items": items, "timestamps_s": timestamps}
+    columns = {"user_index": users, "items": items, "timestamps_ns": timestamps}
     return pa.table(columns, schema=schemas.CLEAN_SEQUENCES)
 
 

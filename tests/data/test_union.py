@@ -62,7 +62,7 @@ def test_times_of_one_side_become_order(tmp_path: Path) -> None:
     timed = interactions(("u", "b", 9), ("u", "a", 1), ("v", "b", 1), ("v", "a", 1))
     out = _merge(tmp_path, histories(u="ba"), timed)
     log = read_table(out / "interactions.parquet", schemas.RAW_INTERACTIONS)
-    assert log.column("timestamp_s").null_count == 6
+    assert log.column("timestamp_ns").null_count == 6
     result = cleaned(tmp_path, items(["x/a", "x/b", "y/a", "y/b"]), log)
     assert sequences(result)["y/u"] == ["y/a", "y/b"]
     assert sequences(result)["y/v"] == ["y/b", "y/a"]
@@ -74,7 +74,7 @@ def test_times_of_both_sides_stay(tmp_path: Path) -> None:
         tmp_path, interactions(("u", "a", 3)), interactions(("u", "a", None), ("u", "a", 4))
     )
     log = read_table(out / "interactions.parquet", schemas.RAW_INTERACTIONS)
-    assert log.column("timestamp_s").to_pylist() == [3, None, 4]
+    assert log.column("timestamp_ns").to_pylist() == [3, None, 4]
 
 
 def test_a_few_missing_times_beside_none_at_all_are_refused(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ class World:
             {
                 "user_index": np.arange(num_users, dtype=np.int32),
                 "items": histories,
-                "timestamps_s": histories,
+                "timestamps_ns": histories,
             },
             schema=schemas.CLEAN_SEQUENCES,
         )

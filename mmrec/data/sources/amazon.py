@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from polars.datatypes import DataType
 
 from mmrec.data.sources import raw_tables
+from mmrec.data.sources.amazon_products import NOT_TAKEN, Images, Layout, details, links
 from mmrec.data.sources.image_files import refs_of_urls
-from mmrec.data.sources.json_lines import Record, read_records
+from mmrec.data.sources.json_lines import read_records
+from mmrec.data.sources.record import Record
 from mmrec.data.sources.source import ImageRef, RawCatalogue
-
-Layout = Literal[2014, 2018, 2023]
-Images = Literal["none", "large", "hi_res"]
 
 _TEXTS = ("description", "features", "brand", "categories", "details")
 _PAGE_CODE = "getTime"
@@ -24,7 +24,7 @@ _PAGE_CODE = "getTime"
 _LOG = {
     "user_id": pl.String,
     "item_id": pl.String,
-    "timestamp_s": pl.Int64,
+    "timestamp_ns": pl.Int64,
     "rating": pl.Float64,
 }
 _CATALOGUE: Mapping[str, DataType | type[DataType]] = {
@@ -32,17 +32,22 @@ _CATALOGUE: Mapping[str, DataType | type[DataType]] = {
     "title": pl.String,
     **dict.fromkeys(_TEXTS, pl.String),
     "links": pl.List(pl.String),
+    **dict.fromkeys(NOT_TAKEN, pl.Int64),
 }
 
 
 class AmazonSource:
     """Products (`asin`, in 2023 `parent_asin`) and who reviewed them when.
 
+    Of a product it takes title, description, features, brand or store, categories, details and
+    pictures; ranks, prices, videos and links to other products stay behind.
+
     Args:
         files: folder of the published files.
         layout: year of the release.
         reviews: file of reviews below `files`.
-        metadata: file of products below `files`; None for items that are only ids.
+        metadata: file of products below `files`, or folder of `.parquet` files; None for items
+            that are only ids.
         images: which size of all pictures of an item, or `none`.
     """
 
@@ -74,6 +79,7 @@ class AmazonSource:
             "item_without_id": rows.height - named.height,
             "item_repeated": named.height - frame.height,
             "title_is_page_code": frame.filter(is_code).height,
+            **{reason: int(frame[reason].sum()) for reason in NOT_TAKEN},
         }
         frame = frame.with_columns(pl.when(~is_code).then("title").alias("title"))
         refs: list[ImageRef] = []
@@ -88,6 +94,7 @@ class AmazonSource:
 
     def _product(self, record: Record) -> tuple[Any, ...]:
         item_id = record.identifier("parent_asin" if self._layout == 2023 else "asin")
+        skipped: Counter[str] = Counter()
         return (
             item_id,
             record.text("title"),
@@ -95,58 +102,25 @@ class AmazonSource:
             record.text("features") or record.text("feature"),
             record.text("brand") or record.text("store"),
             record.text("categories", ", ") or record.text("category", ", "),
-            _details(record),
-            self._links(record),
+            details(record, item_id, skipped),
+            links(record, self._layout, self._images, skipped),
+            *(skipped[reason] for reason in NOT_TAKEN),
         )
-
-    def _links(self, record: Record) -> list[str]:
-        match self._layout:
-            case 2014:
-                return record.links("imUrl")
-            case 2018:
-                found = (record.links(key) for key in ("imageURLHighRes", "imageURL", "image"))
-                links = next(filter(None, found), [])
-            case 2023:
-                sizes = ("large", "hi_res", "thumb")
-                if self._images == "hi_res":
-                    sizes = ("hi_res", "large", "thumb")
-                links = _links_2023(record, sizes)
-        return list(dict.fromkeys(links))
 
 
 def _review(record: Record) -> tuple[Any, ...]:
     return (
         record.identifier("reviewerID"),
         record.identifier("asin"),
-        record.whole("unixReviewTime"),
+        record.time_ns("unixReviewTime", "s"),
         record.number("overall"),
     )
 
 
 def _review_2023(record: Record) -> tuple[Any, ...]:
-    time = record.whole("timestamp")
     return (
         record.identifier("user_id"),
         record.identifier("parent_asin"),
-        # In milliseconds.
-        None if time is None else time // 1000,
+        record.time_ns("timestamp", "ms"),
         record.number("rating"),
     )
-
-
-def _details(record: Record) -> str | None:
-    details = record.values.get("details")
-    if not isinstance(details, Mapping):
-        return None
-    # Some values are tables of their own (ranks), which say nothing about the product.
-    return "\n\n".join(
-        f"{name}: {value}" for name, value in details.items() if isinstance(value, str) and value
-    )
-
-
-def _links_2023(record: Record, sizes: tuple[str, ...]) -> list[str]:
-    pictures = record.values.get("images") or []
-    if not isinstance(pictures, list) or not all(isinstance(one, Mapping) for one in pictures):
-        raise record.wrong("images", "a list of pictures with hi_res, large and thumb")
-    links = (next((one[name] for name in sizes if one.get(name)), None) for one in pictures)
-    return [link for link in links if isinstance(link, str)]

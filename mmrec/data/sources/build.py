@@ -94,6 +94,7 @@ def _build_tabular(params: TabularSourceParams, files: Path) -> Source:
             timestamp=interactions.timestamp,
             timestamp_unit=interactions.timestamp_unit,
             rating=interactions.rating,
+            separator=interactions.separator,
         ),
         items=None
         if items is None
@@ -105,5 +106,6 @@ def _build_tabular(params: TabularSourceParams, files: Path) -> Source:
             image_files=items.image_files,
             image_folder=items.image_folder,
             image_urls=items.image_urls,
+            separator=items.separator,
         ),
     )

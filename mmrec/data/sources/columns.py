@@ -6,16 +6,12 @@ mapped to is refused by its type.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import polars as pl
 
 from mmrec.data.sources.source_files import shorten
 from mmrec.data.sources.source_table import SourceTable
+from mmrec.data.sources.times import DECIMAL_COMMA, times_ns
 from mmrec.io import DataError
-
-_LATEST_S = 100_000_000_000
-"""The year 5138: a larger number of seconds is a number of milliseconds."""
 
 _NAMED = pl.Categorical | pl.Enum | pl.Null
 _PRINTABLE = pl.String | pl.Boolean | pl.Date | pl.Datetime | pl.Time
@@ -55,35 +51,26 @@ def as_ratings(table: SourceTable, column: str) -> pl.Series:
     if not (isinstance(values.dtype, pl.String | pl.Boolean) or values.dtype.is_numeric()):
         raise _wrong_type(table, values, "numbers as ratings")
     if values.dtype == pl.String:
-        values = values.replace("", None)
+        values = values.str.strip_chars().replace("", None)
     numbers = values.cast(pl.Float64, strict=False)
     _refuse_failed(table, values, numbers, f"a number as rating in column {column!r}")
     return numbers
 
 
-def as_timestamps_s(table: SourceTable, column: str, unit: str) -> pl.Series:
-    """A column of times as whole UTC seconds; empty is null. `unit` is s, ms or iso."""
+def as_timestamps_ns(table: SourceTable, column: str, unit: str) -> pl.Series:
+    """A column of times as UTC nanoseconds; empty is null. `unit` is s, ms, us, ns or iso."""
     values = _values(table, column)
-    if isinstance(values.dtype, pl.Date | pl.Datetime):
-        return values.cast(pl.Datetime("us")).dt.epoch("s")
-    if values.dtype == pl.String:
-        values = values.replace("", None)
-    elif unit == "iso" or not values.dtype.is_numeric():
+    kind = values.dtype
+    is_date = isinstance(kind, pl.Date | pl.Datetime)
+    if unit == "iso" and kind.is_numeric():
+        raise DataError(
+            f"{table.path}, column {column!r}: expected dates or text as times (timestamp_unit"
+            f" iso), found the type {kind}; set timestamp_unit to s, ms, us or ns"
+        )
+    if not (is_date or kind == pl.String or kind.is_numeric()):
         expected = "text" if unit == "iso" else f"numbers in {unit}"
         raise _wrong_type(table, values, f"dates or {expected} as times (timestamp_unit {unit})")
-    if unit == "iso":
-        return _iso_as_seconds(table, values)
-    numbers = values.cast(pl.Int64, strict=False)
-    if numbers.null_count() > values.null_count():
-        parts = values.cast(pl.Float64, strict=False)
-        # NaN stands for a missing time in files written by pandas.
-        values = values.zip_with(~parts.is_nan().fill_null(value=False), pl.Series([None]))
-        numbers = parts.floor().cast(pl.Int64, strict=False)
-    _refuse_failed(table, values, numbers, f"a time in {unit} as a number in column {column!r}")
-    if unit == "ms":
-        return numbers // 1000
-    _refuse_milliseconds(table, numbers, column)
-    return numbers
+    return times_ns(values, unit, table.where)
 
 
 def as_paths(table: SourceTable, column: str) -> pl.Series:
@@ -147,35 +134,6 @@ def _wrong_type(table: SourceTable, values: pl.Series, expected: str) -> DataErr
     )
 
 
-def _refuse_milliseconds(table: SourceTable, numbers: pl.Series, column: str) -> None:
-    late = (numbers > _LATEST_S).arg_max()
-    if late is not None and (numbers[late] or 0) > _LATEST_S:
-        raise DataError(
-            f"{table.where(late)}: expected seconds in column {column!r}, found {numbers[late]},"
-            " which is after the year 5000; set timestamp_unit: ms"
-        )
-
-
-def _iso_as_seconds(table: SourceTable, values: pl.Series) -> pl.Series:
-    distinct = values.drop_nulls().unique()
-    seconds = [_seconds(text) for text in distinct]
-    found = values.replace_strict(
-        distinct, pl.Series(seconds, dtype=pl.Int64), default=None, return_dtype=pl.Int64
-    )
-    _refuse_failed(
-        table, values, found, f"an ISO 8601 time such as 2014-07-14T00:00:00Z in {values.name!r}"
-    )
-    return found
-
-
-def _seconds(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)
-
-
 def _refuse_failed(
     table: SourceTable, values: pl.Series, converted: pl.Series, expected: str
 ) -> None:
@@ -187,5 +145,11 @@ def _refuse(table: SourceTable, values: pl.Series, wrong: pl.Series, expected: s
         row = wrong.arg_max() or 0
         raise DataError(
             f"{table.where(row)}: expected {expected}, found {shorten(str(values[row]))}"
-            f" ({wrong.sum()} such rows); correct the file"
+            f" ({wrong.sum()} such rows); {_remedy(str(values[row]))}"
         )
+
+
+def _remedy(value: str) -> str:
+    if DECIMAL_COMMA.fullmatch(value):
+        return "write a decimal point instead of the comma"
+    return "correct the file, or map another column"

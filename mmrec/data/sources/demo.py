@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from mmrec.data.sources.raw_tables import build_interactions, build_items
 from mmrec.data.sources.source import ImageRef, RawCatalogue
+from mmrec.data.sources.times import NANOSECONDS
 from mmrec.demo.shop import draw_shop
 
 
@@ -18,9 +21,10 @@ class DemoSource:
     def read(self) -> RawCatalogue:
         """Draw catalogue and log."""
         shop = draw_shop(self._num_items, self._num_users, self._seed)
+        log = shop.interactions.with_columns(timestamp_ns=pl.col("timestamp_s") * NANOSECONDS["s"])
         return RawCatalogue(
             items=build_items(shop.items, {"description": "description"}),
-            interactions=build_interactions(shop.interactions),
+            interactions=build_interactions(log),
             image_refs=(
                 ImageRef(item_id, position, f"{item_id}/{position}", data)
                 for item_id, position, data in shop.pictures()

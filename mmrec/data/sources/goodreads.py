@@ -9,10 +9,12 @@ import polars as pl
 
 from mmrec.data.sources import columns, raw_tables
 from mmrec.data.sources.image_files import refs_of_urls
-from mmrec.data.sources.json_lines import Record, read_records
+from mmrec.data.sources.json_lines import read_records
+from mmrec.data.sources.record import Record, place
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.data.sources.source_files import shorten
 from mmrec.data.sources.source_table import read_source_table
+from mmrec.data.sources.times import times_ns
 from mmrec.io import DataError
 
 _TEXTS = ("description", "genres", "publisher")
@@ -75,7 +77,7 @@ class GoodreadsSource:
             if self._book_ids is None
             else _read_csv(self._files / self._interactions, self._files / self._book_ids)
         )
-        rated = pl.when(pl.col("rating") > 0).then("rating").alias("rating")
+        rated = pl.when(pl.col("rating") != 0).then("rating").alias("rating")
         rows = read_records(self._files / self._books, _book, _BOOK)
         named = rows.filter(pl.col("item_id") != "")
         books = named.unique("item_id", keep="first", maintain_order=True)
@@ -84,24 +86,30 @@ class GoodreadsSource:
         refs: list[ImageRef] = []
         if self._images:
             refs = list(refs_of_urls(covers["item_id"], covers["link"].str.split("\n")))
+        books_with_genres, unused = self._with_genres(books)
         return RawCatalogue(
-            items=raw_tables.build_items(self._with_genres(books), {name: name for name in _TEXTS}),
+            items=raw_tables.build_items(books_with_genres, {name: name for name in _TEXTS}),
             interactions=raw_tables.build_interactions(log.with_columns(rated)),
             image_refs=refs,
             skipped={
                 "item_without_id": rows.height - named.height,
                 "item_repeated": named.height - books.height,
                 "no_cover": books.height - covers.height,
+                **unused,
             },
         )
 
-    def _with_genres(self, books: pl.DataFrame) -> pl.DataFrame:
+    def _with_genres(self, books: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
         if self._genres is None:
-            return books.with_columns(genres=pl.lit(None, dtype=pl.String))
+            return books.with_columns(genres=pl.lit(None, dtype=pl.String)), {}
         schema = {"item_id": pl.String, "genres": pl.String}
         genres = read_records(self._files / self._genres, _genres_of, schema)
         first = genres.unique("item_id", keep="first", maintain_order=True)
-        return books.join(first, on="item_id", how="left", maintain_order="left")
+        used = first.join(books, on="item_id", how="semi")
+        return books.join(used, on="item_id", how="left", maintain_order="left"), {
+            "genres_repeated": genres.height - first.height,
+            "genres_of_no_item": first.height - used.height,
+        }
 
 
 def _book(record: Record) -> tuple[Any, ...]:
@@ -133,21 +141,25 @@ def _event(record: Record) -> tuple[Any, ...]:
 
 def _read_events(path: Path) -> pl.DataFrame:
     events = read_records(path, _event, _EVENT)
-    given = events["time"].replace("", None)
-    times = given.str.to_datetime(_TIME, strict=False).dt.epoch("s")
+    given = events["time"].replace("", None).alias("date_added")
+
+    def where(row: int) -> str:
+        return place(path, events["line"][row])
+
+    times = given.str.to_datetime(_TIME, strict=False)
     failed = times.is_null() & given.is_not_null()
     if failed.any():
         row = failed.arg_max() or 0
         raise DataError(
-            f"{path}, line {events['line'][row]}: expected a time such as 'Mon Apr 04 20:10:53"
+            f"{where(row)}: expected a time such as 'Mon Apr 04 20:10:53"
             f" -0700 2016' as 'date_added', found {shorten(given[row])}; correct the line"
         )
-    return events.with_columns(timestamp_s=times)
+    return events.with_columns(timestamp_ns=times_ns(times, "iso", where))
 
 
 def _read_csv(path: Path, book_ids: Path) -> pl.DataFrame:
     table = read_source_table(path, ["user_id", "book_id", "rating"])
-    names = read_source_table(book_ids, ["book_id_csv", "book_id"]).frame
+    names = _book_ids(book_ids)
     frame = table.frame.select(
         "user_id",
         pl.col("book_id")
@@ -163,3 +175,15 @@ def _read_csv(path: Path, book_ids: Path) -> pl.DataFrame:
             f" found {shorten(table.frame['book_id'][row])}; take both files of one release"
         )
     return frame
+
+
+def _book_ids(path: Path) -> pl.DataFrame:
+    table = read_source_table(path, ["book_id_csv", "book_id"])
+    names = table.frame.unique(maintain_order=True)
+    repeated = names.filter(pl.col("book_id_csv").is_duplicated())["book_id_csv"]
+    if len(repeated):
+        raise DataError(
+            f"{path}: expected one book_id per book_id_csv, found several for"
+            f" {shorten(str(repeated[0]))}; keep one of the rows"
+        )
+    return names

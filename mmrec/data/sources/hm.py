@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmrec.data.sources import columns, raw_tables
@@ -48,13 +48,13 @@ class HmSource:
             self._file("transactions_train.csv"), ["t_dat", "customer_id", "article_id"]
         )
         interactions = log.frame.select(user_id="customer_id", item_id="article_id").with_columns(
-            timestamp_s=columns.as_timestamps_s(log, "t_dat", "iso")
+            timestamp_ns=columns.as_timestamps_ns(log, "t_dat", "iso")
         )
         refs: list[ImageRef] = []
         skipped = {"item_without_id": num_without_id}
         if self._images is not None:
-            refs, unmatched = self._pictures(self._images, set(frame["item_id"]))
-            skipped["picture_of_no_item"] = unmatched
+            refs, not_taken = self._pictures(self._images, set(frame["item_id"]))
+            skipped |= not_taken
         return RawCatalogue(
             items=raw_tables.build_items(frame, _TEXTS),
             interactions=raw_tables.build_interactions(interactions),
@@ -66,23 +66,35 @@ class HmSource:
         packed = self._files / f"{name}.gz"
         return packed if packed.is_file() else self._files / name
 
-    def _pictures(self, folder: str, known: set[str]) -> tuple[list[ImageRef], int]:
+    def _pictures(self, folder: str, known: set[str]) -> tuple[list[ImageRef], dict[str, int]]:
         directory = self._files / folder
         if not directory.is_dir():
             raise DataError(
                 f"{directory}: folder of pictures not found; check the dataset's source"
             )
-        paths = list(_jpegs(directory))
-        refs = [
-            ImageRef(path.stem, 0, f"{folder}/{path.parent.name}/{path.name}", path)
-            for path in paths
-            if path.stem in known
-        ]
-        return sorted(refs, key=lambda ref: ref.item_id), len(paths) - len(refs)
+        not_taken = {
+            "picture_of_no_item": 0,
+            "picture_in_wrong_folder": 0,
+            "file_with_other_ending": 0,
+        }
+        refs = []
+        for path in _files(directory):
+            if path.suffix != ".jpg":
+                not_taken["file_with_other_ending"] += 1
+            elif path.stem[:3] != path.parent.name:
+                # It would be a second picture of the article.
+                not_taken["picture_in_wrong_folder"] += 1
+            elif path.stem not in known:
+                not_taken["picture_of_no_item"] += 1
+            else:
+                link = f"{folder}/{path.parent.name}/{path.name}"
+                refs.append(ImageRef(path.stem, 0, link, path))
+        return sorted(refs, key=lambda ref: ref.item_id), not_taken
 
 
-def _jpegs(directory: Path) -> Iterator[Path]:
-    folders: Iterable[Path] = (path for path in directory.iterdir() if path.is_dir())
-    for folder in folders:
-        # Elsewhere it would be a second picture of the article.
-        yield from (path for path in folder.glob("*.jpg") if path.stem[:3] == folder.name)
+def _files(directory: Path) -> Iterator[Path]:
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            yield from (path for path in entry.iterdir() if path.is_file())
+        else:
+            yield entry

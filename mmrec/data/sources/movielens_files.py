@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from mmrec.data.sources import columns as convert
-from mmrec.data.sources.source_files import check_exists, shorten
+from mmrec.data.sources.file_kinds import check_text_file
+from mmrec.data.sources.source_files import shorten
 from mmrec.data.sources.source_table import (
     SourceTable,
     column_names,
@@ -104,13 +105,14 @@ def read_csv_layout(files: Path) -> tuple[Movies, pl.DataFrame]:
     name = "interactions.csv"
     if not (files / name).is_file() and (files / f"{name}.gz").is_file():
         name += ".gz"
+    names = column_names(files / name, ["user_id", "item_id", "timestamp"])
     columns = InteractionColumns(
         name,
         "user_id",
         "item_id",
         timestamp="timestamp",
         timestamp_unit="s",
-        rating="rating" if "rating" in column_names(files / name) else None,
+        rating="rating" if "rating" in names else None,
     )
     texts = tuple(name for name in _CSV_TEXTS if name in table.frame.columns)
     films_by = "movie_id" if "movie_id" in table.frame.columns else "item_id"
@@ -124,13 +126,13 @@ def _separated_by_commas(column: str) -> pl.Expr:
 
 def _interactions(table: SourceTable) -> pl.DataFrame:
     return table.frame.select("user_id", "item_id").with_columns(
-        convert.as_timestamps_s(table, "timestamp", "s").alias("timestamp_s"),
+        convert.as_timestamps_ns(table, "timestamp", "s").alias("timestamp_ns"),
         convert.as_ratings(table, "rating").alias("rating"),
     )
 
 
 def _read_dat(path: Path, columns: list[str]) -> SourceTable:
-    check_exists(path)
+    check_text_file(path, "a table")
     text = path.read_text(encoding="latin-1")
     lines = pl.Series("line", text.split("\n")).str.strip_chars_end("\r").to_frame()
     fields = lines.filter(pl.col("line") != "").select(pl.col("line").str.split("::"))["line"]
@@ -140,7 +142,8 @@ def _read_dat(path: Path, columns: list[str]) -> SourceTable:
         row = wrong.arg_max() or 0
         raise DataError(
             f"{table.where(row)}: expected {' :: '.join(columns)},"
-            f" found {shorten('::'.join(fields[row]))}; correct the line"
+            f" found {shorten('::'.join(fields[row]))}; correct the line, or check that it is the"
+            " file of the layout"
         )
     frame = pl.DataFrame([fields.list.get(i).alias(name) for i, name in enumerate(columns)])
     return SourceTable(path, frame, "::", encoding="latin-1", quoted=False, header=False)

@@ -41,8 +41,8 @@ def items_of_interactions(interactions: pa.Table) -> pa.Table:
 
 
 def build_interactions(frame: pl.DataFrame) -> pa.Table:
-    """Raw interactions from `user_id`, `item_id` and, if there, `timestamp_s` and `rating`."""
-    columns = {"timestamp_s": pl.Int64, "rating": pl.Float64}
+    """Raw interactions from `user_id`, `item_id` and, if there, `timestamp_ns` and `rating`."""
+    columns = {"timestamp_ns": pl.Int64, "rating": pl.Float64}
     absent = [
         pl.lit(None, dtype=kind).alias(name)
         for name, kind in columns.items()

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrec.data.sources.file_kinds import check_text_file
 from mmrec.data.sources.raw_tables import build_interactions, items_of_interactions
 from mmrec.data.sources.source import RawCatalogue
 from mmrec.data.sources.source_files import (
     UNREADABLE,
-    check_exists,
     not_in_encoding,
     open_bytes,
     shorten,
 )
-from mmrec.io import DataError
+from mmrec.io import DataError, reraise_if_of_machine
 
 
 class SequencesSource:
@@ -27,7 +27,7 @@ class SequencesSource:
 
     def read(self) -> RawCatalogue:
         """Read and check every line."""
-        check_exists(self._file)
+        check_text_file(self._file, "a line `user item item …` per user")
         lines = pl.Series(self._lines(), dtype=pl.String)
         frame = pl.DataFrame({"tokens": lines.str.extract_all(r"\S+")})
         frame = frame.with_columns(
@@ -43,6 +43,7 @@ class SequencesSource:
             with open_bytes(self._file) as file:
                 data = file.read().removeprefix(codecs.BOM_UTF8)
         except UNREADABLE as error:
+            reraise_if_of_machine(error)
             raise DataError(f"{self._file}: cannot be read ({error}); replace the file") from None
         lines = data.removesuffix(b"\n").split(b"\n")
         try:
@@ -55,9 +56,11 @@ class SequencesSource:
         if not short.is_empty():
             row, tokens = short.select("row", "tokens").row(0)
             found = f"the user {shorten(tokens[0])} without items" if tokens else "a blank line"
+            by_marks = tokens and any(mark in tokens[0] for mark in ",;|:")
+            remedy = "separate ids by spaces" if by_marks else "remove the line"
             raise DataError(
                 f"{self._file}, line {row + 1}: expected `user item item …`, found {found}"
-                f" ({short.height} such lines); remove the line"
+                f" ({short.height} such lines); {remedy}"
             )
         repeated = frame.filter(pl.col("user_id").is_duplicated())
         if not repeated.is_empty():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
@@ -14,18 +13,24 @@ from mmrec.data.sources import raw_tables
 from mmrec.data.sources.image_files import find_images, refs_of_paths, refs_of_urls
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.data.sources.source_table import SourceTable, read_source_table
+from mmrec.data.sources.times import Unit
 
 
 @dataclass(frozen=True)
 class InteractionColumns:
-    """Where the interaction log is, and which columns hold what."""
+    """Where the interaction log is, and which columns hold what.
+
+    Attributes:
+        separator: of the columns of a text file; None to find it in the header.
+    """
 
     file: str
     user_id: str
     item_id: str
     timestamp: str | None = None
-    timestamp_unit: Literal["s", "ms", "iso"] | None = None
+    timestamp_unit: Unit | None = None
     rating: str | None = None
+    separator: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class ItemColumns:
         image_files: column of picture paths below the source's folder.
         image_folder: folder of pictures named after the items.
         image_urls: column of addresses on the web.
+        separator: of the columns of a text file; None to find it in the header.
     """
 
     file: str
@@ -45,6 +51,7 @@ class ItemColumns:
     image_files: str | None = None
     image_folder: str | None = None
     image_urls: str | None = None
+    separator: str | None = None
 
 
 class TabularSource:
@@ -93,7 +100,9 @@ class TabularSource:
         pictures = columns.image_files or columns.image_urls
         wanted = [columns.item_id, columns.title, *columns.texts, pictures]
         return read_source_table(
-            self._files / columns.file, [name for name in wanted if name is not None]
+            self._files / columns.file,
+            [name for name in wanted if name is not None],
+            separator=columns.separator,
         )
 
     def _image_refs(
@@ -131,16 +140,20 @@ def _item_frame(table: SourceTable, columns: ItemColumns) -> pl.DataFrame:
 
 
 def read_interactions(files: Path, columns: InteractionColumns) -> pl.DataFrame:
-    """Read `user_id`, `item_id` and, where mapped, `timestamp_s` and `rating` of a log."""
+    """Read `user_id`, `item_id` and, where mapped, `timestamp_ns` and `rating` of a log."""
     wanted = [columns.user_id, columns.item_id, columns.timestamp, columns.rating]
-    table = read_source_table(files / columns.file, [name for name in wanted if name is not None])
+    table = read_source_table(
+        files / columns.file,
+        [name for name in wanted if name is not None],
+        separator=columns.separator,
+    )
     series = [
         convert.as_ids(table, columns.user_id).alias("user_id"),
         convert.as_ids(table, columns.item_id).alias("item_id"),
     ]
     if columns.timestamp is not None and columns.timestamp_unit is not None:
-        times = convert.as_timestamps_s(table, columns.timestamp, columns.timestamp_unit)
-        series.append(times.alias("timestamp_s"))
+        times = convert.as_timestamps_ns(table, columns.timestamp, columns.timestamp_unit)
+        series.append(times.alias("timestamp_ns"))
     if columns.rating is not None:
         series.append(convert.as_ratings(table, columns.rating).alias("rating"))
     return pl.DataFrame(series)

@@ -57,6 +57,21 @@ PRODUCTS_2018 = [
         "salesRank": {"Toys & Games": 211836},
         "brand": "Coxlures",
         "category": ["Sports", "Dance"],
+        "tech1": "",
+        "similar_item": "",
+        "rank": [">#211,836 in Toys & Games (See top 100)"],
+        "main_cat": "Toys & Games",
+        "details": {
+            "\n    Product Dimensions: \n    ": "2 x 3 inches ; 4 ounces",
+            "Shipping Weight:": "4 ounces (",
+            "Domestic Shipping: ": "Item can be shipped within U.S.",
+            "ASIN:": "0000031852",
+            "ASIN: ": "0000031852",
+            "ASIN::": "0000031852",
+            "ISBN-10:": "0000031852",
+            "Label::": "\n Capezio\n ",
+            "Audio CD": "",
+        },
     },
     {
         "asin": "B1",
@@ -238,4 +253,5 @@ def hm_world(folder: Path) -> params.HmSourceParams:
         path = folder / "images" / f"{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg())
+    (folder / "images" / "README.txt").touch()
     return params.HmSourceParams(name="hm", images="images")

@@ -22,6 +22,8 @@ def _table(folder: Path, values: Any) -> SourceTable:
     return read_source_table(path, ["x"])
 
 
+SECOND = 10**9
+
 _STRUCT = pa.array([{"a": 1}])
 _MAP = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
 _TIMES = [pa.array([time(1)]), pa.array([timedelta(1)])]
@@ -50,19 +52,20 @@ def test_what_is_no_rating_is_refused_by_its_type(tmp_path: Path, values: pa.Arr
         columns.as_ratings(_table(tmp_path, values), "x")
 
 
-@pytest.mark.parametrize("unit", ["s", "ms", "iso"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "iso"])
 @pytest.mark.parametrize("values", [_STRUCT, _MAP, *_TIMES, pa.array([[5]]), pa.array([True])])
 def test_what_is_no_time_is_refused_by_its_type(
     tmp_path: Path, values: pa.Array, unit: str
 ) -> None:
     with pytest.raises(DataError, match=rf"'x': expected dates or .* \(timestamp_unit {unit}\)"):
-        columns.as_timestamps_s(_table(tmp_path, values), "x", unit)
+        columns.as_timestamps_ns(_table(tmp_path, values), "x", unit)
 
 
 @pytest.mark.parametrize("values", [pa.array([1]), pa.array([1.5])])
 def test_numbers_are_no_iso_times(tmp_path: Path, values: pa.Array) -> None:
-    with pytest.raises(DataError, match=r"expected dates or text as times .*found the type"):
-        columns.as_timestamps_s(_table(tmp_path, values), "x", "iso")
+    message = r"expected dates or text as times .*found the type .*set timestamp_unit to s, ms"
+    with pytest.raises(DataError, match=message):
+        columns.as_timestamps_ns(_table(tmp_path, values), "x", "iso")
 
 
 @pytest.mark.parametrize("values", [_STRUCT, _MAP, pa.array([1]), pa.array([[1]]), *_TIMES])
@@ -87,7 +90,7 @@ def test_categories_are_text(tmp_path: Path) -> None:
     assert columns.as_text(table, "x").to_list() == ["1.jpg|2.jpg", None]
     numbers = _table(tmp_path, pa.array(["5", ""]).dictionary_encode())
     assert columns.as_ratings(numbers, "x").to_list() == [5.0, None]
-    assert columns.as_timestamps_s(numbers, "x", "s").to_list() == [5, None]
+    assert columns.as_timestamps_ns(numbers, "x", "s").to_list() == [5 * SECOND, None]
     listed = pa.array([["a", "b"]], pa.list_(pa.dictionary(pa.int8(), pa.string())))
     assert columns.as_paths(_table(tmp_path, listed), "x").to_list() == [["a", "b"]]
 
@@ -100,14 +103,15 @@ def test_nothing_but_nulls_is_nothing(tmp_path: Path) -> None:
     table = _table(tmp_path, pa.nulls(2))
     for convert in (columns.as_ids, columns.as_text, columns.as_ratings, columns.as_paths):
         assert convert(table, "x").to_list() == [None, None]
-    assert columns.as_timestamps_s(table, "x", "iso").to_list() == [None, None]
+    assert columns.as_timestamps_ns(table, "x", "iso").to_list() == [None, None]
 
 
-def test_dates_are_seconds_in_utc(tmp_path: Path) -> None:
+def test_dates_are_times_in_utc(tmp_path: Path) -> None:
     table = _table(tmp_path, pa.array([date(1970, 1, 2)]))
-    assert columns.as_timestamps_s(table, "x", "s").to_list() == [86_400]
+    assert columns.as_timestamps_ns(table, "x", "s").to_list() == [86_400 * SECOND]
     zoned = pa.array([datetime(2014, 7, 14, tzinfo=UTC)], pa.timestamp("us", "Europe/Berlin"))
-    assert columns.as_timestamps_s(_table(tmp_path, zoned), "x", "s").to_list() == [1_405_296_000]
+    times = columns.as_timestamps_ns(_table(tmp_path, zoned), "x", "s")
+    assert times.to_list() == [1_405_296_000 * SECOND]
 
 
 def test_ids_as_floats(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def _sequences(folder: Path) -> params.SourceParams:
 
 def _raw(folder: Path) -> params.SourceParams:
     refs = [ImageRef("a", 0, "a", jpeg()), ImageRef("b", 0, "b", None)]
-    write_raw(folder, items("ab"), interactions(("u", "a", 1), ("u", "b", 2)), refs)
+    write_raw(folder, items("ab"), interactions(("u", "a", 10**9), ("u", "b", 2 * 10**9)), refs)
     return params.RawSourceParams(name="raw")
 
 
@@ -112,10 +112,11 @@ def test_item_ids_are_unique_and_cover_the_log_and_the_pictures(
     assert len(set(places)) == len(places)
 
 
-def test_times_are_seconds_or_absent(make: Callable[[], RawCatalogue]) -> None:
-    times = make().interactions.column("timestamp_s")
+def test_times_are_nanoseconds_or_absent(make: Callable[[], RawCatalogue]) -> None:
+    times = make().interactions.column("timestamp_ns")
     assert times.null_count in {0, len(times)}
-    assert all(time < 100_000_000_000 for time in times.to_pylist() if time is not None)
+    # A second after 1970 at least, and not after 2100.
+    assert all(10**9 <= time < 4_102_444_800 * 10**9 for time in times.drop_null().to_pylist())
 
 
 def test_texts_are_not_empty_and_do_not_repeat_the_title(

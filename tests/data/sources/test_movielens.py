@@ -40,7 +40,7 @@ def test_100k_gives_latin_titles_and_readable_genres(tmp_path: Path) -> None:
     assert raw.items.column("title").to_pylist() == ["Été (1995)", "unknown"]
     assert _texts(raw) == {"1": {"genres": "Animation, Children's, Comedy"}, "2": {}}
     assert raw.interactions.to_pylist() == [
-        {"user_id": "9", "item_id": "1", "timestamp_s": 55, "rating": 4.0}
+        {"user_id": "9", "item_id": "1", "timestamp_ns": 55 * 10**9, "rating": 4.0}
     ]
 
 
@@ -50,7 +50,10 @@ def test_1m_splits_at_double_colons(tmp_path: Path) -> None:
     raw = _read(tmp_path, "1m")
     assert raw.items.column("title").to_pylist() == ["Café: A | B (1995)"]
     assert _texts(raw) == {"1": {"genres": "Comedy, War"}}
-    assert raw.interactions.column("timestamp_s").to_pylist() == [978300760, 978300761]
+    assert raw.interactions.column("timestamp_ns").to_pylist() == [
+        978300760 * 10**9,
+        978300761 * 10**9,
+    ]
 
 
 @pytest.mark.parametrize("packed", [True, False])

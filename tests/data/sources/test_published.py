@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mmrec.data.sources.amazon_products import NOT_TAKEN
 from mmrec.data.sources.build import build_source
 from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
 from mmrec.io import DataError
@@ -15,6 +16,7 @@ from mmrec.params import sources as params
 from tests.data.sources.published import (
     BOOKS,
     EVENTS,
+    GENRES,
     PRODUCTS_2014,
     PRODUCTS_2018,
     REVIEWS_2014,
@@ -24,6 +26,13 @@ from tests.data.sources.published import (
     goodreads_json,
     hm_world,
     write_lines,
+)
+
+SECOND = 10**9
+
+_NOTHING = dict.fromkeys(
+    ("item_without_id", "item_repeated", "title_is_page_code", *NOT_TAKEN),
+    0,
 )
 
 
@@ -51,8 +60,8 @@ def test_amazon_2014_in_json_and_in_python_literals(tmp_path: Path, *, literals:
     write_lines(tmp_path / "meta.json", PRODUCTS_2014, literals=literals)
     raw = _read(_amazon(2014), tmp_path)
     assert _log(raw) == [
-        ("A2SUAM1J3GNN3B", "0000031852", 1252800000, 5.0),
-        ("B", "0000031909", 1252800001, 1.0),
+        ("A2SUAM1J3GNN3B", "0000031852", 1252800000 * SECOND, 5.0),
+        ("B", "0000031909", 1252800001 * SECOND, 1.0),
     ]
     assert raw.items.column("title").to_pylist() == ['Girls "Ballet" Tutu\'s', None]
     assert _texts(raw) == {
@@ -77,7 +86,7 @@ def test_amazon_2018_takes_all_large_pictures_and_no_page_code(tmp_path: Path) -
     write_lines(tmp_path / "reviews.json", REVIEWS_2018)
     write_lines(tmp_path / "meta.json", PRODUCTS_2018)
     raw = _read(_amazon(2018), tmp_path)
-    assert _log(raw) == [("AUI6WTTT0QZYS", "0000031852", 1514764800, 5.0)]
+    assert _log(raw) == [("AUI6WTTT0QZYS", "0000031852", 1514764800 * SECOND, 5.0)]
     assert raw.items.column("title").to_pylist() == ["Girls Ballet Tutu Zebra Hot Pink", None]
     assert _texts(raw)["features"] == "Botiquecutie Trademark\n\nHot Pink Zebra"
     assert _texts(raw)["description"] == "This tutu is great."
@@ -86,14 +95,25 @@ def test_amazon_2018_takes_all_large_pictures_and_no_page_code(tmp_path: Path) -
         ("0000031852", 1, "http://images-na.ssl/I/51g.jpg"),
         ("B1", 0, "http://a/t.jpg"),
     ]
-    assert raw.skipped == {"item_without_id": 0, "item_repeated": 1, "title_is_page_code": 1}
+    assert raw.skipped == {
+        **_NOTHING,
+        "item_repeated": 1,
+        "title_is_page_code": 1,
+        "detail_is_item_id": 4,
+    }
+    assert _texts(raw)["details"].split("\n\n") == [
+        "Product Dimensions: 2 x 3 inches ; 4 ounces",
+        "Shipping Weight: 4 ounces (",
+        "Domestic Shipping: Item can be shipped within U.S.",
+        "Label: Capezio",
+    ]
 
 
 def test_amazon_2023_names_items_by_their_parent(tmp_path: Path) -> None:
     raw = _read(amazon_2023(tmp_path), tmp_path)
     assert _log(raw) == [
-        ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B01CUPMQZE", 1588687728, 5.0),
-        ("U2", "B2", 1588687728, 2.0),
+        ("AGKHLEW2SOWHNMFQIJGBECAF7INQ", "B01CUPMQZE", 1588687728_923_000_000, 5.0),
+        ("U2", "B2", 1588687728 * SECOND, 2.0),
     ]
     assert raw.items.column("title").to_pylist() == ["Howard Leather Salve", "Half a pair ?"]
     assert _texts(raw) == {
@@ -128,24 +148,24 @@ def test_amazon_without_metadata_has_the_items_of_its_log(tmp_path: Path) -> Non
         ('{"rating": 5.0, "asin', r"line 3: expected a JSON object, found '\{\"rating\": 5\.0, "),
         ("[1, 2]", r"line 3: expected a JSON object, found '\[1, 2\]'"),
         (
-            '{"asin": "B"}',
-            r"line 3: expected a number as 'timestamp', found no such key",
+            '{"user_id": "u", "parent_asin": "B"}',
+            r"line 3: expected a time in ms as 'timestamp', found no such key",
         ),
         (
             '{"user_id": "u", "parent_asin": "B", "timestamp": "soon"}',
-            "line 3: expected a number as 'timestamp', found",
+            "line 3: expected a time in ms, from 1677 to 2262, as 'timestamp', found",
         ),
         (
             '{"user_id": "u", "parent_asin": "B", "timestamp": NaN}',
-            "line 3: expected a whole number as 'timestamp', found",
+            "line 3: expected a time in ms, from 1677 to 2262, as 'timestamp', found",
         ),
         (
             f'{{"user_id": "u", "parent_asin": "B", "timestamp": 1{"0" * 400}}}',
-            "line 3: expected a number as 'timestamp', found",
+            "line 3: expected a time in ms, from 1677 to 2262, as 'timestamp', found",
         ),
         (
             '{"user_id": "u", "parent_asin": "B", "timestamp": 1e300, "rating": 5}',
-            "line 3: expected a whole number as 'timestamp', found",
+            "line 3: expected a time in ms, from 1677 to 2262, as 'timestamp', found",
         ),
     ],
 )
@@ -191,8 +211,8 @@ def test_half_a_surrogate_pair_in_a_genre_is_replaced(tmp_path: Path) -> None:
 def test_goodreads_has_times_genres_and_real_covers_only(tmp_path: Path) -> None:
     raw = _read(goodreads_json(tmp_path), tmp_path)
     assert _log(raw) == [
-        ("8842281e1d1347389f2ab93d60773d4d", "5333265", 1459825853, 5.0),
-        ("u2", "1333909", 946684800, None),
+        ("8842281e1d1347389f2ab93d60773d4d", "5333265", 1459825853 * SECOND, 5.0),
+        ("u2", "1333909", 946684800 * SECOND, None),
     ]
     assert raw.items.column("title").to_pylist() == ["W.C. Fields", "Good Harbor"]
     assert _texts(raw) == {
@@ -201,7 +221,13 @@ def test_goodreads_has_times_genres_and_real_covers_only(tmp_path: Path) -> None
         "publisher": "St. Martin's Press",
     }
     assert [ref.item_id for ref in raw.image_refs] == ["5333265"]
-    assert raw.skipped == {"item_without_id": 0, "item_repeated": 1, "no_cover": 1}
+    assert raw.skipped == {
+        "item_without_id": 0,
+        "item_repeated": 1,
+        "no_cover": 1,
+        "genres_repeated": 0,
+        "genres_of_no_item": 0,
+    }
 
 
 def test_goodreads_as_csv_names_books_by_the_map(tmp_path: Path) -> None:
@@ -215,6 +241,58 @@ def test_goodreads_as_csv_names_books_by_the_map(tmp_path: Path) -> None:
     assert _log(raw) == [("0", "1333909", None, 5.0), ("0", "5333265", None, None)]
     (tmp_path / "i.csv").write_text(log + "0,7,1,5,0\n")
     with pytest.raises(DataError, match=r"i\.csv, line 4: expected a book_id that book_id_map"):
+        _read(source, tmp_path)
+
+
+def test_a_book_id_map_gives_a_book_one_id(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path).model_copy(
+        update={"interactions": "i.csv", "book_ids": "m.csv", "genres": None}
+    )
+    (tmp_path / "i.csv").write_text("user_id,book_id,rating\n0,1,5\n")
+    (tmp_path / "m.csv").write_text("book_id_csv,book_id\n1,5333265\n1,5333265\n")
+    assert _log(_read(source, tmp_path)) == [("0", "5333265", None, 5.0)]
+    (tmp_path / "m.csv").write_text("book_id_csv,book_id\n1,5333265\n1,7\n")
+    with pytest.raises(DataError, match=r"m\.csv: expected one book_id per .*several for '1'"):
+        _read(source, tmp_path)
+
+
+def test_goodreads_counts_genres_that_it_cannot_use(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    rows = [*GENRES, GENRES[0], {"book_id": "7", "genres": {"fiction": 1}}]
+    write_lines(tmp_path / "genres.json.gz", [*rows, {"book_id": "1333909", "genres": {}}])
+    raw = _read(source, tmp_path)
+    assert raw.skipped["genres_repeated"] == 1
+    assert raw.skipped["genres_of_no_item"] == 1
+    assert "genres" not in _texts(raw, 1)
+
+
+def test_goodreads_as_it_really_looks(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    book = {
+        "isbn": "",
+        "series": [],
+        "similar_books": [],
+        "num_pages": "",
+        "description": "",
+        "publisher": None,
+        "image_url": "",
+        "book_id": 8,
+        "title": None,
+    }
+    write_lines(tmp_path / "books.json.gz", [*BOOKS, book])
+    event = {**EVENTS[1], "book_id": "8", "date_added": "", "read_at": "", "started_at": ""}
+    write_lines(tmp_path / "events.json.gz", [*EVENTS, event])
+    raw = _read(source, tmp_path)
+    assert raw.items.to_pylist()[2] == {"item_id": "8", "title": None, "texts": []}
+    assert _log(raw)[2] == ("u2", "8", None, None)
+    assert raw.skipped["no_cover"] == 2
+
+
+def test_a_goodreads_time_before_1677_is_named(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    event = {**EVENTS[0], "date_added": "Fri Jan 01 00:00:00 -0800 0016"}
+    write_lines(tmp_path / "events.json.gz", [*EVENTS, event])
+    with pytest.raises(DataError, match=r"line 3: expected a time from 1677 .*'date_added', found"):
         _read(source, tmp_path)
 
 
@@ -235,14 +313,19 @@ def test_goodreads_without_covers_needs_no_download(tmp_path: Path) -> None:
 def test_hm_keeps_leading_zeros_and_finds_its_pictures(tmp_path: Path) -> None:
     raw = _read(hm_world(tmp_path), tmp_path)
     assert _log(raw) == [
-        ("000058a1", "0108775015", 1537401600, None),
-        ("000058a1", "0108775044", 1537488000, None),
+        ("000058a1", "0108775015", 1537401600 * SECOND, None),
+        ("000058a1", "0108775044", 1537488000 * SECOND, None),
     ]
     assert raw.items.column("item_id").to_pylist() == ["0108775015", "0108775044"]
     assert _texts(raw)["description"] == "Jersey top, narrow."
     assert "description" not in _texts(raw, 1)
     path = tmp_path / "images/010/0108775015.jpg"
     assert list(raw.image_refs) == [ImageRef("0108775015", 0, "images/010/0108775015.jpg", path)]
-    assert raw.skipped == {"item_without_id": 0, "picture_of_no_item": 1}
+    assert raw.skipped == {
+        "item_without_id": 0,
+        "picture_of_no_item": 1,
+        "picture_in_wrong_folder": 1,
+        "file_with_other_ending": 1,
+    }
     with pytest.raises(DataError, match="photos: folder of pictures not found"):
         _read(params.HmSourceParams(name="hm", images="photos"), tmp_path)

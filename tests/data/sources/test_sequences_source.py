@@ -24,7 +24,7 @@ def _file(folder: Path, content: str | bytes) -> Path:
 def test_lines_become_interactions_in_order_without_times(tmp_path: Path, content: str) -> None:
     raw = SequencesSource(_file(tmp_path, content)).read()
     assert raw.interactions.to_pylist() == [
-        {"user_id": user, "item_id": item, "timestamp_s": None, "rating": None}
+        {"user_id": user, "item_id": item, "timestamp_ns": None, "rating": None}
         for user, item in [("2", "b"), ("2", "a"), ("2", "b"), ("1", "ü.x")]
     ]
     assert raw.items.to_pylist() == [
@@ -36,8 +36,9 @@ def test_lines_become_interactions_in_order_without_times(tmp_path: Path, conten
     ("content", "message"),
     [
         ("1 a\n\n2 b\n", r"shop\.txt, line 2: expected `user item item …`, found a blank line"),
+        ("1,a,b\n", r"shop\.txt, line 1: .*found the user '1,a,b' .*; separate ids by spaces"),
         ("1 a\n2\n", r"shop\.txt, line 2: .*found the user '2' without items \(1 such lines\)"),
-        ("", r"shop\.txt, line 1: .*a blank line"),
+        ("", r"shop\.txt: the file is empty; expected a line `user item item …`"),
         ("1 a\n2 b\n1 c\n", r"expected one line per user, found '1' on lines 1 and 3"),
         (b"1 a\n2 \xff\n", r"line 2: expected utf-8 text, found the byte 0xff"),
     ],

@@ -10,9 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from mmrec.data.sources.build import build_source
 from mmrec.data.sources.source import ImageRef, Url
 from mmrec.data.sources.tabular import InteractionColumns, ItemColumns, TabularSource
 from mmrec.io import DataError
+from mmrec.params.sources import TabularInteractions, TabularItems, TabularSourceParams
+
+SECOND = 10**9
 
 _LOG = InteractionColumns("log.csv", "user", "item")
 _TIMED = InteractionColumns("log.csv", "user", "item", "when", "s")
@@ -57,8 +61,8 @@ def test_every_kind_of_file_gives_the_same_rows(tmp_path: Path, name: str) -> No
         path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     columns = InteractionColumns(name, "user", "item", "when", "s", "stars")
     assert _interactions(tmp_path, columns) == [
-        ("u", "a.b", 3, 5.0),
-        ("v", "c d", 1, None),
+        ("u", "a.b", 3 * SECOND, 5.0),
+        ("v", "c d", SECOND, None),
         ("ü, x", '日"本', None, 1.5),
     ]
 
@@ -84,18 +88,27 @@ def test_an_empty_id_passes_on_to_be_counted_by_clean(tmp_path: Path) -> None:
 
 
 def test_times_in_seconds(tmp_path: Path) -> None:
-    assert _times(tmp_path, "s", "5", "", "-3", "7.9") == [5, None, -3, 7]
+    assert _times(tmp_path, "s", "5", "", "-3", "7.9") == [
+        5 * SECOND,
+        None,
+        -3 * SECOND,
+        7_900_000_000,
+    ]
 
 
 def test_times_in_milliseconds(tmp_path: Path) -> None:
-    assert _times(tmp_path, "ms", "1405296000123", "", "-1") == [1_405_296_000, None, -1]
+    assert _times(tmp_path, "ms", "1405296000123", "", "-1") == [
+        1_405_296_000_123 * 10**6,
+        None,
+        -(10**6),
+    ]
 
 
 def test_times_as_iso_without_a_zone_are_utc(tmp_path: Path) -> None:
-    moment = int(datetime(2014, 7, 14, 1, tzinfo=UTC).timestamp())
-    values = ["2014-07-14T01:00:00Z", "2014-07-14 01:00:00", "2014-07-14T03:00:00.9+02:00", ""]
+    moment = int(datetime(2014, 7, 14, 1, tzinfo=UTC).timestamp()) * SECOND
+    values = ["2014-07-14T01:00:00Z", "2014-07-14 01:00:00", "2014-07-14T03:00:00+02:00", ""]
     assert _times(tmp_path, "iso", *values) == [moment, moment, moment, None]
-    assert _times(tmp_path, "iso", "2014-07-14") == [moment - 3600]
+    assert _times(tmp_path, "iso", "2014-07-14") == [moment - 3600 * SECOND]
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
@@ -104,7 +117,7 @@ def test_times_of_parquet_know_their_unit(tmp_path: Path, unit: Any) -> None:
     frame = pl.DataFrame([pl.Series("user", ["u", "v"]), pl.Series("item", ["a", "b"]), moment])
     frame.write_parquet(tmp_path / "log.parquet")
     columns = InteractionColumns("log.parquet", "user", "item", "when", "iso")
-    assert [row[2] for row in _interactions(tmp_path, columns)] == [1_405_296_000, None]
+    assert [row[2] for row in _interactions(tmp_path, columns)] == [1_405_296_000 * SECOND, None]
 
 
 def test_missing_times_and_ratings_of_pandas_are_null_and_nan(tmp_path: Path) -> None:
@@ -113,7 +126,7 @@ def test_missing_times_and_ratings_of_pandas_are_null_and_nan(tmp_path: Path) ->
     frame.write_parquet(tmp_path / "log.parquet")
     columns = InteractionColumns("log.parquet", "user", "item", "when", "s", "r")
     (_, _, first_time, first_rating), (_, _, second_time, _) = _interactions(tmp_path, columns)
-    assert (first_time, second_time) == (1, None)
+    assert (first_time, second_time) == (SECOND, None)
     assert first_rating != first_rating
 
 
@@ -123,7 +136,7 @@ def test_missing_times_and_ratings_of_pandas_are_null_and_nan(tmp_path: Path) ->
         ("s", "soon", r"log\.csv, line 3: expected a time in s as a number .*'when'.*found 'soon'"),
         ("ms", "1e", r"line 3: expected a time in ms as a number"),
         ("iso", "14/7/2014", r"line 3: expected an ISO 8601 time .*found '14/7/2014' \(1 such"),
-        ("s", "1405296000123", r"line 3: expected seconds .*timestamp_unit: ms"),
+        ("s", "1405296000123", r"line 3: expected a time from 1677 to 2262.*timestamp_unit: ms"),
     ],
 )
 def test_a_malformed_time_names_file_line_and_value(
@@ -138,6 +151,56 @@ def test_a_malformed_rating_names_the_line_also_after_quoted_line_breaks(tmp_pat
     _write(tmp_path, log_csv='user,item,stars\n"u\nx",a,1\n\nv,b,many\n')
     columns = InteractionColumns("log.csv", "user", "item", rating="stars")
     with pytest.raises(DataError, match=r"log\.csv, line 5: expected a number .*found 'many'"):
+        _interactions(tmp_path, columns)
+
+
+def test_log_and_catalogue_have_their_own_separators(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        log_csv="user|item;x\nu|a\nv|b\n",
+        items_csv="id\tname;text|brand\na\tGood; very, |Acme|\n",
+    )
+    log = TabularInteractions(
+        file="log.csv",
+        separator="|",
+        user_id="user",
+        item_id="item;x",
+        timestamp=None,
+        timestamp_unit=None,
+        rating=None,
+    )
+    catalogue = TabularItems(
+        file="items.csv",
+        separator="\t",
+        item_id="id",
+        title="name;text|brand",
+        texts=[],
+        image_files=None,
+        image_folder=None,
+        image_urls=None,
+    )
+    params = TabularSourceParams(name="tabular", interactions=log, items=catalogue)
+    raw = build_source(params, tmp_path).read()
+    assert raw.items.column("title").to_pylist() == ["Good; very, |Acme|"]
+    assert raw.interactions.column("item_id").to_pylist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("separator", ["", "ab", '"', "a", "1", "\n", "\\t", "é"])
+def test_a_separator_is_one_mark(separator: str) -> None:
+    columns = {"user_id": "u", "item_id": "i", "rating": None}
+    times = {"timestamp": None, "timestamp_unit": None}
+    with pytest.raises(ValueError, match="write one mark, such as ';'"):
+        TabularInteractions.model_validate(
+            {"file": "log.csv", "separator": separator, **columns, **times}
+        )
+    absent = TabularInteractions.model_validate({"file": "log.csv", **columns, **times})
+    assert absent.separator is None
+
+
+def test_a_decimal_comma_in_a_rating_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, log_csv="user;item;stars\nu;a;4.5\nu;b; 5 \nu;c;3,5\n")
+    columns = InteractionColumns("log.csv", "user", "item", rating="stars")
+    with pytest.raises(DataError, match=r"line 4: .*found '3,5' .*write a decimal point instead"):
         _interactions(tmp_path, columns)
 
 

@@ -58,7 +58,7 @@ class _MeanCrossEntropy(torch.autograd.Function):
         candidates, targets = table[1:], targets - 1
         bounded = _are_bounded(queries, candidates)
         losses = queries.new_empty(len(targets))
-        memory = queries.new_empty(len(candidates), min(rows, len(targets)))
+        memory = _memory(queries, len(candidates), min(rows, len(targets)))
         for start in range(0, len(targets), rows):
             own = slice(start, start + rows)
             chunk, of_target = queries[own], targets[own].unsqueeze(0)  # [r, D], [1, r]
@@ -94,6 +94,15 @@ def _are_bounded(queries: Tensor, candidates: Tensor) -> bool:
     return bool(longest * math.log2(math.e) < MAX_POWER)
 
 
+def _memory(queries: Tensor, num_candidates: int, num_samples: int) -> Tensor:
+    """Room for the weights of a chunk [I, r], laid out as its device wants it."""
+    if queries.device.type == "cpu":
+        return queries.new_empty(num_candidates, num_samples)
+    # The logits of a sample side by side: elsewhere a softmax over far apart ones takes ten times
+    # as long as all the rest of a step.
+    return queries.new_empty(num_samples, num_candidates).T
+
+
 def _weights(candidates: Tensor, queries: Tensor, *, bounded: bool, out: Tensor) -> Tensor:
     """Shares of the candidates times their total, [I, r] to `out`; returns the totals [r]."""
     if bounded:
@@ -101,7 +110,10 @@ def _weights(candidates: Tensor, queries: Tensor, *, bounded: bool, out: Tensor)
         torch.mm(candidates, queries.T * math.log2(math.e), out=out)
         return torch.exp2(out, out=out).sum(dim=0)
     torch.mm(candidates, queries.T, out=out)
-    torch.softmax(out, dim=0, out=out)
+    if out.stride(0) == 1:
+        torch.softmax(out.T, dim=1, out=out.T)
+    else:
+        torch.softmax(out, dim=0, out=out)
     return out.new_ones(len(queries))
 
 

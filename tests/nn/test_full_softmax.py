@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmrec.nn import full_softmax
 from mmrec.nn.full_softmax import MIN_ROWS, mean_cross_entropy
 
 SIZES = {"one of all": (1, 2, 1), "odd": (7, 13, 5), "chunks": (130, 33, 8), "wide": (9, 2, 70)}
@@ -35,6 +36,40 @@ def test_value_and_gradients_are_those_of_torch(sizes, max_logits, dtype):
         strict=True,
     ):
         torch.testing.assert_close(our, their)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("max_logits", LIMITS)
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+def test_an_accelerator_keeps_the_logits_of_a_sample_side_by_side(
+    sizes, max_logits, scale, monkeypatch
+):
+    queries, table, targets = draw(*sizes, scale=scale)
+    here = with_gradients(
+        mean_cross_entropy(queries, table, targets, max_logits=max_logits), queries, table
+    )
+    layouts = []
+
+    def as_elsewhere(queries, num_candidates, num_samples):
+        layouts.append((num_candidates, num_samples))
+        return queries.new_empty(num_samples, num_candidates).T
+
+    monkeypatch.setattr(full_softmax, "_memory", as_elsewhere)
+    monkeypatch.setattr(full_softmax, "_are_bounded", lambda *_: False)
+    there = with_gradients(
+        mean_cross_entropy(queries, table, targets, max_logits=max_logits), queries, table
+    )
+    assert layouts
+    for one, other in zip(here, there, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_memory_is_laid_out_for_its_device():
+    layouts = {
+        device: full_softmax._memory(torch.empty(0, device=device), 9, 5).stride()
+        for device in ("cpu", "meta")
+    }
+    assert layouts == {"cpu": (5, 1), "meta": (1, 9)}
 
 
 @pytest.mark.parametrize("max_logits", LIMITS)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
+from mmrec.data.sources.regular_files import RefusedFileError, read_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
 from mmrec.io import conform, content_key, replacing_parts, write_json, write_table, write_tables
 from mmrec.paths import RawPaths
@@ -61,7 +62,11 @@ class Downloads(Protocol):
 
 
 def write_raw(
-    raw: RawCatalogue, directory: Path, downloads: Downloads | None = None
+    raw: RawCatalogue,
+    directory: Path,
+    downloads: Downloads | None = None,
+    *,
+    links_within: Path | None = None,
 ) -> dict[str, object]:
     """Write the tables and pictures of a source, and `summary.json` of what it gave.
 
@@ -69,6 +74,8 @@ def write_raw(
         raw: of the source.
         directory: the raw folder.
         downloads: where pictures that are links to the web come from.
+        links_within: folder in which picture files lie once symbolic links are followed; one
+            that does not is a failed link. None for anywhere.
 
     Returns:
         The summary: `items`, `interactions`, `images` (counts of links and contents) and
@@ -85,7 +92,9 @@ def write_raw(
     summary = {
         "items": raw.items.num_rows,
         "interactions": raw.interactions.num_rows,
-        "images": fetch_images(raw.image_refs, out.images, out.image_links, downloads),
+        "images": fetch_images(
+            raw.image_refs, out.images, out.image_links, downloads, links_within=links_within
+        ),
         "skipped": dict(raw.skipped),
     }
     write_tables(tables)
@@ -98,6 +107,8 @@ def fetch_images(
     directory: Path,
     links_path: Path,
     downloads: Downloads | None = None,
+    *,
+    links_within: Path | None = None,
 ) -> dict[str, int]:
     """Pack the pictures into `directory` and write a row per link to `links_path`.
 
@@ -110,6 +121,8 @@ def fetch_images(
         directory: of the parts.
         links_path: of the table.
         downloads: brings those on the web.
+        links_within: folder in which files must lie once symbolic links are followed; None
+            for anywhere.
 
     Returns:
         Counts: `links`, `ok`, one `failed: <reason>` per reason, `contents`, `bytes`.
@@ -123,7 +136,7 @@ def fetch_images(
             if isinstance(ref.load, Url):
                 remote.append((ref, ref.load.address))
             else:
-                links.add_local(ref, spill)
+                links.add_local(ref, spill, links_within)
         if remote:
             _download(remote, downloads, links, spill)
         table = links.table()
@@ -217,8 +230,8 @@ class _Links:
     rows: list[tuple[str, int, str, str, str, int, bytes | None, int]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def add_local(self, ref: ImageRef, spill: _Spill) -> None:
-        data, reason = _load(ref)
+    def add_local(self, ref: ImageRef, spill: _Spill, links_within: Path | None) -> None:
+        data, reason = _load(ref, links_within)
         if data is None:
             self.add(ref, Download(reason, ref.attempts, None, 0))
         else:
@@ -253,16 +266,16 @@ class _Links:
         return table
 
 
-def _load(ref: ImageRef) -> tuple[bytes | None, str]:
+def _load(ref: ImageRef, links_within: Path | None) -> tuple[bytes | None, str]:
     """The picture's bytes and no reason, or nothing and why."""
     data = ref.load
     if data is None or isinstance(data, Url):
         return None, ref.reason or "missing_file"
     if isinstance(data, Path):
         try:
-            if data.stat().st_size > MAX_IMAGE_BYTES:
-                return None, "file_too_large"
-            data = data.read_bytes()
+            data = read_regular(data, max_bytes=MAX_IMAGE_BYTES, links_within=links_within)
+        except RefusedFileError as fault:
+            return None, str(fault)
         except FileNotFoundError:
             return None, "missing_file"
         except (OSError, ValueError) as error:

@@ -144,6 +144,9 @@ class DatasetParams(Section):
 
     files: str
     """Folder that holds the source's files (a dependency of `crawl`)."""
+    allow_links_outside: bool
+    """Whether pictures may be symbolic links to files outside `files`, whose bytes then go
+    wherever the dataset goes; one that may not is a failed link."""
     source: SourceParams
     crawl: CrawlParams | None
     """None where no picture has to be downloaded."""

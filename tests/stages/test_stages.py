@@ -29,6 +29,7 @@ CLIP = {"model": str(ROOT / "mmrec" / "demo" / "clip"), "pretrained": None}
 IDS = ["a.1", "b 2", "日本", "d/4", "e", "f", "g", "h"]
 
 DATASET: dict[str, Any] = {
+    "allow_links_outside": False,
     "crawl": None,
     "clean": {
         "text_fields": ["title", "about"],

@@ -70,7 +70,10 @@ class CrawlParams(Section):
 
 
 class CleanParams(Section):
-    """What survives of a catalogue and its log."""
+    """What survives of a catalogue and its log.
+
+    The order of a user's interactions is time, and at equal times that of the source's rows.
+    """
 
     text_fields: list[str]
     """Fields whose sentences describe an item, in this order; `title` is one of them."""
@@ -80,9 +83,14 @@ class CleanParams(Section):
     user_core: NonNegativeInt
     """Fewest interactions of a user; with `item_core`, applied until nothing changes."""
     item_core: NonNegativeInt
+    """Fewest interactions of an item. 0 keeps items that nobody bought: new items, candidates
+    of every ranking. 1 removes these and nothing else."""
     duplicates: Literal["keep_last", "keep_first", "keep_all"]
     cold_threshold: PositiveInt
     """An item with fewer training interactions is cold."""
+    max_unusable_share: Share
+    """Share of interactions above which cleaning stops, if they cannot be used: of an item that
+    the catalogue lacks, without an id or a time, with a rating that is not finite."""
     max_failed_share: Share
     """Share of unreadable pictures above which cleaning stops."""
 

@@ -52,6 +52,7 @@ _REASONS = {
     "too_many_pixels": "with too many pixels",
     "item_without_id": "items without an id",
     "picture_of_no_item": "pictures of no item",
+    "picture_in_other_folder": "pictures in the folder of other items",
     "metadata_row_repeated": "repeated rows of metadata",
     "metadata_of_no_item": "rows of metadata of no item",
     "file_with_other_ending": "files that are not pictures by name",
@@ -62,12 +63,19 @@ _COUNTED = (
         "items_without_image": "without pictures",
         "items_without_both": "of them without either",
     },
-    {"cold_items": "cold items", "new_items": "of them new"},
+    {
+        "cold_items": "cold items",
+        "new_items": "of them new, without a training interaction",
+        "items_without_interaction": "without any, candidates of every ranking all the same",
+    },
     {
         "users_evaluated": "users evaluated",
+        "users_evaluated_tied": "of them ({share:.0%}) with their last two interactions at one"
+        " time, in the order of the source",
         "users_with_one_interaction": "with a single interaction",
     },
 )
+"""Counts that are told together; `share` is that of the first of them."""
 _NOT_TAKEN = "not taken from the source"
 
 
@@ -129,7 +137,14 @@ def _dropped(step: Mapping[str, Any]) -> list[Dropped]:
 
 def _counted(counts: Mapping[str, int]) -> list[list[tuple[int, str]]]:
     topics = [
-        [(counts[key], label) for key, label in topic.items() if key in counts]
+        [
+            (
+                counts[key],
+                label.format(share=counts[key] / max(1, counts.get(next(iter(topic)), 0))),
+            )
+            for key, label in topic.items()
+            if key in counts
+        ]
         for topic in _COUNTED
     ]
     told = {key for topic in _COUNTED for key in topic}

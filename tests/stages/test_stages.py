@@ -40,6 +40,7 @@ DATASET: dict[str, Any] = {
         "item_core": 0,
         "duplicates": "keep_all",
         "cold_threshold": 3,
+        "max_unusable_share": 0.2,
         "max_failed_share": 0.5,
     },
     "keywords": {"name": "none"},

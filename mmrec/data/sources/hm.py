@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mmrec.data.sources import columns, raw_tables
+from mmrec.data.sources.image_files import tell_of_unmatched
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.data.sources.source_table import read_source_table
 from mmrec.io import DataError
@@ -54,7 +54,7 @@ class HmSource:
         skipped = {"item_without_id": num_without_id}
         if self._images is not None:
             refs, unmatched = self._pictures(self._images, set(frame["item_id"]))
-            skipped["picture_of_no_item"] = unmatched
+            skipped |= unmatched
         return RawCatalogue(
             items=raw_tables.build_items(frame, _TEXTS),
             interactions=raw_tables.build_interactions(interactions),
@@ -66,23 +66,23 @@ class HmSource:
         packed = self._files / f"{name}.gz"
         return packed if packed.is_file() else self._files / name
 
-    def _pictures(self, folder: str, known: set[str]) -> tuple[list[ImageRef], int]:
+    def _pictures(self, folder: str, known: set[str]) -> tuple[list[ImageRef], dict[str, int]]:
         directory = self._files / folder
         if not directory.is_dir():
             raise DataError(
                 f"{directory}: folder of pictures not found; check the dataset's source"
             )
-        paths = list(_jpegs(directory))
+        paths = [path for place in directory.iterdir() for path in place.glob("*.jpg")]
+        owned = [path for path in paths if path.stem in known]
         refs = [
             ImageRef(path.stem, 0, f"{folder}/{path.parent.name}/{path.name}", path)
-            for path in paths
-            if path.stem in known
+            for path in owned
+            # Elsewhere it would be a second picture of the article.
+            if path.stem[:3] == path.parent.name
         ]
-        return sorted(refs, key=lambda ref: ref.item_id), len(paths) - len(refs)
-
-
-def _jpegs(directory: Path) -> Iterator[Path]:
-    folders: Iterable[Path] = (path for path in directory.iterdir() if path.is_dir())
-    for folder in folders:
-        # Elsewhere it would be a second picture of the article.
-        yield from (path for path in folder.glob("*.jpg") if path.stem[:3] == folder.name)
+        unmatched = [path.stem for path in paths if path.stem not in known]
+        tell_of_unmatched(directory, unmatched, len(owned), known)
+        return sorted(refs, key=lambda ref: ref.item_id), {
+            "picture_of_no_item": len(unmatched),
+            "picture_in_other_folder": len(owned) - len(refs),
+        }

@@ -243,6 +243,10 @@ def test_hm_keeps_leading_zeros_and_finds_its_pictures(tmp_path: Path) -> None:
     assert "description" not in _texts(raw, 1)
     path = tmp_path / "images/010/0108775015.jpg"
     assert list(raw.image_refs) == [ImageRef("0108775015", 0, "images/010/0108775015.jpg", path)]
-    assert raw.skipped == {"item_without_id": 0, "picture_of_no_item": 1}
+    assert raw.skipped == {
+        "item_without_id": 0,
+        "picture_of_no_item": 1,
+        "picture_in_other_folder": 1,
+    }
     with pytest.raises(DataError, match="photos: folder of pictures not found"):
         _read(params.HmSourceParams(name="hm", images="photos"), tmp_path)

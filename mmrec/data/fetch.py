@@ -158,7 +158,7 @@ def _download(
     if downloads is None:
         raise ValueError(
             f"{len(remote)} pictures are links to the web (first: {remote[0][1]}) and nothing"
-            " says how to download them; set `crawl` of the dataset"
+            " says how to download them; set `crawl` of the dataset as examples/amazon.yaml does"
         )
     downloads.fetch(url for _, url in remote)
     for ref, url in remote:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,6 +10,8 @@ import polars as pl
 
 from mmrec.data.spellings import describe_unknown
 from mmrec.io import DataError
+
+logger = logging.getLogger(__name__)
 
 _BY_INTENT: Final = frozenset({"missing_rating", "low_rating"})
 """Reasons that `min_rating` asks for."""
@@ -30,13 +33,18 @@ def refuse_unusable(
         max_unusable_share: most of them that may go for a reason that no setting asks for.
     """
     reasons = {name: n for name, n in dropped.items() if n and name not in _BY_INTENT}
+    if not reasons:
+        return
     lost, total = sum(reasons.values()), interactions.height
-    if not lost or (lost < total and lost <= max_unusable_share * total):
+    told = _unknown(interactions, item_ids) if reasons.get("unknown_item") else ""
+    if lost < total and lost <= max_unusable_share * total:
+        if told:
+            logger.info("%d interactions are of unknown items%s", reasons["unknown_item"], told)
         return
     counts = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
     raise DataError(
         f"clean: {lost:,} of {total:,} interactions ({lost / total:.1%}) cannot be used: {counts}"
-        f"{_unknown(interactions, item_ids)}; correct the source"
+        f"{told}; correct the source"
         + ("" if lost == total else f", or raise clean.max_unusable_share ({max_unusable_share})")
     )
 
@@ -46,4 +54,4 @@ def _unknown(interactions: pl.DataFrame, item_ids: pl.Series) -> str:
     unknown = ids.filter(
         (ids != "") & (interactions["user_id"] != "") & ~ids.is_in(item_ids.implode())
     )
-    return f" (items {describe_unknown(unknown, item_ids)})" if len(unknown) else ""
+    return f" (items {describe_unknown(unknown, item_ids)})"

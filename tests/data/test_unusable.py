@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import polars as pl
@@ -25,9 +26,13 @@ def test_ids_that_lost_a_leading_zero_stop_cleaning_and_are_recognised(tmp_path:
     )
 
 
-def test_as_much_as_the_share_may_go(tmp_path: Path) -> None:
+def test_as_much_as_the_share_may_go_and_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     log = histories(u="abcdz")
-    result = cleaned(tmp_path, items("abcd"), log, max_unusable_share=0.2)
+    with caplog.at_level(logging.INFO):
+        result = cleaned(tmp_path, items("abcd"), log, max_unusable_share=0.2)
+    assert "1 interactions are of unknown items (items such as 'z'; the catalogue" in caplog.text
     assert dropped(result, "interactions") == {"unknown_item": 1}
     with pytest.raises(DataError, match=r"1 of 5 interactions \(20\.0%\).*share \(0\.19\)"):
         cleaned(tmp_path, items("abcd"), log, max_unusable_share=0.19)

@@ -11,21 +11,16 @@ from typing import IO, Protocol
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmrec import schemas
+from mmrec.data.packing import write_image_parts
 from mmrec.data.sources.regular_files import RefusedFileError, read_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
-from mmrec.io import conform, content_key, replacing_parts, write_json, write_table, write_tables
+from mmrec.io import conform, content_key, write_json, write_table, write_tables
 from mmrec.paths import RawPaths
 
 MAX_IMAGE_BYTES = 64 << 20
 """A larger file is a failed link, not a picture."""
-
-_PART_BYTES = 64 << 20
-_PART_ROWS = 4_096
-_GROUP_ROWS = 128
-"""Rows read at once by `RawImages`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,36 +161,6 @@ def _download(
         links.add(ref, found)
         if found.content_key is not None and found.content_key not in spill.places:
             spill.elsewhere[found.content_key] = (downloads, found.num_bytes)
-
-
-def write_image_parts(pictures: Iterable[tuple[bytes, bytes]], directory: Path) -> None:
-    """Write (key, bytes) in ascending order of key as parts bounded in rows and bytes."""
-    keys: list[bytes] = []
-    contents: list[bytes] = []
-    num_bytes = 0
-    with replacing_parts(directory) as next_path:
-        for key, data in pictures:
-            if keys and (len(keys) == _PART_ROWS or num_bytes + len(data) > _PART_BYTES):
-                _write_part(keys, contents, next_path())
-                keys, contents, num_bytes = [], [], 0
-            keys.append(key)
-            contents.append(data)
-            num_bytes += len(data)
-        # After a full part there is always a picture: no keys means no pictures at all.
-        _write_part(keys, contents, next_path())
-
-
-def _write_part(keys: list[bytes], contents: list[bytes], path: Path) -> None:
-    # Pictures are compressed already; dictionaries and statistics of them are waste.
-    pq.write_table(
-        pa.table([keys, contents], schema=schemas.RAW_IMAGES),
-        path,
-        compression="none",
-        use_dictionary=False,
-        write_statistics=False,
-        write_page_checksum=True,
-        row_group_size=_GROUP_ROWS,
-    )
 
 
 @dataclass

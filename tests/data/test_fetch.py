@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mmrec import schemas
-from mmrec.data import fetch
+from mmrec.data import fetch, packing
 from mmrec.data.fetch import fetch_images
 from mmrec.data.images import RawImages
 from mmrec.data.sources.source import ImageRef, RawCatalogue
@@ -142,7 +142,7 @@ def test_a_file_without_permission_is_a_row(tmp_path: Path) -> None:
 def test_bytes_written_do_not_depend_on_the_order_of_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_PART_ROWS", 7)
+    monkeypatch.setattr(packing, "_PART_ROWS", 7)
     refs = [ImageRef(f"i{n % 20}", n, f"l{n}", f"content {n % 30}".encode()) for n in range(60)]
     for name in ("one", "two"):
         random.Random(name).shuffle(refs)
@@ -155,11 +155,11 @@ def test_bytes_written_do_not_depend_on_the_order_of_reading(
 def test_parts_are_bounded_in_rows_and_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_PART_ROWS", 4)
-    monkeypatch.setattr(fetch, "_PART_BYTES", 100)
+    monkeypatch.setattr(packing, "_PART_ROWS", 4)
+    monkeypatch.setattr(packing, "_PART_BYTES", 100)
     sizes = [10, 10, 10, 10, 60, 60, 300, 10]
     pictures = [(bytes([n] * 16), bytes(size)) for n, size in enumerate(sizes)]
-    fetch.write_image_parts(pictures, tmp_path)
+    packing.write_image_parts(pictures, tmp_path)
     rows = [read_table(path, schemas.RAW_IMAGES).num_rows for path in part_files(tmp_path)]
     assert rows == [4, 1, 1, 1, 1]
 
@@ -167,7 +167,7 @@ def test_parts_are_bounded_in_rows_and_bytes(
 def test_parts_of_an_earlier_run_do_not_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_PART_ROWS", 1)
+    monkeypatch.setattr(packing, "_PART_ROWS", 1)
     for contents in ([b"a", b"b", b"c"], [b"a"]):
         refs = [ImageRef("i", n, str(n), data) for n, data in enumerate(contents)]
         fetch_images(refs, tmp_path / "images", tmp_path / "links.parquet")

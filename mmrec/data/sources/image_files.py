@@ -78,7 +78,8 @@ def tell_of_unmatched(
     )
     if not num_matched:
         raise DataError(
-            f"{described}; name the pictures as the catalogue names its items, or take none"
+            f"{described}; name the pictures as the catalogue names its items, or set their folder"
+            " to null"
         )
     logger.warning("%s", described)
 

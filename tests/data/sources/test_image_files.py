@@ -27,7 +27,7 @@ def test_a_folder_of_which_no_picture_belongs_to_an_item_is_refused(tmp_path: Pa
     assert str(raised.value) == (
         f"{tmp_path / 'pictures'}: 2 of 2 pictures belong to no item, such as '101' where the"
         " catalogue has '0101': written without leading zeros, 100% would match; name the pictures"
-        " as the catalogue names its items, or take none"
+        " as the catalogue names its items, or set their folder to null"
     )
 
 

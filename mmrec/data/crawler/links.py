@@ -37,6 +37,8 @@ def _look_at(url: URL) -> None:
         if name is not None:
             # What looking a name up begins with: no label is empty or too long.
             name.encode("idna")
+            if not name.isascii() or not name.isprintable() or " " in name:
+                raise ValueError("no name of a host")
             if name.replace(".", "").isdigit():
                 # Numbers that systems read as some address or other, such as 127.1.
                 IPv4Address(name)
@@ -68,4 +70,4 @@ def redirected(url: URL, location: str) -> URL:
 
 def host_of(url: URL) -> str:
     """Name and port, the usual ones of http and https being one."""
-    return f"{url.raw_host}:{'' if url.is_default_port() else url.port}"
+    return f"{url.raw_host}:{'' if url.is_default_port() else url.port}".lower()

@@ -27,8 +27,8 @@ import torch
 from benchmarks.peers.machine import describe_machine
 from benchmarks.workspace import PROJECT
 from mmrec import schemas
-from mmrec.data.fetch import write_image_parts
 from mmrec.data.images import RawImages, decode_image
+from mmrec.data.packing import write_image_parts
 from mmrec.data.sentences import repair_text, split_sentences
 from mmrec.features.build import build_text_extractor
 from mmrec.features.cache.place import FeatureCache

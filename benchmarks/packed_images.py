@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.workspace import PROJECT, dvc_environment
-from mmrec.data.fetch import write_image_parts
+from mmrec.data.packing import write_image_parts
 from mmrec.io import content_key, write_json, write_text
 
 NUM_PICTURES = 100_000

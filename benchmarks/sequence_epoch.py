@@ -76,6 +76,7 @@ EVERYTHING = CleanParams(
     item_core=1,
     duplicates="keep_all",
     cold_threshold=10,
+    max_unusable_share=0.0,
     max_failed_share=0.0,
 )
 """Cleaning that leaves the file as it is."""

@@ -12,8 +12,8 @@ import torch
 from benchmarks.step_clock import StepClock
 from mmrec import schemas
 from mmrec.data.clean import CleanResult, clean
-from mmrec.data.fetch import write_image_parts
 from mmrec.data.images import RawImages
+from mmrec.data.packing import write_image_parts
 from mmrec.data.sequences import Sequences
 from mmrec.data.sources.sequences import SequencesSource
 from mmrec.data.split import training_part

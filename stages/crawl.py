@@ -16,12 +16,14 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.data.sources.build import build_source
 
     settings = entry(params.datasets, key, "datasets")
-    raw = build_source(settings.source, Path(settings.files)).read()
+    files = Path(settings.files)
+    within = None if settings.allow_links_outside else files
+    raw = build_source(settings.source, files).read()
     out = paths.dataset(key).raw
     if settings.crawl is None:
-        return write_raw(raw, out)
+        return write_raw(raw, out, links_within=within)
     with build_crawler(settings.crawl, paths.downloads(key)) as crawler:
-        return write_raw(raw, out, crawler)
+        return write_raw(raw, out, crawler, links_within=within)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
+from mmrec.data.counted import count_what_is_left, has_times
 from mmrec.data.images import RawImages
 from mmrec.data.interactions import (
     Duplicates,
@@ -20,6 +21,7 @@ from mmrec.data.interactions import (
 from mmrec.data.item_content import make_sentences, verify_images
 from mmrec.data.sentences import repair_line
 from mmrec.data.steps import Account
+from mmrec.data.unusable import refuse_unusable
 from mmrec.data.verdicts import Verdicts
 from mmrec.data.vocabulary import FIRST_ITEM_INDEX
 from mmrec.io import DataError, write_json, write_tables
@@ -54,6 +56,7 @@ def clean(
     item_core: int,
     duplicates: Duplicates,
     cold_threshold: int,
+    max_unusable_share: float,
     max_failed_share: float,
     verdicts: Verdicts | None = None,
 ) -> CleanResult:
@@ -61,13 +64,16 @@ def clean(
 
     Interactions first: invalid ones go, then duplicates, then rare users and items. An item
     that no interaction is left of goes too (`no_interactions`) if `item_core` is at least 1;
-    with `item_core` 0 it stays as a new item, never trained on and yet a candidate. Items
+    with `item_core` 0 it stays as a new item, never trained on and yet a candidate. Order is
+    time, and at equal times the order of the source's rows: `summary.json` counts for how many
+    users that decides which item tests and which validates (`users_evaluated_tied`). Items
     without text, without pictures or without both stay and are counted; so do users with a
     single interaction, which only train. Then the texts of the items that stay are repaired
     and split, and their pictures decoded, but for those that `verdicts` knows.
 
     Raises:
-        DataError: nothing is left after a step, item ids repeat, or too many pictures failed.
+        DataError: nothing is left after a step, item ids repeat, too many interactions cannot
+            be used, or too many pictures failed.
         ValueError: a text field that no item has.
     """
     catalogue = _catalogue(items)
@@ -77,6 +83,12 @@ def clean(
     account.add_raw(raw, num_without_id=items.num_rows - catalogue.height, skipped=skipped)
     valid, dropped = drop_invalid(raw, catalogue["item_id"], min_rating=min_rating)
     coded, user_ids = in_time_order(valid, catalogue["item_id"])
+    refuse_unusable(
+        raw,
+        catalogue["item_id"],
+        dropped.interactions,
+        max_unusable_share=max_unusable_share,
+    )
     account.add_interactions("interactions", coded, dropped)
     coded, dropped = drop_duplicates(coded, duplicates)
     account.add_interactions("duplicates", coded, dropped)
@@ -104,7 +116,8 @@ def clean(
         sentences=sentences.to_arrow().cast(schemas.SENTENCES),
         images=_with_keys(pictures),
         failed_images=failed.to_arrow().cast(schemas.FAILED_IMAGES),
-        summary=account.as_json() | {"counted": _counted(clean_items, users)},
+        summary=account.as_json()
+        | {"counted": count_what_is_left(clean_items, coded, timed=has_times(raw))},
     )
 
 
@@ -209,17 +222,3 @@ def _with_keys(pictures: pl.DataFrame) -> pa.Table:
     keys = pa.array(pictures["content_key"].to_list(), schemas.CONTENT_KEY)
     table = pictures.drop("content_key").to_arrow().append_column("content_key", keys)
     return table.cast(schemas.IMAGES)
-
-
-def _counted(items: pl.DataFrame, users: pl.DataFrame) -> dict[str, int]:
-    no_text, no_image = pl.col("num_sentences") == 0, pl.col("num_images") == 0
-    lengths = users["num_interactions"]
-    return {
-        "items_without_text": items.filter(no_text).height,
-        "items_without_image": items.filter(no_image).height,
-        "items_without_both": items.filter(no_text & no_image).height,
-        "cold_items": items.filter("is_cold").height,
-        "new_items": items.filter(pl.col("training_count") == 0).height,
-        "users_with_one_interaction": int((lengths == 1).sum()),
-        "users_evaluated": int((lengths >= 3).sum()),
-    }

@@ -11,20 +11,16 @@ from typing import IO, Protocol
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmrec import schemas
+from mmrec.data.packing import write_image_parts
+from mmrec.data.sources.regular_files import RefusedFileError, read_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
-from mmrec.io import conform, content_key, replacing_parts, write_json, write_table, write_tables
+from mmrec.io import conform, content_key, write_json, write_table, write_tables
 from mmrec.paths import RawPaths
 
 MAX_IMAGE_BYTES = 64 << 20
 """A larger file is a failed link, not a picture."""
-
-_PART_BYTES = 64 << 20
-_PART_ROWS = 4_096
-_GROUP_ROWS = 128
-"""Rows read at once by `RawImages`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,11 @@ class Downloads(Protocol):
 
 
 def write_raw(
-    raw: RawCatalogue, directory: Path, downloads: Downloads | None = None
+    raw: RawCatalogue,
+    directory: Path,
+    downloads: Downloads | None = None,
+    *,
+    links_within: Path | None = None,
 ) -> dict[str, object]:
     """Write the tables and pictures of a source, and `summary.json` of what it gave.
 
@@ -69,6 +69,8 @@ def write_raw(
         raw: of the source.
         directory: the raw folder.
         downloads: where pictures that are links to the web come from.
+        links_within: folder in which picture files lie once symbolic links are followed; one
+            that does not is a failed link. None for anywhere.
 
     Returns:
         The summary: `items`, `interactions`, `images` (counts of links and contents) and
@@ -85,7 +87,9 @@ def write_raw(
     summary = {
         "items": raw.items.num_rows,
         "interactions": raw.interactions.num_rows,
-        "images": fetch_images(raw.image_refs, out.images, out.image_links, downloads),
+        "images": fetch_images(
+            raw.image_refs, out.images, out.image_links, downloads, links_within=links_within
+        ),
         "skipped": dict(raw.skipped),
     }
     write_tables(tables)
@@ -98,6 +102,8 @@ def fetch_images(
     directory: Path,
     links_path: Path,
     downloads: Downloads | None = None,
+    *,
+    links_within: Path | None = None,
 ) -> dict[str, int]:
     """Pack the pictures into `directory` and write a row per link to `links_path`.
 
@@ -110,6 +116,8 @@ def fetch_images(
         directory: of the parts.
         links_path: of the table.
         downloads: brings those on the web.
+        links_within: folder in which files must lie once symbolic links are followed; None
+            for anywhere.
 
     Returns:
         Counts: `links`, `ok`, one `failed: <reason>` per reason, `contents`, `bytes`.
@@ -123,7 +131,7 @@ def fetch_images(
             if isinstance(ref.load, Url):
                 remote.append((ref, ref.load.address))
             else:
-                links.add_local(ref, spill)
+                links.add_local(ref, spill, links_within)
         if remote:
             _download(remote, downloads, links, spill)
         table = links.table()
@@ -145,7 +153,7 @@ def _download(
     if downloads is None:
         raise ValueError(
             f"{len(remote)} pictures are links to the web (first: {remote[0][1]}) and nothing"
-            " says how to download them; set `crawl` of the dataset"
+            " says how to download them; set `crawl` of the dataset as examples/amazon.yaml does"
         )
     downloads.fetch(url for _, url in remote)
     for ref, url in remote:
@@ -153,36 +161,6 @@ def _download(
         links.add(ref, found)
         if found.content_key is not None and found.content_key not in spill.places:
             spill.elsewhere[found.content_key] = (downloads, found.num_bytes)
-
-
-def write_image_parts(pictures: Iterable[tuple[bytes, bytes]], directory: Path) -> None:
-    """Write (key, bytes) in ascending order of key as parts bounded in rows and bytes."""
-    keys: list[bytes] = []
-    contents: list[bytes] = []
-    num_bytes = 0
-    with replacing_parts(directory) as next_path:
-        for key, data in pictures:
-            if keys and (len(keys) == _PART_ROWS or num_bytes + len(data) > _PART_BYTES):
-                _write_part(keys, contents, next_path())
-                keys, contents, num_bytes = [], [], 0
-            keys.append(key)
-            contents.append(data)
-            num_bytes += len(data)
-        # After a full part there is always a picture: no keys means no pictures at all.
-        _write_part(keys, contents, next_path())
-
-
-def _write_part(keys: list[bytes], contents: list[bytes], path: Path) -> None:
-    # Pictures are compressed already; dictionaries and statistics of them are waste.
-    pq.write_table(
-        pa.table([keys, contents], schema=schemas.RAW_IMAGES),
-        path,
-        compression="none",
-        use_dictionary=False,
-        write_statistics=False,
-        write_page_checksum=True,
-        row_group_size=_GROUP_ROWS,
-    )
 
 
 @dataclass
@@ -217,8 +195,8 @@ class _Links:
     rows: list[tuple[str, int, str, str, str, int, bytes | None, int]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def add_local(self, ref: ImageRef, spill: _Spill) -> None:
-        data, reason = _load(ref)
+    def add_local(self, ref: ImageRef, spill: _Spill, links_within: Path | None) -> None:
+        data, reason = _load(ref, links_within)
         if data is None:
             self.add(ref, Download(reason, ref.attempts, None, 0))
         else:
@@ -253,16 +231,16 @@ class _Links:
         return table
 
 
-def _load(ref: ImageRef) -> tuple[bytes | None, str]:
+def _load(ref: ImageRef, links_within: Path | None) -> tuple[bytes | None, str]:
     """The picture's bytes and no reason, or nothing and why."""
     data = ref.load
     if data is None or isinstance(data, Url):
         return None, ref.reason or "missing_file"
     if isinstance(data, Path):
         try:
-            if data.stat().st_size > MAX_IMAGE_BYTES:
-                return None, "file_too_large"
-            data = data.read_bytes()
+            data = read_regular(data, max_bytes=MAX_IMAGE_BYTES, links_within=links_within)
+        except RefusedFileError as fault:
+            return None, str(fault)
         except FileNotFoundError:
             return None, "missing_file"
         except (OSError, ValueError) as error:

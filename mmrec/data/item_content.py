@@ -42,7 +42,7 @@ def make_sentences(
     unknown = [name for name in text_fields if name not in known]
     if unknown:
         raise ValueError(
-            f"clean.text_fields: {unknown} found on no item; the fields are {sorted(known)}"
+            f"clean.text_fields: {unknown} found on no item; take some of {sorted(known)}"
         )
     rank = {name: place for place, name in enumerate(text_fields)}
     chosen = fields.filter(pl.col("field").is_in(list(rank))).with_columns(
@@ -157,8 +157,11 @@ def _refuse_many(failed: pl.DataFrame, num_links: int, max_failed_share: float) 
             f"{link!r} of item {item_id!r}: {reason}"
             for item_id, link, reason in failed.select("item_id", "link", "reason").head(5).rows()
         )
+        allow = "link_outside_folder" in set(failed["reason"])
+        remedy = "repair the source" + (", set allow_links_outside of the dataset" if allow else "")
         raise DataError(
-            f"{failed.height} of {num_links} pictures failed ({failed.height / num_links:.1%}):"
-            f" {reasons} (first: {first}); repair the source, or raise clean.max_failed_share"
-            f" ({max_failed_share}), then clean/failed_images.parquet lists all of them"
+            f"clean: {failed.height} of {num_links} pictures failed"
+            f" ({failed.height / num_links:.1%}): {reasons} (first: {first}); {remedy}, or raise"
+            f" clean.max_failed_share ({max_failed_share}), then clean/failed_images.parquet lists"
+            " all of them"
         )

@@ -1,6 +1,8 @@
 """Leave-one-out: each user's last item tests, the second last validates, the rest trains.
 
-A user with n >= 3 interactions is held out from; with fewer, all of them train.
+A user with n >= 3 interactions is held out from; with fewer, all of them train. Last is last
+in time; of items of one time, the one whose row is later in the source. Where that says nothing,
+neither does which of them tests: `users_evaluated_tied` in clean/summary.json.
 
 What does not leak: the test and validation targets of a user are in no training sample
 of that user, and training counts and cold flags come from training parts alone.

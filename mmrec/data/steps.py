@@ -14,11 +14,12 @@ from mmrec.io import DataError
 _log = logging.getLogger(__name__)
 
 _REMEDIES = {
-    "raw": "the source gave none; check its files",
-    "interactions": "lower clean.min_rating, or check ids and timestamps of the source",
-    "duplicates": "check the source",
-    "core": "lower clean.user_core or clean.item_core",
+    "low_rating": "lower clean.min_rating",
+    "missing_rating": "set clean.min_rating to null",
+    "user_core": "lower clean.user_core",
+    "item_core": "lower clean.item_core",
 }
+"""By the reason that a setting gives; every other one lies in the source's files."""
 
 
 class Account:
@@ -61,7 +62,10 @@ class Account:
         }
         self._add("raw", "items", {"empty_id": num_without_id}, {"skipped": skipped})
         if not len(self._links):
-            raise DataError(f"clean: the catalogue has no items: {_REMEDIES['raw']}")
+            raise DataError(
+                "clean: the catalogue has no items: the source gave none with an id; check its"
+                " files"
+            )
 
     def add_interactions(self, step: str, coded: pl.DataFrame, dropped: Dropped) -> None:
         """A step that drops interactions; none left is a `DataError`."""
@@ -75,10 +79,12 @@ class Account:
         gone = {"dropped_users": dropped.users, "dropped_items": dropped.items}
         self._add(step, "interactions", dropped.interactions, gone)
         if coded.is_empty():
-            reasons = _listed(dropped.interactions)
+            reasons = _happened(dropped.interactions)
+            settings = [_REMEDIES[name] for name in reasons if name in _REMEDIES]
             raise DataError(
                 f"clean: no user and no interaction is left after the step {step!r}"
-                f" (dropped: {reasons or 'none'}); {_REMEDIES[step]}"
+                f" (dropped: {_listed(reasons) or 'none'});"
+                f" {' or '.join(settings) or 'check the log that the source names'}"
             )
 
     def add_items(self, num_items: int) -> None:

@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.data.fetch import write_image_parts
 from mmrec.data.images import RawImages
+from mmrec.data.packing import write_image_parts
 from mmrec.io import DataError, read_json, read_table, write_json, write_tables
 from mmrec.paths import RawPaths
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
+    BeforeValidator,
     Field,
     IPvAnyNetwork,
     NonNegativeFloat,
@@ -22,15 +26,35 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 # --- crawl ------------------------------------------------------------------------------
 
-CrawlReason = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^(http_[1-5]\d\d|http_[45]xx|timeout|connection|truncated|bad_response"
-        r"|host_not_found|bad_certificate|tls|host_unavailable|robots_disallowed|robots_unavailable|x_robots_[a-z]+"
-        r"|address_not_allowed|scheme_not_allowed|bad_url|too_many_redirects|file_too_large"
-        r"|empty_file|not_an_image|too_many_pixels|damaged_image|decoder_crashed)$"
-    ),
-]
+_REASONS = (
+    *("timeout", "connection", "truncated", "host_not_found", "host_unavailable"),
+    *("bad_certificate", "tls", "bad_response", "bad_url", "scheme_not_allowed"),
+    *("address_not_allowed", "too_many_redirects", "robots_disallowed", "robots_unavailable"),
+    *("file_too_large", "empty_file", "not_an_image", "too_many_pixels", "damaged_image"),
+    "decoder_crashed",
+)
+
+
+def _checked_reason(reason: str) -> str:
+    if reason in _REASONS or re.fullmatch(r"http_([1-9]\d\d|[45]xx)|x_robots_[a-z]+", reason):
+        return reason
+    raise ValueError(
+        "no reason for which a link fails; allowed: http_404 and the like, http_4xx, http_5xx,"
+        f" x_robots_noai and the like, {', '.join(_REASONS)}"
+    )
+
+
+def _checked_contact(contact: str) -> str:
+    if re.fullmatch(r"\S+@\S+\.\S+|https?://\S+\.\S+", contact):
+        return contact
+    raise ValueError(
+        "expected an address or a page that tells whom to turn to, such as you@example.org or"
+        " https://example.org/crawler"
+    )
+
+
+CrawlReason = Annotated[str, AfterValidator(_checked_reason)]
+PrivateNetwork = Annotated[IPvAnyNetwork, BeforeValidator(ip_network)]
 
 
 class CrawlParams(Section):
@@ -39,7 +63,7 @@ class CrawlParams(Section):
     A host is a name and its port; http and https on their usual ports are one.
     """
 
-    contact: Annotated[str, StringConstraints(pattern=r"^(\S+@\S+\.\S+|https?://\S+\.\S+)$")]
+    contact: Annotated[str, AfterValidator(_checked_contact)]
     """Address or page that tells a server's owner whom to turn to; part of the user agent."""
     edition: str
     """Any word; another one asks every server whether its pictures have changed."""
@@ -62,7 +86,7 @@ class CrawlParams(Section):
     timeout_s: PositiveFloat
     """Longest time of one request."""
     max_image_bytes: PositiveInt
-    allow_networks: list[IPvAnyNetwork]
+    allow_networks: list[PrivateNetwork]
     """Private networks that may be reached, e.g. `10.1.0.0/16`; public ones always may."""
 
 
@@ -70,7 +94,10 @@ class CrawlParams(Section):
 
 
 class CleanParams(Section):
-    """What survives of a catalogue and its log."""
+    """What survives of a catalogue and its log.
+
+    The order of a user's interactions is time, and at equal times that of the source's rows.
+    """
 
     text_fields: list[str]
     """Fields whose sentences describe an item, in this order; `title` is one of them."""
@@ -80,9 +107,14 @@ class CleanParams(Section):
     user_core: NonNegativeInt
     """Fewest interactions of a user; with `item_core`, applied until nothing changes."""
     item_core: NonNegativeInt
+    """Fewest interactions of an item. 0 keeps items that nobody bought: new items, candidates
+    of every ranking. 1 removes these and nothing else."""
     duplicates: Literal["keep_last", "keep_first", "keep_all"]
     cold_threshold: PositiveInt
     """An item with fewer training interactions is cold."""
+    max_unusable_share: Share
+    """Share of interactions above which cleaning stops, if they cannot be used: of an item that
+    the catalogue lacks, without an id or a time, with a rating that is not finite."""
     max_failed_share: Share
     """Share of unreadable pictures above which cleaning stops."""
 
@@ -144,6 +176,9 @@ class DatasetParams(Section):
 
     files: str
     """Folder that holds the source's files (a dependency of `crawl`)."""
+    allow_links_outside: bool
+    """Whether pictures may be symbolic links to files outside `files`, whose bytes then go
+    wherever the dataset goes; one that may not is a failed link."""
     source: SourceParams
     crawl: CrawlParams | None
     """None where no picture has to be downloaded."""

@@ -42,6 +42,9 @@ _REASONS = {
     "over_max_sentences": "beyond clean.max_sentences",
     "over_max_images": "beyond clean.max_images",
     "missing_file": "whose file is missing",
+    "not_a_regular_file": "whose file is a pipe, a device or a folder",
+    "link_outside_folder": "linked to a file outside the dataset's folder",
+    "outside_folder": "named outside the dataset's folder",
     "file_too_large": "whose file is too large",
     "empty_file": "whose file is empty",
     "not_an_image": "that are none",
@@ -70,12 +73,19 @@ _COUNTED = (
         "items_without_image": "without pictures",
         "items_without_both": "of them without either",
     },
-    {"cold_items": "cold items", "new_items": "of them new"},
+    {
+        "cold_items": "cold items",
+        "new_items": "of them new, without a training interaction",
+        "items_without_interaction": "without any, candidates of every ranking all the same",
+    },
     {
         "users_evaluated": "users evaluated",
+        "users_evaluated_tied": "of them ({share:.0%}) with their last two interactions at one"
+        " time, in the order of the source",
         "users_with_one_interaction": "with a single interaction",
     },
 )
+"""Counts that are told together; `share` is that of the first of them."""
 _NOT_TAKEN = "not taken from the source"
 
 
@@ -137,7 +147,14 @@ def _dropped(step: Mapping[str, Any]) -> list[Dropped]:
 
 def _counted(counts: Mapping[str, int]) -> list[list[tuple[int, str]]]:
     topics = [
-        [(counts[key], label) for key, label in topic.items() if key in counts]
+        [
+            (
+                counts[key],
+                label.format(share=counts[key] / max(1, counts.get(next(iter(topic)), 0))),
+            )
+            for key, label in topic.items()
+            if key in counts
+        ]
         for topic in _COUNTED
     ]
     told = {key for topic in _COUNTED for key in topic}

@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "item_core": 0,
     "duplicates": "keep_all",
     "cold_threshold": 10,
+    "max_unusable_share": 1.0,
     "max_failed_share": 1.0,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrec import schemas
-from mmrec.data.clean import write_clean
+from mmrec.data.clean import CleanResult, write_clean
 from mmrec.data.sources.source import ImageRef
 from mmrec.io import DataError, read_json, read_table
 from mmrec.paths import DatasetPaths
@@ -119,9 +120,12 @@ def test_an_empty_result_names_the_step_and_what_to_lower(tmp_path: Path) -> Non
         cleaned(tmp_path, items("ab"), histories(u="ab"), user_core=5)
     with pytest.raises(DataError, match=r"step 'interactions' .*1 low_rating.*min_rating"):
         cleaned(tmp_path, items("ab"), interactions(("u", "a", 1, 1.0)), min_rating=4)
-    with pytest.raises(DataError, match=r"step 'interactions' .*unknown_item"):
-        cleaned(tmp_path, items("ab"), histories(u="xy"))
-    with pytest.raises(DataError, match=r"dropped: none"):
+    with pytest.raises(DataError, match=r"step 'core' .*item_core\); lower clean\.item_core$"):
+        cleaned(tmp_path, items("ab"), histories(u="ab"), item_core=5)
+    unrated = interactions(("u", "a", 1, None), ("u", "z", 1, 5.0))
+    with pytest.raises(DataError, match=r"missing_rating\); set clean\.min_rating to null$"):
+        cleaned(tmp_path, items("ab"), unrated, min_rating=4)
+    with pytest.raises(DataError, match=r"dropped: none\); check the log"):
         cleaned(tmp_path, items("ab"), interactions())
     with pytest.raises(DataError, match="catalogue has no items"):
         cleaned(tmp_path, items(""), histories(u="xy"), text_fields=[])
@@ -175,9 +179,47 @@ def test_items_without_text_picture_or_both_stay_and_are_counted(tmp_path: Path)
         "items_without_both": 1,
         "cold_items": 4,
         "new_items": 2,
+        "items_without_interaction": 0,
         "users_with_one_interaction": 0,
         "users_evaluated": 1,
     }
+
+
+def test_items_that_nobody_bought_are_counted_apart_from_those_only_held_out(
+    tmp_path: Path,
+) -> None:
+    log = histories(u="abc", v="ab")
+    counted = _counted(cleaned(tmp_path, items("abcyz"), log, item_core=0))
+    assert (counted["new_items"], counted["items_without_interaction"]) == (3, 2)
+    counted = _counted(cleaned(tmp_path, items("abcyz"), log, item_core=1))
+    assert (counted["new_items"], counted["items_without_interaction"]) == (1, 0)
+
+
+def test_users_whose_last_two_interactions_are_of_one_time_are_counted(tmp_path: Path) -> None:
+    log = interactions(
+        *(("tied", item, time) for item, time in (("a", 1), ("b", 2), ("c", 2))),
+        *(("earlier", item, time) for item, time in (("a", 1), ("b", 1), ("c", 2))),
+        # Not evaluated: it trains on both.
+        *(("short", item, 1) for item in "ab"),
+        # The tie goes with the duplicate.
+        *(("repeated", item, time) for item, time in (("a", 1), ("b", 2), ("c", 3), ("b", 3))),
+        *(("repeats", item, time) for item, time in (("a", 1), ("b", 1), ("c", 3), ("a", 3))),
+    )
+    counted = _counted(cleaned(tmp_path, items("abc"), log, duplicates="keep_first"))
+    assert (counted["users_evaluated"], counted["users_evaluated_tied"]) == (4, 1)
+    counted = _counted(cleaned(tmp_path, items("abc"), log, duplicates="keep_last"))
+    assert (counted["users_evaluated"], counted["users_evaluated_tied"]) == (4, 3)
+
+
+def test_nothing_is_said_of_ties_where_the_source_has_no_times(tmp_path: Path) -> None:
+    assert "users_evaluated_tied" not in _counted(
+        cleaned(tmp_path, items("abc"), histories(u="abc"))
+    )
+
+
+def _counted(result: CleanResult) -> dict[str, int]:
+    counted: Any = result.summary["counted"]
+    return dict(counted)
 
 
 def test_duplicate_item_ids_are_refused(tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import random
+import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mmrec import schemas
-from mmrec.data import fetch
+from mmrec.data import fetch, packing
 from mmrec.data.fetch import fetch_images
 from mmrec.data.images import RawImages
 from mmrec.data.sources.source import ImageRef, RawCatalogue
@@ -54,7 +58,6 @@ def test_every_link_is_a_row_with_its_reason(
     counts = fetch_images(refs, tmp_path / "images", tmp_path / "links.parquet")
     rows = read_table(tmp_path / "links.parquet", schemas.IMAGE_LINKS).to_pylist()
     reasons = {row["link"]: row["reason"] for row in rows}
-    assert reasons.pop("folder").startswith(("unreadable: Is a directory", "file_too_large"))
     assert reasons == {
         "good": "",
         "gone": "missing_file",
@@ -63,6 +66,7 @@ def test_every_link_is_a_row_with_its_reason(
         "nul\0": "unreadable: embedded null byte",
         "none": "missing_file",
         "refused": "outside_folder",
+        "folder": "not_a_regular_file",
     }
     assert rows[0] | {"link": ""} == {
         "item_id": "a",
@@ -81,6 +85,51 @@ def test_every_link_is_a_row_with_its_reason(
     assert counts["failed: missing_file"] == 2
 
 
+def test_a_file_that_never_ends_is_a_row(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "round").symlink_to("round")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.chdir(tmp_path):
+        listener.bind("socket")
+        reasons = _reasons(tmp_path, ["pipe", "zero", "socket", "round"], links_within=None)
+    assert reasons == {
+        "pipe": "not_a_regular_file",
+        "zero": "not_a_regular_file",
+        "socket": "not_a_regular_file",
+        "round": f"unreadable: {os.strerror(errno.ELOOP)}",
+    }
+
+
+def test_a_link_may_not_lead_out_of_its_folder_unless_it_is_allowed(tmp_path: Path) -> None:
+    outside, files = tmp_path / "outside", tmp_path / "files"
+    (files / "own").mkdir(parents=True)
+    outside.mkdir()
+    for folder in (outside, files / "own"):
+        (folder / "picture").write_bytes(folder.name.encode())
+    (files / "inside").symlink_to(files / "own" / "picture")
+    (files / "out").symlink_to(outside / "picture")
+    (files / "twice").symlink_to("out")
+    (files / "folder").symlink_to(outside)
+    # What the dataset's folder is itself a link to is its folder.
+    (tmp_path / "dataset").symlink_to(files)
+    names = ["inside", "out", "twice", "folder/picture", "own/picture"]
+    is_outside = dict.fromkeys(names[1:4], "link_outside_folder")
+    for folder in (files, tmp_path / "dataset"):
+        found = _reasons(folder, names, links_within=folder)
+        assert found == {**dict.fromkeys(names, ""), **is_outside}
+    assert set(_reasons(files, names, links_within=None).values()) == {""}
+
+
+def _reasons(folder: Path, names: list[str], *, links_within: Path | None) -> dict[str, str]:
+    """Reason by the name of a picture in a folder."""
+    refs = [ImageRef("a", n, name, folder / name) for n, name in enumerate(names)]
+    with tempfile.TemporaryDirectory() as out:
+        links = Path(out) / "links.parquet"
+        fetch_images(refs, Path(out) / "images", links, links_within=links_within)
+        rows = read_table(links, schemas.IMAGE_LINKS).to_pylist()
+    return {row["link"]: row["reason"] for row in rows}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
 def test_a_file_without_permission_is_a_row(tmp_path: Path) -> None:
     path = tmp_path / "secret"
@@ -93,7 +142,7 @@ def test_a_file_without_permission_is_a_row(tmp_path: Path) -> None:
 def test_bytes_written_do_not_depend_on_the_order_of_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_PART_ROWS", 7)
+    monkeypatch.setattr(packing, "_PART_ROWS", 7)
     refs = [ImageRef(f"i{n % 20}", n, f"l{n}", f"content {n % 30}".encode()) for n in range(60)]
     for name in ("one", "two"):
         random.Random(name).shuffle(refs)
@@ -106,11 +155,11 @@ def test_bytes_written_do_not_depend_on_the_order_of_reading(
 def test_parts_are_bounded_in_rows_and_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_PART_ROWS", 4)
-    monkeypatch.setattr(fetch, "_PART_BYTES", 100)
+    monkeypatch.setattr(packing, "_PART_ROWS", 4)
+    monkeypatch.setattr(packing, "_PART_BYTES", 100)
     sizes = [10, 10, 10, 10, 60, 60, 300, 10]
     pictures = [(bytes([n] * 16), bytes(size)) for n, size in enumerate(sizes)]
-    fetch.write_image_parts(pictures, tmp_path)
+    packing.write_image_parts(pictures, tmp_path)
     rows = [read_table(path, schemas.RAW_IMAGES).num_rows for path in part_files(tmp_path)]
     assert rows == [4, 1, 1, 1, 1]
 
@@ -118,7 +167,7 @@ def test_parts_are_bounded_in_rows_and_bytes(
 def test_parts_of_an_earlier_run_do_not_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_PART_ROWS", 1)
+    monkeypatch.setattr(packing, "_PART_ROWS", 1)
     for contents in ([b"a", b"b", b"c"], [b"a"]):
         refs = [ImageRef("i", n, str(n), data) for n, data in enumerate(contents)]
         fetch_images(refs, tmp_path / "images", tmp_path / "links.parquet")

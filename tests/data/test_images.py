@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmrec.data.fetch import fetch_images, write_image_parts
+from mmrec.data.fetch import fetch_images
 from mmrec.data.images import ImageError, RawImages, decode_image, picture_fault
+from mmrec.data.packing import write_image_parts
 from mmrec.data.sources.source import ImageRef
 from mmrec.io import DataError, content_key
 from tests.data.raw_world import jpeg

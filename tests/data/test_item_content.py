@@ -128,3 +128,9 @@ def test_equal_contents_are_decoded_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("mmrec.data.item_content.picture_fault", fault)
     assert find_broken(images, links.column("content_key").to_pylist()) == {}
     assert sorted(seen) == sorted([jpeg(0), jpeg(1)])
+
+
+def test_too_many_links_that_lead_out_say_how_to_allow_them(tmp_path: Path) -> None:
+    refs = [ImageRef("a", 0, "a.jpg", None, "link_outside_folder")]
+    with pytest.raises(DataError, match=r"clean: 1 of 1 .*, set allow_links_outside of the dat"):
+        cleaned(tmp_path, items("a"), histories(u="a"), refs, max_failed_share=0.2)

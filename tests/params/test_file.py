@@ -215,3 +215,13 @@ def test_the_ignored_names_are_those_of_the_installed_dvc() -> None:
     assert excluded
     names = [getattr(Meta, name) for name in re.findall(r"Meta\.(\w+)", excluded[1])]
     assert set(names) == set(IGNORED_BY_RUN_CACHE)
+
+
+def test_manners_that_are_none_are_told_in_words(tmp_path: Path) -> None:
+    data = YAML(typ="safe").load((ROOT / "examples" / "amazon.yaml").read_text())
+    manners = data["datasets"]["games"]["crawl"]
+    manners |= {"contact": "me", "retry": ["http_999", "foo"], "allow_networks": ["10.1.0.1/16"]}
+    _, network, contact, reason = messages(data, tmp_path)
+    assert "crawl.allow_networks[0]: found '10.1.0.1/16'; 10.1.0.1/16 has host bits set" in network
+    assert "crawl.contact: found 'me'; expected an address or a page" in contact
+    assert "crawl.retry[1]: found 'foo'; no reason for which a link fails; allowed: http" in reason

@@ -54,8 +54,23 @@ def test_counts_stand_together_by_topic_in_a_fixed_order() -> None:
         "items_without_image": 134,
         "items_without_text": 89,
         "new_items": 2,
+        "items_without_interaction": 1,
+        "users_evaluated": 300,
+        "users_evaluated_tied": 129,
     }
     assert dataset_report("d", {"counted": counted}).counted == [
         [(89, "items without text"), (134, "without pictures"), (23, "of them without either")],
-        [(8, "cold items"), (2, "of them new")],
+        [
+            (8, "cold items"),
+            (2, "of them new, without a training interaction"),
+            (1, "without any, candidates of every ranking all the same"),
+        ],
+        [
+            (300, "users evaluated"),
+            (
+                129,
+                "of them (43%) with their last two interactions at one time, in the order of the"
+                " source",
+            ),
+        ],
     ]

@@ -29,6 +29,7 @@ CLIP = {"model": str(ROOT / "mmrec" / "demo" / "clip"), "pretrained": None}
 IDS = ["a.1", "b 2", "日本", "d/4", "e", "f", "g", "h"]
 
 DATASET: dict[str, Any] = {
+    "allow_links_outside": False,
     "crawl": None,
     "clean": {
         "text_fields": ["title", "about"],
@@ -39,6 +40,7 @@ DATASET: dict[str, Any] = {
         "item_core": 0,
         "duplicates": "keep_all",
         "cold_threshold": 3,
+        "max_unusable_share": 0.2,
         "max_failed_share": 0.5,
     },
     "keywords": {"name": "none"},

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import aiohttp
 from tqdm import tqdm
 
 from mmrec.data.crawler.addresses import checked_sockets
 from mmrec.data.crawler.decoding import Decoder
-from mmrec.data.crawler.downloader import Answer, Downloader
-from mmrec.data.crawler.failure import may_pass
+from mmrec.data.crawler.downloader import Answer, Downloader, Response
+from mmrec.data.crawler.failure import FetchError, may_pass
+from mmrec.data.crawler.links import host_of, parse_link
 from mmrec.data.crawler.settings import CrawlSettings
 from mmrec.data.crawler.store import DownloadStore, LinkState
 from mmrec.data.fetch import Download
@@ -161,8 +161,8 @@ class Crawler:
                 "",
                 answer.attempts,
                 self._store.add_picture(picture.body),
-                picture.headers.get("ETag"),
-                picture.headers.get("Last-Modified"),
+                _validator(picture, "ETag"),
+                _validator(picture, "Last-Modified"),
             )
         else:
             assert known is not None
@@ -193,11 +193,17 @@ def _by_host(urls: list[str]) -> Iterable[list[str]]:
     hosts: dict[str, list[str]] = {}
     for url in urls:
         try:
-            name = urlsplit(url).netloc
-        except ValueError:
+            name = host_of(parse_link(url))
+        except FetchError:
             name = ""
         hosts.setdefault(name, []).append(url)
     return hosts.values()
+
+
+def _validator(picture: Response, name: str) -> str | None:
+    """A header to send back later; None for one that no table and no request can hold."""
+    value = picture.headers.get(name)
+    return value if value is not None and value.isascii() and value.isprintable() else None
 
 
 def _conditions(known: LinkState | None) -> dict[str, str]:

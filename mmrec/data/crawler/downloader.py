@@ -16,10 +16,12 @@ from mmrec.data.crawler.failure import (
     FetchError,
     backoff_s,
     failure_of,
+    is_of_host,
     is_transient,
     retry_after_s,
 )
 from mmrec.data.crawler.host import Host
+from mmrec.data.crawler.links import host_of, parse_link, redirected, robots_of
 from mmrec.data.crawler.robots import MAX_ROBOTS_BYTES, Robots, header_forbids
 from mmrec.data.crawler.settings import CrawlSettings
 
@@ -65,7 +67,7 @@ class Downloader:
         self._decoder = decoder
         self._settings = settings
         self._hosts: dict[str, Host] = {}
-        # By origin (RFC 9309), of which a host may have two: http and https.
+        # By the address of its robots.txt: a host may have two, with http and https.
         self._robots: dict[URL, asyncio.Task[Robots]] = {}
         self._room = asyncio.Semaphore(_MAX_CONNECTIONS)
 
@@ -92,7 +94,7 @@ class Downloader:
         return answer
 
     async def _follow(self, url: str, conditions: dict[str, str]) -> Response | None:
-        target = _parse(url)
+        target = parse_link(url)
         for hop in range(MAX_REDIRECTS + 1):
             try:
                 found = await self._fetch(target, conditions)
@@ -106,10 +108,10 @@ class Downloader:
 
     async def _fetch(self, target: URL, conditions: dict[str, str]) -> Response | URL | None:
         """The picture, or where it is said to be, or nothing if it has not changed."""
-        host, origin = self._host(target), target.origin()
-        if origin not in self._robots:
-            self._robots[origin] = asyncio.create_task(self._read_robots(host, origin))
-        forbidden = (await self._robots[origin]).forbids(str(target))
+        host, rules = self._host(target), robots_of(target)
+        if rules not in self._robots:
+            self._robots[rules] = asyncio.create_task(self._read_robots(host, rules))
+        forbidden = (await self._robots[rules]).forbids(str(target))
         if forbidden:
             raise FetchError(forbidden, sent=False)
         async with AsyncExitStack() as room:
@@ -119,7 +121,7 @@ class Downloader:
                     host, target, conditions, self._settings.max_image_bytes
                 )
             if response.status in _REDIRECTS:
-                return _redirected(target, response)
+                return redirected(target, response.headers.get("Location", ""))
             if response.status == 304 and conditions:
                 return None
             if response.status != 200:
@@ -132,18 +134,18 @@ class Downloader:
         return response
 
     def _host(self, target: URL) -> Host:
-        name = f"{target.host}:{'' if target.is_default_port() else target.port}"
+        name = host_of(target)
         if name not in self._hosts:
             self._hosts[name] = Host(self._settings)
         return self._hosts[name]
 
-    async def _read_robots(self, host: Host, origin: URL) -> Robots:
+    async def _read_robots(self, host: Host, target: URL) -> Robots:
         """Rules of an origin (RFC 9309): all is allowed without, nothing with one out of order."""
         for attempt in range(1, self._settings.attempts + 1):
             if attempt > 1:
                 await asyncio.sleep(backoff_s(self._settings.backoff_s, attempt - 1))
             try:
-                rules = await self._follow_robots(origin / "robots.txt")
+                rules = await self._follow_robots(target)
             except FetchError as failure:
                 refusal = failure.reason
                 if not failure.transient:
@@ -153,8 +155,8 @@ class Downloader:
                     return Robots(refusal="host_unavailable")
                 host.interval_s = max(host.interval_s, rules.delay_s)
                 return rules
-        is_answer = refusal.startswith("http_")
-        return Robots(refusal="robots_unavailable" if is_answer else refusal)
+        # A host that nobody reaches says so itself; else it is its robots.txt that is at fault.
+        return Robots(refusal=refusal if is_of_host(refusal) else "robots_unavailable")
 
     async def _follow_robots(self, target: URL) -> Robots:
         for _ in range(MAX_REDIRECTS + 1):
@@ -162,7 +164,7 @@ class Downloader:
             async with host.turn(), self._room:
                 response = await self._send(host, target, {}, MAX_ROBOTS_BYTES, cut=True)
             if response.status in _REDIRECTS:
-                target = _redirected(target, response)
+                target = redirected(target, response.headers.get("Location", ""))
             elif response.status == 200:
                 return Robots.parse(response.body)
             elif response.status >= 500:
@@ -184,41 +186,26 @@ class Downloader:
             async with self._session.get(
                 target, headers=headers, allow_redirects=False
             ) as response:
-                if is_transient(response.status):
-                    wait = retry_after_s(response.headers.get("Retry-After"))
-                    if wait is not None:
-                        host.pause(wait)
-                    raise FetchError(f"http_{response.status}", transient=True)
-                body = b""
-                if response.status == 200:
-                    forbidden = header_forbids(response.headers.getall("X-Robots-Tag", []))
-                    if forbidden and not cut:
-                        raise FetchError(forbidden)
-                    body = await read_body(response, max_bytes, cut=cut)
-                return Response(response.status, response.headers, body)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                return await _read(response, host, max_bytes, cut=cut)
+        except (FetchError, MemoryError):
+            raise
+        # Of all that an answer may do to the client, nothing may end the crawl of other links.
+        except Exception as error:
             raise failure_of(error) from error
 
 
-def _parse(url: str) -> URL:
-    try:
-        target = URL(url)
-        if target.scheme not in {"http", "https"}:
-            raise FetchError("scheme_not_allowed", sent=False)
-        target.origin()
-    except ValueError:
-        raise FetchError("bad_url", sent=False) from None
-    return target
-
-
-def _redirected(target: URL, response: Response) -> URL:
-    location = response.headers.get("Location", "")
-    if not location:
-        raise FetchError("bad_response")
-    try:
-        return _parse(str(target.join(URL(location))))
-    except ValueError:
-        raise FetchError("bad_url") from None
-    except FetchError as error:
-        error.sent = True
-        raise
+async def _read(
+    response: aiohttp.ClientResponse, host: Host, max_bytes: int, *, cut: bool
+) -> Response:
+    if is_transient(response.status):
+        wait = retry_after_s(response.headers.get("Retry-After"))
+        if wait is not None:
+            host.pause(wait)
+        raise FetchError(f"http_{response.status}", transient=True)
+    body = b""
+    if response.status == 200:
+        forbidden = header_forbids(response.headers.getall("X-Robots-Tag", []))
+        if forbidden and not cut:
+            raise FetchError(forbidden)
+        body = await read_body(response, max_bytes, cut=cut)
+    return Response(response.status, response.headers, body)

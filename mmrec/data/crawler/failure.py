@@ -15,6 +15,18 @@ _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PASSING = frozenset(
     {"timeout", "connection", "truncated", "host_unavailable", "robots_unavailable"}
 )
+_OF_HOST = frozenset(
+    {
+        "timeout",
+        "connection",
+        "truncated",
+        "host_not_found",
+        "host_unavailable",
+        "bad_certificate",
+        "tls",
+        "address_not_allowed",
+    }
+)
 _LONGEST_BACKOFF_S = 60.0
 
 
@@ -46,6 +58,11 @@ def may_pass(reason: str) -> bool:
     return reason in _PASSING
 
 
+def is_of_host(reason: str) -> bool:
+    """Whether a failure would be that of any request to the same host."""
+    return reason in _OF_HOST
+
+
 def failure_of(error: Exception) -> FetchError:
     """The failure that an exception of the HTTP client stands for."""
     match error:
@@ -63,10 +80,13 @@ def failure_of(error: Exception) -> FetchError:
             return FetchError("truncated", transient=True)
         case aiohttp.ClientResponseError():
             return FetchError("bad_response")
-        case aiohttp.InvalidURL():
+        # Before anything is sent, the client refuses an address that it cannot ask.
+        case ValueError():
             return FetchError("bad_url", sent=False)
-        case _:
+        case aiohttp.ClientError() | OSError():
             return FetchError("connection", transient=True)
+        case _:
+            return FetchError("bad_response")
 
 
 def _is_unknown_name(error: BaseException | None) -> bool:

@@ -172,8 +172,12 @@ class DownloadStore:
         key = content_key(data)
         if self._place(key) is None:
             written = 0
-            while written < len(data):
-                written += os.pwrite(self._file, data[written:], self._end + written)
+            try:
+                while written < len(data):
+                    written += os.pwrite(self._file, data[written:], self._end + written)
+            except OSError as error:
+                # By itself it does not say which disk is full.
+                raise OSError(error.errno, error.strerror, str(self._path)) from None
             with self._named_errors():
                 self._table.execute(
                     "INSERT INTO contents VALUES (?, ?, ?)", (key, self._end, len(data))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmrec.data.sources import columns, raw_tables
+from mmrec.data.sources.image_files import tell_of_unmatched
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.data.sources.source_table import read_source_table
 from mmrec.io import DataError
@@ -72,29 +73,29 @@ class HmSource:
             raise DataError(
                 f"{directory}: folder of pictures not found; check the dataset's source"
             )
-        not_taken = {
-            "picture_of_no_item": 0,
-            "picture_in_wrong_folder": 0,
-            "file_with_other_ending": 0,
-        }
-        refs = []
+        not_taken = {"picture_in_wrong_folder": 0, "file_with_other_ending": 0}
+        refs: list[ImageRef] = []
+        unmatched: list[str] = []
         for path in _files(directory):
             if path.suffix != ".jpg":
                 not_taken["file_with_other_ending"] += 1
+            elif path.stem not in known:
+                unmatched.append(path.stem)
             elif path.stem[:3] != path.parent.name:
                 # It would be a second picture of the article.
                 not_taken["picture_in_wrong_folder"] += 1
-            elif path.stem not in known:
-                not_taken["picture_of_no_item"] += 1
             else:
                 link = f"{folder}/{path.parent.name}/{path.name}"
                 refs.append(ImageRef(path.stem, 0, link, path))
+        owned = len(refs) + not_taken["picture_in_wrong_folder"]
+        tell_of_unmatched(directory, unmatched, owned, known)
+        not_taken["picture_of_no_item"] = len(unmatched)
         return sorted(refs, key=lambda ref: ref.item_id), not_taken
 
 
 def _files(directory: Path) -> Iterator[Path]:
     for entry in directory.iterdir():
         if entry.is_dir():
-            yield from (path for path in entry.iterdir() if path.is_file())
+            yield from (path for path in entry.iterdir() if not path.is_dir())
         else:
             yield entry

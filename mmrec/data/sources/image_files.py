@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
 from mmrec.data.sources.source import ImageRef, Url
+from mmrec.data.spellings import describe_unknown
 from mmrec.io import DataError
 
+logger = logging.getLogger(__name__)
+
+_NUMBER = r"_\d+$"
 _ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 
 
@@ -21,20 +26,23 @@ def find_images(
 
     An item without a picture has no reference: that is no failure. Files that belong to
     no item, and files with another ending, are counted.
+
+    Raises:
+        DataError: there is no such folder, or not one of its pictures belongs to an item.
     """
     directory = files / folder
     if not directory.is_dir():
         raise DataError(f"{directory}: folder of pictures not found; check the dataset's source")
     known = set(item_ids)
     found: dict[str, list[tuple[int, str]]] = {}
-    skipped = {"picture_of_no_item": 0, "file_with_other_ending": 0}
+    num_other, unmatched = 0, []
     for path in directory.iterdir():
         if path.suffix.lower() not in _ENDINGS:
-            skipped["file_with_other_ending"] += path.is_file()
+            num_other += path.is_file()
             continue
         item_id, number = _owner(path.stem, known)
         if item_id is None:
-            skipped["picture_of_no_item"] += 1
+            unmatched.append(path.stem)
         else:
             found.setdefault(item_id, []).append((number, path.name))
     refs = [
@@ -42,7 +50,38 @@ def find_images(
         for item_id in sorted(found)
         for position, (_, name) in enumerate(sorted(found[item_id]))
     ]
-    return refs, skipped
+    tell_of_unmatched(directory, unmatched, len(refs), known)
+    return refs, {"picture_of_no_item": len(unmatched), "file_with_other_ending": num_other}
+
+
+def tell_of_unmatched(
+    directory: Path, unmatched: Sequence[str], num_matched: int, known: Collection[str]
+) -> None:
+    """Say what the pictures that belong to no item are called, and how more would match.
+
+    Args:
+        directory: of the pictures.
+        unmatched: their names without ending, in any order.
+        num_matched: how many pictures belong to an item.
+        known: ids of the items.
+
+    Raises:
+        DataError: none belongs to an item.
+    """
+    if not unmatched:
+        return
+    names = pl.Series(sorted(unmatched), dtype=pl.String)
+    ids = pl.Series(list(known), dtype=pl.String)
+    described = (
+        f"{directory}: {len(unmatched):,} of {len(unmatched) + num_matched:,} pictures belong to"
+        f" no item, {describe_unknown(names, ids, variants=[names.str.replace(_NUMBER, '')])}"
+    )
+    if not num_matched:
+        raise DataError(
+            f"{described}; name the pictures as the catalogue names its items, or set their folder"
+            " to null"
+        )
+    logger.warning("%s", described)
 
 
 def _owner(stem: str, known: set[str]) -> tuple[str | None, int]:

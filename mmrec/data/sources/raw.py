@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from mmrec import schemas
 from mmrec.data.images import RawImages
+from mmrec.data.sources.regular_files import check_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.io import DataError, read_json, read_table
 from mmrec.paths import RawPaths
@@ -30,6 +31,10 @@ class RawSource:
             raise DataError(
                 f"{self._files}: folder of raw tables not found; check `files` of the dataset"
             )
+        raw = self._raw
+        tables = (raw.items, raw.interactions, raw.image_links, raw.summary)
+        for path in (*tables, *raw.images.glob("part-*.parquet")):
+            check_regular(path)
         links = read_table(self._raw.image_links, schemas.IMAGE_LINKS)
         return RawCatalogue(
             items=read_table(self._raw.items, schemas.RAW_ITEMS),

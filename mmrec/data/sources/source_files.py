@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, cast
 
+from mmrec.data.sources.regular_files import check_regular
 from mmrec.io import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -35,7 +36,8 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def check_exists(path: Path) -> None:
-    """Raise `DataError` if there is no file at `path`, saying what lies beside it."""
+    """Raise `DataError` if there is no regular file at `path`, saying what lies there or beside."""
+    check_regular(path)
     if path.is_file():
         return
     if path.is_dir():

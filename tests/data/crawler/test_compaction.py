@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -135,3 +136,12 @@ def test_a_store_of_the_format_before_is_read(tmp_path: Path) -> None:
         table.execute("DROP TABLE compactions")
         table.execute("PRAGMA user_version = 1")
     assert read(tmp_path) == LIVE
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, data: bytes, start: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with DownloadStore(tmp_path) as store, pytest.raises(OSError, match=r"No space.*pictures\.bin"):
+        store.add_picture(b"a picture")

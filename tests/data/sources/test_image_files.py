@@ -1,0 +1,58 @@
+"""Pictures of a folder that belong to no item: what they are called, and what would match."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from mmrec.data.sources.hm import HmSource
+from mmrec.data.sources.image_files import find_images
+from mmrec.io import DataError
+from tests.data.sources.published import hm_world
+
+
+def _pictures(folder: Path, *names: str) -> Path:
+    (folder / "pictures").mkdir()
+    for name in names:
+        (folder / "pictures" / name).write_bytes(b"a picture")
+    return folder
+
+
+def test_a_folder_of_which_no_picture_belongs_to_an_item_is_refused(tmp_path: Path) -> None:
+    _pictures(tmp_path, "101.jpg", "102_1.jpg", "notes.txt")
+    with pytest.raises(DataError) as raised:
+        find_images(tmp_path, "pictures", ["0101", "0102"])
+    assert str(raised.value) == (
+        f"{tmp_path / 'pictures'}: 2 of 2 pictures belong to no item, such as '101' where the"
+        " catalogue has '0101': written without leading zeros, 100% would match; name the pictures"
+        " as the catalogue names its items, or set their folder to null"
+    )
+
+
+def test_pictures_of_no_item_beside_others_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _pictures(tmp_path, "A1.jpg", "b2.jpg", "C3_2.jpg", "x.jpg")
+    with caplog.at_level(logging.WARNING):
+        refs, skipped = find_images(tmp_path, "pictures", ["a1", "b2", "c3"])
+    assert [ref.item_id for ref in refs] == ["b2"]
+    assert skipped["picture_of_no_item"] == 3
+    assert "3 of 4 pictures belong to no item, such as 'A1' where" in caplog.text
+    assert "written in lower case, 67% would match" in caplog.text
+
+
+def test_an_empty_folder_of_pictures_is_none_of_anybodys_fault(tmp_path: Path) -> None:
+    assert find_images(_pictures(tmp_path), "pictures", ["a"])[0] == []
+
+
+def test_pictures_of_articles_that_lost_a_zero_are_not_passed_over(tmp_path: Path) -> None:
+    images = tmp_path / str(hm_world(tmp_path).images)
+    for path in images.glob("*/*.jpg"):
+        path.unlink()
+    (images / "010" / "108775015.jpg").write_bytes(b"a picture")
+    with pytest.raises(
+        DataError, match=r"'108775015' where .* '0108775015': .* leading zeros, 100%"
+    ):
+        HmSource(tmp_path, images="images").read()

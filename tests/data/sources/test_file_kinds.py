@@ -30,7 +30,7 @@ def _parquet() -> bytes:
 def _workbook() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("xl/workbook.xml", "<workbook/>")
+        archive.writestr(zipfile.ZipInfo("xl/workbook.xml"), "<workbook/>")
     return file.getvalue()
 
 
@@ -75,7 +75,7 @@ _READERS: dict[str, Callable[[Path], object]] = {
         (b"<!DOCTYPE html>\n<html>403</html>", "found an HTML page, such as the error page"),
         (b"\xef\xbb\xbf\n <HTML><body>", "found an HTML page, such as the error page"),
         (_parquet(), r"found a Parquet file; rename it to \w+\.parquet"),
-        (gzip.compress(_CSV.encode()), r"packed with gzip, .*; rename it to \w+\.\w+\.gz"),
+        (gzip.compress(_CSV.encode(), mtime=0), r"packed with gzip, .*; rename it to \w+\.\w+\.gz"),
         (b"BZh91AY&SY", "found a file packed with bzip2; unpack it"),
         (b"SQLite format 3\x00", "found an SQLite database; export the table"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "found a Git LFS pointer"),
@@ -114,7 +114,7 @@ def test_a_packed_name_needs_a_packed_file(tmp_path: Path, name: str) -> None:
     [
         (_CSV.encode(), "found text; name it"),
         (b"", "found an empty file; copy or download it anew"),
-        (gzip.compress(b"x"), "found a file packed with gzip; unpack it"),
+        (gzip.compress(b"x", mtime=0), "found a file packed with gzip; unpack it"),
         (_workbook(), "found an Excel workbook"),
     ],
 )

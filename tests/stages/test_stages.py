@@ -185,6 +185,7 @@ def params() -> dict[str, Any]:
             "plain-sasrec": a_run("plain", "sasrec", "plain-sasrec"),
             "plain-popularity": a_run("plain", "popularity", "plain-popularity"),
         },
+        "validation": {"mask_history": False},
         "evaluate": {"mask_history": False, "cutoffs": [1, 3], "history_bins": [2, 4]},
         "recommend": {"run": "shop-transfer", "top_k": 8, "keep_seen": True},
         "report": {

@@ -61,6 +61,12 @@ def reference_column(metric: str, reference: str) -> str:
     return f"{metric}_{reference}"
 
 
+def is_reference(name: str) -> bool:
+    """Whether a column of a training's history is that of a reference."""
+    metric, _, reference = name.rpartition("_")
+    return reference in REFERENCES and is_metric(metric)
+
+
 def is_metric(name: str) -> bool:
     """Whether this is the name of a metric."""
     return name == "mrr" or _METRIC.fullmatch(name) is not None

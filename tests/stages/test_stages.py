@@ -300,6 +300,10 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
     for name in checked.runs:
         metrics = json.loads(paths.run(name).metrics.read_text())
         assert metrics["all"]["num_users"] >= 9
+        assert sum(map(len, metrics.values())) <= 15, "what `dvc exp show` has columns for"
+        everything = json.loads(paths.run(name).all_metrics.read_text())
+        assert everything.keys() == {"all", "warm", "cold", "new", "history_length"}
+        assert everything["all"].items() >= metrics["all"].items()
         assert paths.run(name).pretrain_history.is_file()
         assert paths.run(name).finetune_history.is_file()
     page = (paths.report / "index.html").read_text()

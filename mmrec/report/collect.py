@@ -94,6 +94,7 @@ def collect_showcase(params: Params, paths: Paths) -> Showcase:
             keywords=keywords,
             thumbnails=thumbnails,
             num_users=settings.num_sample_users,
+            mask_history=params.evaluate.mask_history,
         ),
     )
 

@@ -87,7 +87,7 @@ class Study:
     def digest(self) -> str:
         """Of settings, data and code: results of other inputs are not comparable."""
         digest = blake2b(digest_size=16)
-        for section in ("models", "evaluate"):
+        for section in ("models", "validation", "evaluate"):
             digest.update(self.params.model_dump_json(include={section}).encode())
         demo = self._paths.dataset("demo")
         data = [demo.clean, demo.features("sentences"), demo.features("keyword_sentences")]
@@ -137,7 +137,7 @@ class Study:
                 data,
                 stage=stage,
                 seed=seed,
-                mask_history=self.params.evaluate.mask_history,
+                mask_history=self.params.validation.mask_history,
                 weights=weights,
                 checkpoint_dir=Path(work) / "checkpoints",
                 history_path=Path(work) / "history.csv",

@@ -176,8 +176,13 @@ class RunPaths:
         return self.root / "evaluated" / "users.parquet"
 
     @property
+    def all_metrics(self) -> Path:
+        """Metrics at every cut-off, of every group of users."""
+        return self.root / "evaluated" / "all_metrics.json"
+
+    @property
     def metrics(self) -> Path:
-        """Metrics of the run, for `dvc metrics`."""
+        """The few metrics that runs are compared by, for `dvc metrics` and `dvc exp show`."""
         return self.root / "metrics.json"
 
 

@@ -11,15 +11,17 @@ from mmrec.stage import Summary, entry, run
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Rank the held-out items of run `key`."""
-    from mmrec.evaluation.metrics import summarize_ranks
-    from mmrec.training.finished import evaluate_run
+    from mmrec.evaluation.metrics import compared_metrics, summarize_ranks
+    from mmrec.training.finished import RECORD, evaluate_run
     from mmrec.training.run_data import load_run_data
+    from mmrec.training.validation import warn_if_validated_otherwise
 
     settings, results = entry(params.runs, key, "runs"), paths.run(key)
     dataset = paths.dataset(settings.dataset)
     data = load_run_data(dataset, text=settings.text, image=settings.image)
     users = read_table(dataset.users, schemas.CLEAN_USERS)
     mask_history = params.evaluate.mask_history
+    warn_if_validated_otherwise(results.finetuned / RECORD, mask_history=mask_history)
     ranks, item_vectors, user_vectors = evaluate_run(
         results.finetuned, data, users, mask_history=mask_history
     )
@@ -29,8 +31,10 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     write_table(ranks, results.ranks, schemas.RANKS)
     write_table(item_vectors, results.item_vectors, item_vectors.schema)
     write_table(user_vectors, results.user_vectors, user_vectors.schema)
-    write_json(metrics, results.metrics)
-    return metrics["all"]
+    write_json(metrics, results.all_metrics)
+    compared = compared_metrics(metrics)
+    write_json(compared, results.metrics)
+    return compared["all"]
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def _finetune(params: Params, paths: Paths, key: str) -> Summary:
         data,
         stage="finetune",
         seed=settings.seed,
-        mask_history=params.evaluate.mask_history,
+        mask_history=params.validation.mask_history,
         weights=load_weights(paths.run(settings.init_from).pretrained),
         checkpoint_dir=checkpoints,
         history_path=paths.run(key).finetune_history,

@@ -29,7 +29,7 @@ def _pretrain(params: Params, paths: Paths, key: str) -> Summary:
         data,
         stage="pretrain",
         seed=settings.seed,
-        mask_history=params.evaluate.mask_history,
+        mask_history=params.validation.mask_history,
         weights=None,
         checkpoint_dir=checkpoints,
         history_path=paths.run(key).pretrain_history,

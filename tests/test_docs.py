@@ -1,19 +1,88 @@
-"""Examples in the documentation are valid params."""
+"""Examples in the documentation are valid params, and do what is said of them."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
+from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from mmrec.params.features import EmbedParams
+from mmrec.params.features import EmbedImageParams, EmbedParams, TimmImageParams
+from mmrec.params.models import ModelParams, Mp4srParams
+from mmrec.torchvision_schemas import define_missing_operators
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DEFAULT: dict[str, Any] = {"name": "mp4sr", "architecture": {}, "pretrain": {}, "finetune": {}}
+
+
+def rows(header: str) -> list[list[str]]:
+    """Cells of the table of the README under a header."""
+    table = README.partition(header)[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+
+
+def yaml(text: str) -> Any:
+    return YAML(typ="safe").load(text)
+
+
+def mp4sr(entry: dict[str, Any]) -> Mp4srParams:
+    model: ModelParams = TypeAdapter(ModelParams).validate_python(entry)
+    assert isinstance(model, Mp4srParams)
+    return model
+
+
+VARIANTS = dict(rows("| variant | model entry |"))
 
 
 def test_the_entries_shown_for_features_are_valid() -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "features.md").read_text(), re.DOTALL)
-    shown = YAML(typ="safe").load(block)["embed"]
+    text = (ROOT / "docs" / "features.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    shown = yaml(block)["embed"]
     assert shown.keys() == {"text", "image"}
     assert EmbedParams.model_validate({"pair": {}, **shown}).text["shop-title_tokens"]
+
+
+def test_every_variant_of_the_readme_is_a_model_of_its_own() -> None:
+    assert {"MP4SR", "E2E", "as printed", "as released"} <= VARIANTS.keys()
+    assert len(VARIANTS) >= 13
+    models = [mp4sr(yaml(cell.strip("`"))).model_dump_json() for cell in VARIANTS.values()]
+    assert len(set(models)) == len(models)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_contrasts_samples_of_many_users(name: str) -> None:
+    """In dense batches the negatives of a sample are later items of its own sequence."""
+    model = mp4sr(yaml(VARIANTS[name].strip("`")))
+    contrasting = [model.pretrain, model.finetune if model.finetune.joint else None]
+    assert {training.batching for training in contrasting if training} <= {"prefix"}
+
+
+def test_what_restores_the_paper_is_a_setting_that_is_no_default() -> None:
+    restored = 0
+    for *_, cell in rows("| default | paper | restored by |"):
+        for text in re.findall(r"`(\w+: [^`]*)`", cell):
+            change = yaml(text)
+            if "contrast" in change:
+                change = {"pretrain": change}
+            if "max_grad_norm" in change:
+                change = {"pretrain": change, "finetune": change}
+            assert mp4sr({**DEFAULT, **change}) != mp4sr(DEFAULT), text
+            restored += 1
+    assert restored >= 6
+
+
+def test_the_resnet_of_the_readme_is_one_that_timm_has_weights_for() -> None:
+    (text,) = re.findall(r"`demo-resnet: (\{.*\})`", README)
+    entry = EmbedImageParams.model_validate(yaml(text))
+    assert entry.feature in re.findall(r"\*ResNet\* is a run with `image: (\w+)`", README)
+    assert isinstance(entry.extractor, TimmImageParams)
+    define_missing_operators()
+    import timm
+
+    model = entry.extractor.model
+    assert model.startswith("resnet")
+    assert timm.is_model_pretrained(model)

@@ -121,3 +121,11 @@ def test_small_text_results_are_kept_in_git_and_everything_else_is_cached() -> N
                 assert next(iter(entry.values()))["cache"] is False
         # DVC keeps no run record of a stage with an out that is neither cached nor a metric.
         assert all(isinstance(out, str) for out in body(name).get("outs", []))
+
+
+def test_another_protocol_of_the_evaluation_trains_nothing_and_makes_no_lists() -> None:
+    for name in ("pretrain", "finetune"):
+        assert not [path for path in body(name)["params"] if path.startswith("evaluate")]
+    run = Paths(Path()).run("${recommend.run}")
+    evaluated = {path for path in body("recommend")["deps"] if "/evaluated" in path}
+    assert evaluated == {str(run.item_vectors), str(run.user_vectors)}

@@ -12,14 +12,20 @@ Each is the mean over users.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 _METRIC = re.compile(r"(recall|ndcg|mrr)@([1-9]\d*)")
+_COMPARED_PARTS = ("all", "warm", "cold")
+_COMPARED_CUTOFFS = (10, 20)
+
+REFERENCES = ("random", "popularity")
+"""Rankings that have learned nothing, by increasing quality: see `knowing_nothing`."""
 
 Summary = dict[str, float | int]
 """Metrics of a group of users, and `num_users`; an empty group has no metrics."""
@@ -46,6 +52,26 @@ def user_metrics(ranks: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.floa
     return np.where(ranks <= int(match[2]), gains[match[1]], 0.0)
 
 
+def reference_column(metric: str, reference: str) -> str:
+    """Column of a training's history with the metric of one of `REFERENCES`: the same in all rows.
+
+    >>> reference_column("recall@20", "random")
+    'recall@20_random'
+    """
+    return f"{metric}_{reference}"
+
+
+def is_reference(name: str) -> bool:
+    """Whether a column of a training's history is that of a reference."""
+    metric, _, reference = name.rpartition("_")
+    return reference in REFERENCES and is_metric(metric)
+
+
+def is_metric(name: str) -> bool:
+    """Whether this is the name of a metric."""
+    return name == "mrr" or _METRIC.fullmatch(name) is not None
+
+
 def metric_names(cutoffs: Iterable[int]) -> list[str]:
     """All metrics at the given cut-offs, and `mrr`."""
     return [f"{kind}@{k}" for k in cutoffs for kind in ("recall", "ndcg", "mrr")] + ["mrr"]
@@ -62,7 +88,7 @@ def summarize(ranks: npt.NDArray[np.int64], names: Iterable[str]) -> Summary:
 def summarize_ranks(
     table: pa.Table, *, cutoffs: Sequence[int], history_bins: Sequence[int]
 ) -> dict[str, Summary | dict[str, Summary]]:
-    """The content of `metrics.json` from a `RANKS` table.
+    """All metrics of all groups of users, from a `RANKS` table.
 
     Groups: `all` users; users whose target is `cold` or `warm`, or `new`, that is cold
     without a single training interaction; and by `history_length`.
@@ -91,6 +117,38 @@ def summarize_ranks(
         "new": summarize(ranks[is_new], names),
         "history_length": by_length,
     }
+
+
+def compared_metrics(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Summary]:
+    """The content of `metrics.json`: recall and NDCG at 10 and 20 of all, warm and cold targets.
+
+    So few that a table of all runs can be read. Where no cut-off is 10 or 20, the nearest is.
+
+    Args:
+        summaries: of `summarize_ranks`.
+    """
+    return {
+        part: {
+            name: summaries[part][name]
+            for name in ("num_users", *nearest_metrics(summaries[part], _COMPARED_CUTOFFS))
+        }
+        for part in _COMPARED_PARTS
+    }
+
+
+def nearest_metrics(names: Iterable[str], cutoffs: Iterable[int]) -> list[str]:
+    """Recall, then NDCG, at those cut-offs among `names` that are nearest to each of `cutoffs`.
+
+    >>> nearest_metrics(["recall@5", "recall@20", "ndcg@5"], [10, 20])
+    ['recall@5', 'recall@20', 'ndcg@5']
+    """
+    found = [match for match in map(_METRIC.fullmatch, names) if match]
+    chosen = []
+    for family in ("recall", "ndcg"):
+        there = sorted(int(match[2]) for match in found if match[1] == family)
+        nearest = {min(there, key=lambda k: abs(k - wanted)) for wanted in cutoffs if there}
+        chosen += [f"{family}@{cutoff}" for cutoff in sorted(nearest)]
+    return chosen
 
 
 def _column(table: pa.Table, name: str) -> npt.NDArray[np.int64]:

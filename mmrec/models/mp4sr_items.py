@@ -20,7 +20,7 @@ MODALITIES: tuple[Modality, ...] = ("text", "image")
 
 
 class ItemEncoder(nn.Module):
-    """Attention pooling and mixture-of-experts adaptor of each modality (MP4SR section 3.2).
+    """Attention pooling and mixture-of-experts adaptor of each modality (MP4SR section 3.3).
 
     Args:
         features: Feature rows of the modalities there are.

@@ -16,7 +16,7 @@ LAYER_NORM_EPS = 1e-12
 
 
 class MixtureOfExperts(nn.Module):
-    """Dense mixture: sum_k g_k LN_k(Dropout(e W_k + c_k)), g = softmax(e W_gate) (MP4SR eq. 3, 4).
+    """Dense mixture: sum_k g_k LN_k(Dropout(e W_k + c_k)), g = softmax(e W_gate) (MP4SR eq. 4, 5).
 
     Every expert sees every item: no top-k and no noise. The gate starts at zero, so that all
     experts have equal weight at first. All experts are one matrix product.

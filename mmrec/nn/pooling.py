@@ -85,7 +85,7 @@ class RaggedFeatures(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    """Weighted sum of an item's rows, weights softmax(x W1 w2) over its rows (MP4SR 3.2).
+    """Weighted sum of an item's rows, weights softmax(x W1 w2) over its rows (MP4SR 3.3.2).
 
     With no non-linearity between the two maps, `x (W1 w2)` is the same function at a fraction
     of the cost of `(x W1) w2`. The factors stay separate parameters, so that optimisation takes

@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 from mmrec.params.file import ParamsError, load_params
+from mmrec.params.protocol import contradictions
 
 try:
-    load_params(Path("params.yaml"))
+    for sentence in contradictions(load_params(Path("params.yaml"))):
+        sys.stderr.write(f"warning: params.yaml: {sentence}\n")
 except ParamsError as error:
     sys.exit(f"error: {error}")

@@ -1,4 +1,4 @@
-"""Settings of every model: one class per model, defaults as published.
+"""Settings of every model: one class per model, defaults as published but where a field says so.
 
 A model entry of `params.yaml` has four keys: `name`, `architecture`, `pretrain` and
 `finetune`. They are separate so that DVC can tell them apart: a new learning rate of
@@ -32,9 +32,11 @@ class Mp4srContrast(Section):
     cmcl_weight: NonNegativeFloat = 0.01
     """Lambda; 0 is the paper's 'w/o CMCL'."""
     cmcl_denominator: Literal["gca", "literal", "inter_only"] = "gca"
-    """`gca`: inter-view and intra-view negatives; `literal`: equation 9 as printed."""
+    """`gca`: inter-view and intra-view negatives, as the released code and the loss that the paper
+    cites; `literal`: equation 9 as printed, which has the inter-view ones twice."""
     same_target_negatives: Literal["dropped", "zero_logit", "kept"] = "dropped"
-    """What rows with the same target are to each other; `zero_logit` is the released code."""
+    """What rows with the same target are to each other. They are negatives (`kept`) in the paper,
+    which punishes the right answer; `zero_logit` is the released code."""
     mixup: bool = True
     """False is the paper's 'w/o C-Mixup'."""
     max_swap_probability: Probability = 0.5
@@ -52,7 +54,7 @@ class Mp4srContrast(Section):
 
 
 class Mp4srArchitecture(TransformerArchitecture):
-    """MP4SR's encoder M2SE and its score (paper section 3.2)."""
+    """MP4SR's encoder M2SE (paper section 3.3) and its score."""
 
     attention_dim: PositiveInt = 64
     num_experts: PositiveInt = 8
@@ -65,11 +67,14 @@ class Mp4srArchitecture(TransformerArchitecture):
     """True is the paper's 'Shared': one pooling and one mixture of experts for both."""
     temperature: PositiveFloat = 0.07
     score: Literal["cosine", "dot"] = "cosine"
-    """`dot` is equation 12 as printed."""
+    """`cosine` over the temperature is the released code, `dot` equation 12 as printed."""
 
 
 class Mp4srPretrain(TrainingParams):
-    """Self-supervised pre-training; early stopping is on the ID-free score."""
+    """Self-supervised pre-training; early stopping is on the ID-free score.
+
+    The paper trains 300 epochs; the released code stops early and keeps the best, as here.
+    """
 
     epochs: PositiveInt = 300
     patience: PositiveInt = 20
@@ -83,7 +88,9 @@ class Mp4srFinetune(NextItemTrainingParams):
     """Supervised next-item training, by default over the whole catalogue.
 
     The paper searches learning_rate in {1e-4, 5e-4, 1e-3}, batch_size in {256, 512, 1024} and
-    weight_decay in {1e-4, 5e-4, 1e-3} for each dataset.
+    weight_decay in {1e-4, 5e-4, 1e-3} for each dataset, and trains on prefixes. The default
+    `batching: dense` has the same loss for users within `max_sequence_length`, sooner; with `joint`
+    take `prefix`, so that contrasts have samples of many users and not of one sequence.
     """
 
     epochs: PositiveInt = 300

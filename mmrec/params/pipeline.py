@@ -23,10 +23,19 @@ class RunParams(Section):
     seed: NonNegativeInt
 
 
+class ValidationParams(Section):
+    """How the best epoch of a training is chosen: as it is to be evaluated."""
+
+    mask_history: bool
+    """What a user has seen is no candidate. Apart from `evaluate.mask_history`, so that ranking
+    by another protocol trains nothing again."""
+
+
 class EvaluateParams(Section):
     """One protocol for every run: leave-one-out, full ranking."""
 
     mask_history: bool
+    """What a user has seen is no candidate; a held-out item that is among it stays one."""
     cutoffs: Annotated[list[PositiveInt], Field(min_length=1)]
     history_bins: list[PositiveInt]
     """Upper ends of the history-length groups; the last group is open."""
@@ -66,6 +75,7 @@ class Params(Section):
     embed: EmbedParams
     models: dict[Name, ModelParams]
     runs: dict[Name, RunParams]
+    validation: ValidationParams
     evaluate: EvaluateParams
     recommend: RecommendParams
     report: ReportParams

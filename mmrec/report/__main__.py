@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from mmrec.io import DataError
-from mmrec.params.file import ParamsError, load_params
+from mmrec.params.file import load_params
 from mmrec.paths import Paths
 from mmrec.report.collect import collect_runs
+from mmrec.report.identities import shortfalls
 from mmrec.report.tables import comparison_rows, format_comparison
 
 
@@ -17,9 +18,11 @@ def main() -> None:
     paths = Paths(Path())
     try:
         runs = collect_runs(load_params(paths.params), paths)
-    except (ParamsError, DataError) as error:
+    except (DataError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    sys.stdout.write(f"\n{format_comparison(comparison_rows(runs))}\nreport: {paths.page}\n")
+    marks = "".join(f"! {line}\n" for line in shortfalls(runs))
+    table = format_comparison(comparison_rows(runs))
+    sys.stdout.write(f"\n{table}{marks}\nreport: {paths.page}\n")
 
 
 if __name__ == "__main__":

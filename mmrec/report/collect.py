@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from mmrec import schemas
 from mmrec.data.images import RawImages
-from mmrec.io import read_json, read_table
+from mmrec.io import DataError, read_json, read_table
 from mmrec.params.pipeline import Params
+from mmrec.params.protocol import contradictions
+from mmrec.params.training import TrainingParams
 from mmrec.paths import Paths
 from mmrec.report.gallery import gallery
 from mmrec.report.page import Protocol, Showcase
-from mmrec.report.runs import RunReport, load_history
+from mmrec.report.runs import History, RunReport, load_history
 from mmrec.report.showcase import sample_users
+from mmrec.report.tables import PARTS
 from mmrec.report.thumbnails import Thumbnails
+
+logger = logging.getLogger(__name__)
 
 
 def collect_runs(params: Params, paths: Paths) -> list[RunReport]:
     """Metrics, histories, ranks and settings of all runs, in the order of `params.yaml`.
 
     Raises:
-        DataError: a run has not been evaluated.
+        DataError: runs have not been evaluated, or what was written of one is not whole.
     """
+    _require_evaluated(params, paths)
     reports = []
     for name, run in params.runs.items():
         results, model = paths.run(name), params.models[run.model]
@@ -28,14 +39,14 @@ def collect_runs(params: Params, paths: Paths) -> list[RunReport]:
                 name=name,
                 dataset=run.dataset,
                 model=run.model,
-                metrics=read_json(results.metrics),
+                metrics=_metrics(results.all_metrics, name),
                 text=run.text,
                 image=run.image,
                 init_from=run.init_from,
                 seed=run.seed,
-                pretraining=load_history(results.pretrain_history),
+                pretraining=_history(results.pretrain_history, model.pretrain, f"pretrain@{name}"),
                 pretrain_metric=model.pretrain.metric if model.pretrain else "",
-                finetuning=load_history(results.finetune_history),
+                finetuning=_history(results.finetune_history, model.finetune, f"finetune@{name}"),
                 finetune_metric=model.finetune.metric if model.finetune else "",
                 ranks=read_table(results.ranks, schemas.RANKS),
                 params={
@@ -50,9 +61,13 @@ def collect_runs(params: Params, paths: Paths) -> list[RunReport]:
 def collect_protocol(params: Params) -> Protocol:
     """The settings that say what the metrics mean, cold thresholds of all datasets with a run."""
     names = {run.dataset for run in params.runs.values()}
+    contradicting = list(contradictions(params))
+    for sentence in contradicting:
+        logger.warning("params.yaml: %s", sentence)
     return Protocol(
         mask_history=params.evaluate.mask_history,
         cold_thresholds={name: params.datasets[name].clean.cold_threshold for name in names},
+        contradictions=contradicting,
     )
 
 
@@ -79,5 +94,42 @@ def collect_showcase(params: Params, paths: Paths) -> Showcase:
             keywords=keywords,
             thumbnails=thumbnails,
             num_users=settings.num_sample_users,
+            mask_history=params.evaluate.mask_history,
         ),
     )
+
+
+def _require_evaluated(params: Params, paths: Paths) -> None:
+    missing = [name for name in params.runs if not paths.run(name).all_metrics.is_file()]
+    if missing:
+        raise DataError(
+            f"not evaluated: {', '.join(missing)} ({len(missing)} of {len(params.runs)} runs; "
+            f"no {paths.run(missing[0]).all_metrics}); run `dvc repro`, or take them out of `runs`"
+        )
+
+
+def _metrics(path: Path, run: str) -> Mapping[str, Any]:
+    metrics = read_json(path)
+    found = metrics if isinstance(metrics, Mapping) else {}
+    missing = [
+        part for part in (*PARTS, "history_length") if not isinstance(found.get(part), Mapping)
+    ]
+    if missing:
+        raise DataError(
+            f"{path}: no metrics of {', '.join(missing)}; run `dvc repro evaluate@{run}`"
+        )
+    return found
+
+
+def _history(path: Path, settings: TrainingParams | None, stage: str) -> History:
+    """The history of a training; what is not trained has none."""
+    if settings is None:
+        return {}
+    history = load_history(path)
+    wanted = ("epoch", "loss", settings.metric)
+    if not all(history.get(name) for name in wanted):
+        raise DataError(
+            f"{path}: no epoch with {', '.join(wanted)} in it, though this model is trained; run "
+            f"`dvc repro {stage}`"
+        )
+    return history

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mmrec.evaluation.metrics import is_metric, is_reference
 from mmrec.report.plots import Curve, Plot, Style, line_plot
 from mmrec.report.runs import History, RunReport
 from mmrec.report.tables import (
     comparison_rows,
     headline_metrics,
-    is_metric,
     metric_label,
     metric_order,
     metric_values,
@@ -79,7 +79,12 @@ def history_length_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) 
 
 def loss_names(history: History) -> list[str]:
     """Columns of a history that are single losses."""
-    return [name for name in history if name not in (*_CLOCK, "loss") and not is_metric(name)]
+    others = (*_CLOCK, "loss")
+    return [
+        name
+        for name in history
+        if name not in others and not is_metric(name) and not is_reference(name)
+    ]
 
 
 def _watched(trained: Sequence[tuple[str, History]]) -> list[str]:

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmrec.evaluation.significance import paired_bootstrap, paired_t_test
+from mmrec.io import DataError
 from mmrec.report.runs import RunReport
 from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label
 
 _SEED = 0
+_TARGETS = ["user_index", "target", "target_is_cold"]
 _VERDICTS = ("better", "worse", "no clear difference")
 
 
@@ -73,6 +75,9 @@ def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
 
     Returns:
         None where fewer than two runs have ranks of at least two users.
+
+    Raises:
+        DataError: runs were ranked on other users or items than the run in question.
     """
     ranked = [run for run in runs if run.ranks is not None and run.ranks.num_rows > 1]
     metrics = headline_metrics(comparison_rows(ranked))
@@ -82,6 +87,8 @@ def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
     best = max(ranked, key=lambda run: float(run.metrics["all"].get(metric, 0)))
     chosen = next((run for run in ranked if run.name == name), best)
     others = [run for run in ranked if run is not chosen]
+    for other in others:
+        _require_same_targets(other, chosen)
     parts = []
     for part in ("all", "warm", "cold"):
         ranks = _of_part(chosen, part)
@@ -89,6 +96,18 @@ def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
             rows = [_difference(other, ranks, part, metric) for other in others]
             parts.append(PartOfUsers(PARTS[part], ranks.num_rows, rows))
     return Contrast(chosen.name, metric_label(metric), parts)
+
+
+def _require_same_targets(other: RunReport, chosen: RunReport) -> None:
+    """Refuse to compare what was held out of different users, naming the runs."""
+    of_other, of_chosen = (_of_part(run, "all").select(_TARGETS) for run in (other, chosen))
+    if not of_other.sort_by("user_index").equals(of_chosen.sort_by("user_index")):
+        raise DataError(
+            f"runs '{other.name}' and '{chosen.name}' of dataset '{chosen.dataset}' ranked other "
+            f"users or held-out items than each other ({of_other.num_rows} and "
+            f"{of_chosen.num_rows} rows); run `dvc repro evaluate@{other.name} "
+            f"evaluate@{chosen.name}`"
+        )
 
 
 def _difference(other: RunReport, ranks: pa.Table, part: str, metric: str) -> Difference:

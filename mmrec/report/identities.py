@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mmrec.evaluation.metrics import REFERENCES, reference_column
 from mmrec.report.runs import History, RunReport
 
 _NONE = "–"
+_REFERENCES = {"random": "a random ranking", "popularity": "items by popularity"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Identity:
     seed: int
     pretraining: str
     finetuning: str
+    pretraining_shortfall: str
+    finetuning_shortfall: str
 
 
 def identities(runs: Sequence[RunReport], named: Mapping[str, RunReport]) -> list[Identity]:
@@ -42,6 +46,8 @@ def identities(runs: Sequence[RunReport], named: Mapping[str, RunReport]) -> lis
             seed=run.seed,
             pretraining=epochs(run.pretraining, run.pretrain_metric),
             finetuning=epochs(run.finetuning, run.finetune_metric),
+            pretraining_shortfall=shortfall(run.pretraining, run.pretrain_metric),
+            finetuning_shortfall=shortfall(run.finetuning, run.finetune_metric),
         )
         for run in runs
     ]
@@ -57,10 +63,41 @@ def epochs(history: History, metric: str) -> str:
     if not numbers:
         return _NONE
     count = f"{len(numbers)} epoch{'' if len(numbers) == 1 else 's'}"
-    values = [-math.inf if math.isnan(value) else value for value in history.get(metric, [])]
+    values = _comparable(history, metric)
     if not values or max(values) == -math.inf:
         return count
     return f"{count}, best {numbers[values.index(max(values))]:.0f}"
+
+
+def shortfall(history: History, metric: str) -> str:
+    """What the best epoch is no better than: a ranking that has learned nothing. Empty if none.
+
+    >>> shortfall({"recall@20": [0.1, 0.2], "recall@20_random": [0.2, 0.2]}, "recall@20")
+    'no better than a random ranking (0.2000)'
+    """
+    values = _comparable(history, metric)
+    for name in REFERENCES:
+        reference = history.get(reference_column(metric, name))
+        if values and reference and max(values) <= reference[0]:
+            return f"no better than {_REFERENCES[name]} ({reference[0]:.4f})"
+    return ""
+
+
+def shortfalls(runs: Sequence[RunReport]) -> list[str]:
+    """A line for each training of which `shortfall` says something."""
+    trainings = (
+        (run.name, stage, shortfall(history, metric))
+        for run in runs
+        for stage, history, metric in (
+            ("pre-training", run.pretraining, run.pretrain_metric),
+            ("fine-tuning", run.finetuning, run.finetune_metric),
+        )
+    )
+    return [f"{name}: {stage} is {short}" for name, stage, short in trainings if short]
+
+
+def _comparable(history: History, metric: str) -> list[float]:
+    return [-math.inf if math.isnan(value) else value for value in history.get(metric, [])]
 
 
 def _feature(name: str) -> str:

@@ -42,10 +42,12 @@ class Protocol:
     Attributes:
         mask_history: Whether items of a user's history are no candidates.
         cold_thresholds: By dataset, training interactions below which an item is cold.
+        contradictions: Sentences on settings that contradict each other.
     """
 
     mask_history: bool
     cold_thresholds: Mapping[str, int]
+    contradictions: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

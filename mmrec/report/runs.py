@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ class RunReport:
     """What the page says of one run.
 
     Attributes:
-        metrics: Content of metrics.json.
+        metrics: All metrics of all groups of users.
         text: Feature that stands for the text of items.
         image: Feature that stands for their pictures.
         init_from: Run whose pre-training this one starts from.
@@ -50,18 +51,23 @@ class RunReport:
 def load_history(path: Path) -> History:
     """Columns of a history CSV; empty for a file that is missing or has no rows.
 
+    A value that is left out is NaN; a line that ends early is an error.
+
     Raises:
-        DataError: a value is not a number; names file, line and column.
+        DataError: it is no CSV, or a value is not a number; names file, line and column.
     """
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not CSV ({error}); run the stage that trains it again") from None
     columns: dict[str, list[float]] = {name: [] for name in (rows[0] if rows else {})}
     for line, row in enumerate(rows, start=2):
         for name, values in columns.items():
             try:
-                values.append(float(row[name] or "nan"))
+                values.append(math.nan if row[name] == "" else float(row[name]))
             except (TypeError, ValueError):
                 raise DataError(
                     f"{path}:{line}: column '{name}' is {row[name]!r}, expected a number; "

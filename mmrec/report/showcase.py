@@ -32,11 +32,11 @@ class Recommended:
 
 @dataclass(frozen=True)
 class HeldOutItem:
-    """The item that the evaluation held out of a history, and its rank among all items."""
+    """The item that the evaluation held out of a history, and its rank among the candidates."""
 
     card: ItemCard
     rank: int
-    num_items: int
+    num_candidates: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ def sample_users(
     keywords: pa.Table,
     thumbnails: Thumbnails,
     num_users: int,
+    mask_history: bool,
 ) -> list[SampleUser]:
     """Users from short to long histories with what they chose and what is recommended.
 
@@ -78,11 +79,14 @@ def sample_users(
         keywords: KEYWORDS.
         thumbnails: Pictures by content key.
         num_users: How many users, fewer where there are fewer.
+        mask_history: Whether items of a user's history were no candidates of the ranking.
     """
     order = users.sort_by([("num_interactions", "ascending"), ("user_index", "ascending")])
     chosen = order.take(spread(order.num_rows, num_users)).to_pylist()
     indices = [user["user_index"] for user in chosen]
-    histories = _latest(sequences, items, indices, _MAX_HISTORY)
+    whole = _sequences_of(sequences, indices)
+    item_ids = items.column("item_id")
+    histories = [[item_ids[index - 1].as_py() for index in one[-_MAX_HISTORY:]] for one in whole]
     targets = _targets(ranks, items, indices)
     lists = _lists_of(recommendations, [user["user_id"] for user in chosen], MAX_RECOMMENDED)
     shown = {item_id for history in histories for item_id in history}
@@ -94,28 +98,32 @@ def sample_users(
             user["user_id"],
             user["num_interactions"],
             [cards[item_id] for item_id in history],
-            _held_out(targets.get(user["user_index"]), cards, items.num_rows),
+            _held_out(
+                targets.get(user["user_index"]),
+                cards,
+                items.num_rows - (_num_seen(sequence) if mask_history else 0),
+            ),
             [
                 Recommended(cards[place["item_id"]], place["score"])
                 for place in lists[user["user_id"]]
             ],
         )
-        for user, history in zip(chosen, histories, strict=True)
+        for user, history, sequence in zip(chosen, histories, whole, strict=True)
     ]
 
 
-def _latest(
-    sequences: pa.Table, items: pa.Table, user_indices: Sequence[int], max_history: int
-) -> list[list[str]]:
+def _sequences_of(sequences: pa.Table, user_indices: Sequence[int]) -> list[list[int]]:
     rows = pc.index_in(
         pa.array(user_indices, pa.int32()),
         value_set=sequences.column("user_index").combine_chunks(),
     )
-    item_ids = items.column("item_id")
-    return [
-        [item_ids[index - 1].as_py() for index in sequence[-max_history:]]
-        for sequence in sequences.column("items").take(rows).to_pylist()
-    ]
+    taken: list[list[int]] = sequences.column("items").take(rows).to_pylist()
+    return taken
+
+
+def _num_seen(sequence: Sequence[int]) -> int:
+    """Items before the last one, which was held out, other than it."""
+    return len({*sequence[:-1]} - {*sequence[-1:]})
 
 
 def _targets(
@@ -130,12 +138,12 @@ def _targets(
 
 
 def _held_out(
-    target: tuple[str, int] | None, cards: Mapping[str, ItemCard], num_items: int
+    target: tuple[str, int] | None, cards: Mapping[str, ItemCard], num_candidates: int
 ) -> HeldOutItem | None:
     if target is None:
         return None
     item_id, rank = target
-    return HeldOutItem(cards[item_id], rank, num_items)
+    return HeldOutItem(cards[item_id], rank, num_candidates)
 
 
 def _lists_of(

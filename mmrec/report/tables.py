@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mmrec.evaluation.metrics import nearest_metrics
 from mmrec.report.runs import RunReport
 
 PARTS: Mapping[str, str] = {
@@ -14,7 +15,7 @@ PARTS: Mapping[str, str] = {
     "cold": "Cold targets",
     "new": "New targets",
 }
-"""Parts of the held-out items, by their key in metrics.json."""
+"""Parts of the held-out items, by their key in the file of all metrics."""
 
 _FAMILIES = ("recall", "ndcg", "mrr")
 _TERMINAL_PARTS = ("all", "warm", "cold")
@@ -47,11 +48,6 @@ def metric_order(names: Iterable[str]) -> list[str]:
         return place, family, float(cutoff) if cutoff.isdigit() else math.inf, name
 
     return sorted(set(names), key=key)
-
-
-def is_metric(name: str) -> bool:
-    """Whether a column of a history is a validation metric, not a loss."""
-    return name.partition("@")[0] in _FAMILIES
 
 
 def metric_label(name: str) -> str:
@@ -117,13 +113,7 @@ def by_dataset(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def headline_metrics(rows: Iterable[Row], *, cutoff: int = 10) -> list[str]:
     """Recall and NDCG at one cut-off (the nearest to `cutoff` there is)."""
-    names = metric_order(name for row in rows for name in row.values)
-    chosen = []
-    for family in ("recall", "ndcg"):
-        cutoffs = [int(name.partition("@")[2]) for name in names if name.startswith(family + "@")]
-        if cutoffs:
-            chosen.append(f"{family}@{min(cutoffs, key=lambda k: abs(k - cutoff))}")
-    return chosen
+    return nearest_metrics({name for row in rows for name in row.values}, [cutoff])
 
 
 def format_comparison(rows: Sequence[Row]) -> str:

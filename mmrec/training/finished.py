@@ -77,7 +77,7 @@ def evaluate_run(
         folder: that `save_model` wrote.
         data: of the run.
         users: CLEAN_USERS.
-        mask_history: whether items of the history compete.
+        mask_history: items of the history are no candidates.
     """
     recommender, params = load_finetuned(data, folder)
     length = max_sequence_length(params)

@@ -32,6 +32,12 @@ from mmrec.training.history import write_history
 from mmrec.training.run_data import RunData, Stage, build_for, max_sequence_length
 from mmrec.training.seeds import derive_seed
 from mmrec.training.trainer import train
+from mmrec.training.validation import (
+    VALIDATION_PROTOCOL,
+    reference_metrics,
+    tell_references,
+    warn_if_nothing_learned,
+)
 
 VALIDATION_CUTOFFS = (5, 10, 20, 50)
 
@@ -58,7 +64,7 @@ def fit(
         data: of the run.
         stage: which of the model's two trainings.
         seed: of the run; initial weights, order and dropout derive from it and the stage.
-        mask_history: as in evaluation, so that the epoch is chosen by the same protocol.
+        mask_history: in validation, what a user has seen is no candidate.
         weights: pre-trained weights to start from, or None.
         checkpoint_dir: work in progress, outside the outputs of a stage.
         history_path: CSV to write after every epoch.
@@ -88,11 +94,16 @@ def fit(
     validated = draw_held_out(
         held_out, settings.validation_users, seed=derive_seed(seed, stage, "validation")
     )
+    references = reference_metrics(
+        validated, data.training_counts, settings.metric, mask_history=mask_history
+    )
+    tell_references(references, settings.metric, stage)
     length = max_sequence_length(params)
+    validate = _validator(recommender, validated, settings, length, mask_history=mask_history)
     result = train(
         objective,
         _batches(sequences.to(device), settings, length, derive_seed(seed, stage)),
-        _validator(recommender, validated, settings, length, mask_history=mask_history),
+        lambda: {**validate(), **references},
         epochs=settings.epochs,
         patience=settings.patience,
         metric=settings.metric,
@@ -111,7 +122,10 @@ def fit(
         checkpoint_dir=checkpoint_dir,
         history_path=history_path,
     )
+    if result.best_metric is not None:
+        warn_if_nothing_learned(result.best_metric, references, settings.metric, stage)
     record |= {
+        VALIDATION_PROTOCOL: mask_history,
         "best_epoch": result.best_epoch,
         "epochs": result.epochs_run,
         f"validation {settings.metric}": result.best_metric,

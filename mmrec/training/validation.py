@@ -1,12 +1,24 @@
-"""Validation of an epoch: metrics among which the deciding one is, and finite."""
+"""Validation: the metrics of an epoch, and what the best of them is worth."""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from mmrec.data.split import HeldOut
+from mmrec.evaluation.knowing_nothing import popularity_metric, random_metric
+from mmrec.evaluation.metrics import REFERENCES, reference_column
+from mmrec.io import read_json
+
+VALIDATION_PROTOCOL = "validation_mask_history"
+"""Entry of a training's record: whether what a user had seen was left out of its validation."""
+
+logger = logging.getLogger(__name__)
 
 
 def validated(
@@ -34,3 +46,86 @@ def validated(
     if not math.isfinite(metrics[metric]):
         raise ValueError(f"{stage}: {metric} is {metrics[metric]}, not finite")
     return metrics
+
+
+def reference_metrics(
+    held_out: HeldOut, training_counts: Tensor, metric: str, *, mask_history: bool
+) -> dict[str, float]:
+    """The deciding metric of each of `REFERENCES`, by its column of the history.
+
+    >>> from mmrec.data.sequences import Sequences
+    >>> from mmrec.data.split import hold_out_validation
+    >>> held_out = hold_out_validation(Sequences.from_lists([[1, 2, 3], [3, 2, 1]]))
+    >>> reference_metrics(held_out, torch.tensor([0, 5, 9, 9]), "recall@1", mask_history=True)
+    {'recall@1_random': 0.5, 'recall@1_popularity': 0.5}
+    """
+    values = {
+        "random": random_metric(held_out, len(training_counts), metric, mask_history=mask_history),
+        "popularity": popularity_metric(
+            held_out, training_counts, metric, mask_history=mask_history
+        ),
+    }
+    return {reference_column(metric, name): values[name] for name in REFERENCES}
+
+
+def tell_references(references: Mapping[str, float], metric: str, stage: str) -> None:
+    """Log what the validation of the training that begins is to be compared with."""
+    random, popularity = (references[reference_column(metric, name)] for name in REFERENCES)
+    logger.info(
+        "%s: validation %s of a random ranking %.4f, of items by popularity %.4f",
+        stage,
+        metric,
+        random,
+        popularity,
+    )
+
+
+def warn_if_nothing_learned(
+    best: float, references: Mapping[str, float], metric: str, stage: str
+) -> None:
+    """Warn where the best epoch is no better than a ranking that has learned nothing."""
+    random, popularity = (references[reference_column(metric, name)] for name in REFERENCES)
+    if random >= 1:
+        logger.warning(
+            "%s: every ranking of so few items has a %s of 1, so that the first epoch is the best; "
+            "set metric to one with a smaller cut-off, or to mrr",
+            stage,
+            metric,
+        )
+    elif best <= random:
+        logger.warning(
+            "%s: the best epoch's %s, %.4f, is no better than a random ranking's, %.4f: its "
+            "weights are kept and know nothing; likely learning_rate is too high or too low, "
+            "epochs are too few, or features are missing or those of other items",
+            stage,
+            metric,
+            best,
+            random,
+        )
+    elif best <= popularity < 1:
+        logger.warning(
+            "%s: the best epoch's %s, %.4f, is no better than that of items by popularity, %.4f; "
+            "likely epochs or patience are too few, learning_rate is too low or too high, or "
+            "features say little of what users choose",
+            stage,
+            metric,
+            best,
+            popularity,
+        )
+
+
+def warn_if_validated_otherwise(record: Path, *, mask_history: bool) -> None:
+    """Warn where the evaluation masks what the choice of the best epoch did not, or the reverse.
+
+    Args:
+        record: of the training; one that trained nothing chose nothing.
+        mask_history: of the evaluation.
+    """
+    validation: bool | None = read_json(record).get(VALIDATION_PROTOCOL)
+    if validation not in (None, mask_history):
+        logger.warning(
+            "the best epoch was chosen with seen items %s, and is ranked with them %s; for one "
+            "protocol set validation.mask_history: %s, which trains again",
+            *(("left out", "competing") if validation else ("competing", "left out")),
+            str(mask_history).lower(),
+        )

@@ -120,3 +120,12 @@ def test_another_learning_rate_of_fine_tuning_leaves_pre_training_alone(project:
     output = repro(project, "evaluate@demo-mp4sr")
     assert ran(output) == {"finetune@demo-mp4sr", "evaluate@demo-mp4sr"}
     (project / "params.yaml").write_text(text_of(small_params()))
+
+
+def test_another_protocol_ranks_again_and_trains_nothing(project: Path) -> None:
+    changed = copy.deepcopy(small_params())
+    changed["evaluate"]["mask_history"] = False
+    (project / "params.yaml").write_text(text_of(changed))
+    output = repro(project, "evaluate@demo-popularity", "evaluate@demo-mp4sr", "recommend")
+    assert ran(output) == {"evaluate@demo-popularity", "evaluate@demo-mp4sr"}
+    (project / "params.yaml").write_text(text_of(small_params()))

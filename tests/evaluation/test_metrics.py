@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec import schemas
-from mmrec.evaluation.metrics import metric_names, summarize, summarize_ranks, user_metrics
+from mmrec.evaluation.metrics import (
+    compared_metrics,
+    metric_names,
+    summarize,
+    summarize_ranks,
+    user_metrics,
+)
 from tests.evaluation import oracles
 
 RANKS = st.lists(st.integers(1, 60), min_size=1, max_size=40).map(np.array)
@@ -92,3 +98,20 @@ def test_empty_group_has_no_metrics_and_the_file_has_no_nan():
 def test_no_users_at_all_give_empty_groups():
     found = summarize_ranks(table([]), cutoffs=[10], history_bins=[])
     assert found["all"] == found["warm"] == found["history_length"]["1+"] == {"num_users": 0}
+
+
+@pytest.mark.parametrize(
+    ("cutoffs", "kept"),
+    [
+        ([5, 10, 20, 50], ["recall@10", "recall@20", "ndcg@10", "ndcg@20"]),
+        ([1, 3], ["recall@3", "ndcg@3"]),
+        ([7, 9, 30], ["recall@9", "recall@30", "ndcg@9", "ndcg@30"]),
+    ],
+)
+def test_runs_are_compared_by_fifteen_numbers_at_most(cutoffs, kept):
+    whole = summarize_ranks(table([1, 15]), cutoffs=cutoffs, history_bins=[2, 4, 8])
+    compared = compared_metrics(whole)
+    assert list(compared) == ["all", "warm", "cold"]
+    assert sum(map(len, compared.values())) <= 15
+    assert compared["all"] == {name: whole["all"][name] for name in ["num_users", *kept]}
+    assert compared["cold"] == {"num_users": 0}

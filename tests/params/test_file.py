@@ -13,11 +13,10 @@ from typing import Any
 import dvc.stage.cache
 import pytest
 from dvc_data.hashfile.meta import Meta
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from mmrec.params.file import ParamsError, load_params
-from mmrec.params.models import ModelParams
 from mmrec.params.pipeline import Params
 from mmrec.params.section import IGNORED_BY_RUN_CACHE
 
@@ -50,15 +49,6 @@ def test_every_example_is_valid() -> None:
     assert len(EXAMPLES) >= 4
     for path in EXAMPLES:
         assert load_params(path).runs, path
-
-
-def test_every_variant_in_the_readme_is_a_model() -> None:
-    table = (ROOT / "README.md").read_text().partition("| variant | model entry |")[2]
-    entries = re.findall(r"^\|[^|]+\| `(\{.*\})` \|$", table.partition("\n\n")[0], flags=re.M)
-    assert len(entries) >= 10
-    for entry in entries:
-        model = YAML(typ="safe").load(entry)
-        assert TypeAdapter(ModelParams).validate_python(model).name == "mp4sr", entry
 
 
 def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(

@@ -9,7 +9,7 @@ import pytest
 from mmrec.report.page import Protocol, render_page
 from tests.report.made_runs import metrics, runs
 from tests.report.outline import Node, parse
-from tests.report.worlds import World, page_of
+from tests.report.worlds import PROTOCOL, World, page_of
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,37 @@ def test_runs_are_listed_before_their_metrics(page: str) -> None:
         ["shop-mp4sr", "mp4sr", "sentences", "pictures", "own pre-training", "2020",
          "40 epochs, best 39", "24 epochs, best 21"],
     ]  # fmt: skip
+
+
+def test_a_run_that_learned_nothing_is_marked_and_no_other(world: World) -> None:
+    popularity, sasrec, mp4sr = runs()
+    lost = dict.fromkeys(("recall@20_random", "recall@20_popularity"), [9.0] * 40)
+    marked = replace(mp4sr, pretraining={**mp4sr.pretraining, **lost})
+    page = render_page(
+        title="x",
+        datasets=[],
+        runs=[popularity, sasrec, marked],
+        protocol=PROTOCOL,
+        showcase=world.showcase(),
+    )
+    outline = parse(page)
+    marks = {row.words: row.find("span", css="warning") for row in outline.find("tr")}
+    ((row, (mark,)),) = [(words, found) for words, found in marks.items() if found]
+    assert row.startswith("shop-mp4sr")
+    assert mark.words == "no better than a random ranking (9.0000)"
+    assert "recall@20_random" not in outline.text
+
+
+def test_settings_that_contradict_each_other_are_told_with_the_protocol(world: World) -> None:
+    page = render_page(
+        title="x",
+        datasets=[],
+        runs=runs(),
+        protocol=replace(PROTOCOL, contradictions=["this, but that; set <those>"]),
+        showcase=world.showcase(),
+    )
+    (told,) = parse(page).find("p", css="warning")
+    assert told.words == "this, but that; set <those>"
 
 
 def test_legends_name_the_runs_that_are_drawn_and_no_others(page: str) -> None:

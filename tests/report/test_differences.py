@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mmrec import schemas
+from mmrec.io import DataError
 from mmrec.report.differences import Contrast, Difference, contrast
 from mmrec.report.runs import RunReport
 from tests.report.made_runs import a_run, runs
@@ -82,6 +83,14 @@ def test_part_of_a_single_user_is_left_out() -> None:
 def test_nothing_is_tested_without_another_run_or_without_ranks() -> None:
     assert contrast(runs()[:1], "shop-popularity") is None
     assert contrast([replace(run, ranks=None) for run in runs()], "shop-mp4sr") is None
+
+
+def test_runs_that_ranked_other_users_are_named() -> None:
+    ours, other = _with_ranks("ours", warm=1, cold=3), _with_ranks("other", warm=3, cold=1)
+    assert other.ranks is not None
+    cleaned_again = replace(other, ranks=other.ranks.slice(1))
+    with pytest.raises(DataError, match=r"'other' and 'ours' of dataset 'shop' .*99 and 100 rows"):
+        contrast([cleaned_again, ours], "ours")
 
 
 def test_page_answers_the_question_before_the_figures(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmrec.report.identities import epochs, identities
+from mmrec.report.identities import epochs, identities, shortfall, shortfalls
 from tests.report.made_runs import a_run, runs
 
 
@@ -47,3 +47,32 @@ def test_start_is_the_pretraining_that_was_loaded() -> None:
         "large",
         "random weights",
     ]
+
+
+@pytest.mark.parametrize(
+    ("random", "popularity", "said"),
+    [
+        (0.3, 0.1, "no better than a random ranking (0.3000)"),
+        (0.4, 0.5, "no better than a random ranking (0.4000)"),
+        (0.1, 0.3, "no better than items by popularity (0.3000)"),
+        (0.1, 0.2, ""),
+    ],
+)
+def test_a_best_epoch_that_knows_nothing_is_told(
+    random: float, popularity: float, said: str
+) -> None:
+    history = {
+        "epoch": [1, 2, 3],
+        "recall@20": [0.1, 0.3, math.nan],
+        "recall@20_random": [random] * 3,
+        "recall@20_popularity": [popularity] * 3,
+    }
+    assert shortfall(history, "recall@20") == said
+    sasrec = replace(runs()[1], finetuning=history)
+    lines = [f"shop-sasrec: fine-tuning is {said}"] if said else []
+    assert shortfalls([*runs(), sasrec]) == lines
+
+
+def test_without_references_nothing_is_told() -> None:
+    assert shortfall({"epoch": [1], "recall@20": [0.0]}, "recall@20") == ""
+    assert shortfall({}, "recall@20") == ""

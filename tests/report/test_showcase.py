@@ -102,6 +102,32 @@ def test_held_out_item_of_a_user_is_named_with_its_rank(world: World, page: str)
     assert len(said) == 2
 
 
+def test_what_is_masked_is_no_candidate_of_the_rank(world: World) -> None:
+    sequences = world.sequences.column("items").to_pylist()
+    places = {name: place for place, name in enumerate(world.users.column("user_id").to_pylist())}
+    some = world.showcase(num_users=20, mask_history=True).users
+    counted = {user.user_id: user.held_out.num_candidates for user in some if user.held_out}
+    assert len(counted) > 10
+    for user_id, count in counted.items():
+        *history, target = sequences[places[user_id]]
+        seen = [item for item in range(1, 37) if item in history and item != target]
+        assert count == 36 - len(seen)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_page_says_among_what_is_ranked(world: World, masked: bool) -> None:
+    page = render_page(
+        title="x",
+        datasets=[],
+        runs=[],
+        protocol=replace(PROTOCOL, mask_history=masked),
+        showcase=world.showcase(),
+    )
+    among = "all items that the user has not had before" if masked else "all items"
+    assert f"is held out and ranked among {among}." in parse(page).text
+    assert f"ranks the held-out item among {among};" in parse(page).text
+
+
 def test_one_line_says_how_the_lists_were_made_and_what_they_cover(page: str) -> None:
     text = parse(page).find("section", ident="users")[0].words
     for expected in (

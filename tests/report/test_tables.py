@@ -102,3 +102,9 @@ def test_malformed_history_names_file_line_and_column(tmp_path: Path) -> None:
     path.write_text("epoch,loss\n1,2.5\n2,broken\n")
     with pytest.raises(DataError, match=r"history\.csv:3: column 'loss' is 'broken'"):
         load_history(path)
+    path.write_text("epoch,loss\n1,2.5\n2\n")
+    with pytest.raises(DataError, match=r"history\.csv:3: column 'loss' is None"):
+        load_history(path)
+    path.write_bytes(b"epoch,loss\n1,\xff\n")
+    with pytest.raises(DataError, match=r"history\.csv: not CSV"):
+        load_history(path)

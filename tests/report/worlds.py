@@ -105,7 +105,9 @@ class World:
         self.ranks = _ranks(lengths, histories)
         self.recommendations = _recommendations(self, rng, top_k=10)
 
-    def showcase(self, *, num_users: int = 3, num_entries: int = 12) -> Showcase:
+    def showcase(
+        self, *, num_users: int = 3, num_entries: int = 12, mask_history: bool = False
+    ) -> Showcase:
         """What the page shows of this world."""
         thumbnails = Thumbnails(RawImages(self.raw_images))
         return Showcase(
@@ -124,6 +126,7 @@ class World:
                 keywords=self.keywords,
                 thumbnails=thumbnails,
                 num_users=num_users,
+                mask_history=mask_history,
             ),
         )
 

@@ -187,6 +187,7 @@ def params() -> dict[str, Any]:
             "plain-sasrec": a_run("plain", "sasrec", "plain-sasrec"),
             "plain-popularity": a_run("plain", "popularity", "plain-popularity"),
         },
+        "validation": {"mask_history": False},
         "evaluate": {"mask_history": False, "cutoffs": [1, 3], "history_bins": [2, 4]},
         "recommend": {"run": "shop-transfer", "top_k": 8, "keep_seen": True},
         "report": {
@@ -301,6 +302,10 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
     for name in checked.runs:
         metrics = json.loads(paths.run(name).metrics.read_text())
         assert metrics["all"]["num_users"] >= 9
+        assert sum(map(len, metrics.values())) <= 15, "what `dvc exp show` has columns for"
+        everything = json.loads(paths.run(name).all_metrics.read_text())
+        assert everything.keys() == {"all", "warm", "cold", "new", "history_length"}
+        assert everything["all"].items() >= metrics["all"].items()
         assert paths.run(name).pretrain_history.is_file()
         assert paths.run(name).finetune_history.is_file()
     page = (paths.report / "index.html").read_text()

@@ -21,6 +21,7 @@ from mmrec.training.fit import fit
 from mmrec.training.run_data import RunData
 from mmrec.training.seeds import derive_seed
 from mmrec.training.trainer import TrainingResult
+from mmrec.training.validation import reference_metrics
 from tests.training.changed_settings import with_one_changed
 from tests.training.tiny_run import run_data
 
@@ -90,7 +91,9 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     trainings: list[Training] = []
 
     def train(objective: Any, batches: Any, validate: Any, **keywords: Any) -> TrainingResult:
-        trainings.append(Training(objective, batches, *validate(), keywords))
+        validation = dict(validate())
+        held_out = validation.pop("held out")
+        trainings.append(Training(objective, batches, held_out, validation, keywords))
         return TrainingResult(1, 0.5, 1, 0)
 
     def fitted(params: ModelParams, stage: Any, *, mask_history: bool = False) -> Training:
@@ -109,7 +112,7 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("mmrec.training.fit.train", train)
     monkeypatch.setattr(
         "mmrec.training.fit.validation_metrics",
-        lambda _, held_out, **keywords: (held_out, keywords),
+        lambda _, held_out, **keywords: {"held out": held_out, **keywords},
     )
     return fitted
 
@@ -148,7 +151,9 @@ def test_a_training_gets_the_settings_of_its_stage(
         "max_sequence_length": 8,
         "mask_history": mask_history,
         "cutoffs": [5, 7, 10, 20, 50],
-    }
+    } | reference_metrics(
+        training.held_out, data().training_counts, "ndcg@7", mask_history=mask_history
+    )
     expected = TrainingBatches(
         training_part(data().sequences),
         batching="dense",

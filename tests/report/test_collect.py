@@ -1,0 +1,93 @@
+"""What the report reads of runs: whole, or one message that says which and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmrec import schemas
+from mmrec.io import DataError, write_json, write_table
+from mmrec.params.file import load_params
+from mmrec.paths import Paths, RunPaths
+from mmrec.report.collect import collect_runs
+from tests.report.made_runs import metrics, ranks_of
+
+ROOT = Path(__file__).parents[2]
+PARAMS = load_params(ROOT / "params.yaml")
+HISTORY = "epoch,learning_rate,loss,recall@20\n1,0.001,2.5,0.25\n"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    paths = Paths(tmp_path)
+    for name, run in PARAMS.runs.items():
+        results, model = paths.run(name), PARAMS.models[run.model]
+        write_json(metrics(0.2), results.all_metrics)
+        write_table(ranks_of(0.2), results.ranks, schemas.RANKS)
+        for settings, file in (
+            (model.pretrain, results.pretrain_history),
+            (model.finetune, results.finetune_history),
+        ):
+            file.write_text(HISTORY if settings else "epoch,learning_rate,loss\n")
+    return paths
+
+
+def test_every_run_is_read_with_all_its_metrics(paths: Paths) -> None:
+    reports = collect_runs(PARAMS, paths)
+    assert [run.name for run in reports] == list(PARAMS.runs)
+    popularity, sasrec, mp4sr, _ = reports
+    assert popularity.finetuning == {}
+    assert sasrec.finetuning["recall@20"] == mp4sr.pretraining["recall@20"] == [0.25]
+    assert sasrec.metrics["history_length"]["1-5"]["num_users"] == 200
+
+
+def test_runs_that_are_not_evaluated_are_named_together(paths: Paths) -> None:
+    for name in ("demo-sasrec", "demo-mp4sr"):
+        paths.run(name).all_metrics.unlink()
+    with pytest.raises(DataError, match=r"not evaluated: demo-sasrec, demo-mp4sr \(2 of 4 runs"):
+        collect_runs(PARAMS, paths)
+
+
+def no_history(run: RunPaths) -> None:
+    run.finetune_history.unlink()
+
+
+def empty_history(run: RunPaths) -> None:
+    run.finetune_history.write_text("epoch,learning_rate,loss\n")
+
+
+def history_without_its_metric(run: RunPaths) -> None:
+    run.finetune_history.write_text("epoch,learning_rate,loss\n1,0.1,0.5\n")
+
+
+def metrics_without_a_part(run: RunPaths) -> None:
+    write_json({"all": {"num_users": 3}}, run.all_metrics)
+
+
+def metrics_of_another_kind(run: RunPaths) -> None:
+    write_json([], run.all_metrics)
+
+
+def metrics_cut_short(run: RunPaths) -> None:
+    run.all_metrics.write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (no_history, r"finetune_history\.csv: no epoch .*`dvc repro finetune@demo-sasrec`"),
+        (empty_history, r"finetune_history\.csv: no epoch with epoch, loss, recall@20 in it"),
+        (history_without_its_metric, r"finetune_history\.csv: no epoch"),
+        (metrics_without_a_part, r"all_metrics\.json: no metrics of warm, cold, new, history_len"),
+        (metrics_of_another_kind, r"no metrics of all, .*`dvc repro evaluate@demo-sasrec`"),
+        (metrics_cut_short, r"all_metrics\.json: not valid JSON"),
+    ],
+)
+def test_what_is_not_whole_is_named_with_what_to_do(
+    paths: Paths, spoil: Callable[[RunPaths], None], says: str
+) -> None:
+    spoil(paths.run("demo-sasrec"))
+    with pytest.raises(DataError, match=says):
+        collect_runs(PARAMS, paths)

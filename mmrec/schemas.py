@@ -125,6 +125,9 @@ RANKS: Final = _schema(
 )
 """Rank (1 = best) of each user's held-out item among all items: the only source of metrics."""
 
+TRAINED_ITEMS: Final = _schema(("item_id", pa.string()))
+"""The items that weights were trained on, 1..I in order."""
+
 RECOMMENDATIONS: Final = _schema(
     ("user_id", pa.string()),
     ("rank", pa.int32()),

@@ -141,14 +141,40 @@ def write_json(value: object, path: Path) -> None:
     write_text(text + "\n", path)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a missing or malformed one is a `DataError` that names it."""
+def read_json(path: Path, shape: type[object] | None = None) -> Any:
+    """Read a JSON file; one that is missing, malformed or of another shape is named.
+
+    Args:
+        path: of the file.
+        shape: a dataclass of what must be in it at least; nothing is converted.
+
+    Raises:
+        DataError: it is not what it must be.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        value = json.loads(content)
     except FileNotFoundError:
         raise DataError(f"{path}: file not found; run the stage that writes it") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); run the stage again") from None
+    if shape is not None:
+        _check_shape(content, shape, path)
+    return value
+
+
+def _check_shape(content: bytes, shape: type[object], path: Path) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(shape).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise DataError(
+            f"{path}: {where}: {first['msg']}, found {str(first['input'])[:80]}; run the stage "
+            "that writes it again"
+        ) from None
 
 
 def part_files(directory: Path) -> list[Path]:

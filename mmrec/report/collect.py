@@ -10,6 +10,7 @@ from mmrec.paths import Paths
 from mmrec.report.gallery import gallery
 from mmrec.report.page import Protocol, Showcase
 from mmrec.report.runs import RunReport, load_history
+from mmrec.report.shapes import ListsSummary, Metrics
 from mmrec.report.showcase import sample_users
 from mmrec.report.thumbnails import Thumbnails
 
@@ -28,7 +29,7 @@ def collect_runs(params: Params, paths: Paths) -> list[RunReport]:
                 name=name,
                 dataset=run.dataset,
                 model=run.model,
-                metrics=read_json(results.metrics),
+                metrics=read_json(results.metrics, Metrics),
                 text=run.text,
                 image=run.image,
                 init_from=run.init_from,
@@ -67,7 +68,7 @@ def collect_showcase(params: Params, paths: Paths) -> Showcase:
         dataset=settings.dataset,
         run=params.recommend.run,
         keep_seen=params.recommend.keep_seen,
-        lists=read_json(paths.recommendations / "summary.json"),
+        lists=read_json(paths.recommendations / "summary.json", ListsSummary),
         gallery=gallery(keywords, items, thumbnails, num_entries=settings.num_gallery_items),
         users=sample_users(
             items=items,

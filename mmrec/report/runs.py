@@ -55,8 +55,13 @@ def load_history(path: Path) -> History:
     """
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{path}: not a CSV file ({error}); run the stage that trains it again"
+        ) from None
     columns: dict[str, list[float]] = {name: [] for name in (rows[0] if rows else {})}
     for line, row in enumerate(rows, start=2):
         for name, values in columns.items():

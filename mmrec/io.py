@@ -114,15 +114,16 @@ def writing(path: Path, temporary: Path, *, num_bytes: int | None = None) -> Ite
 
 
 def _write_error(error: OSError, path: Path, num_bytes: int | None) -> WriteError:
-    sizes = [] if num_bytes is None else [f"about {num_bytes:,} bytes to write"]
+    facts = [os.strerror(error.errno) if error.errno else str(error)]
+    if num_bytes is not None:
+        facts.append(f"about {num_bytes:,} bytes to write")
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
     with suppress(OSError):
-        sizes.append(f"{shutil.disk_usage(folder).free:,} bytes free on its disk")
-    advice = ADVICE.get(error.errno or 0, "see to it")
-    reason = os.strerror(error.errno) if error.errno else str(error)
+        facts.append(f"{shutil.disk_usage(folder).free:,} bytes free on its disk")
+    advice = ADVICE.get(error.errno or 0, "mend that")
     told = WriteError(
-        f"{path}: cannot be written ({reason}; {', '.join(sizes)}); {advice}, then run it "
-        "again: nothing is left half-written"
+        f"{path}: cannot be written ({'; '.join(facts)}); {advice}, then run it again: nothing is "
+        "left half-written"
     )
     told.errno = error.errno
     return told

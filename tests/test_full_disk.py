@@ -148,9 +148,9 @@ def test_a_file_that_may_not_become_so_large_is_told(
 
 def test_how_much_was_to_be_written_is_told(tmp_path: Path, small_files: None) -> None:
     for name in ("table.parquet", "items.faiss", "run/model.safetensors"):
-        with pytest.raises(WriteError, match="about 512,000 bytes to write, "):
+        with pytest.raises(WriteError, match="about 512,000 bytes to write; "):
             WRITERS[name](tmp_path)
-    with pytest.raises(WriteError, match="about 300,000 bytes to write, "):
+    with pytest.raises(WriteError, match="about 300,000 bytes to write; "):
         WRITERS["index.html"](tmp_path)
 
 

@@ -19,13 +19,12 @@ from hashlib import blake2b
 from pathlib import Path
 from statistics import mean, stdev
 
-from torch import Tensor
-
 from benchmarks.workspace import PROJECT
 from mmrec.data.split import hold_out_test
 from mmrec.evaluation.evaluator import evaluate_ranks
 from mmrec.evaluation.metrics import summarize_ranks
 from mmrec.io import read_json, write_json, write_text
+from mmrec.models.loading import TrainedWeights
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.file import load_params
 from mmrec.params.models import ModelParams, Mp4srParams
@@ -82,7 +81,7 @@ class Study:
         demo = self._paths.dataset("demo")
         self.ids = load_run_data(demo, text="none", image="none")
         self.content = load_run_data(demo, text="sentences", image="keyword_sentences")
-        self._pretrained: dict[str, Mapping[str, Tensor] | None] = {}
+        self._pretrained: dict[str, TrainedWeights | None] = {}
 
     def digest(self) -> str:
         """Of settings, data and code: results of other inputs are not comparable."""
@@ -111,7 +110,11 @@ class Study:
         key = f"{model.name} {model.pretrain} {data.text is self.content.text} {seed}"
         if key not in self._pretrained:
             pretrained = self._fit(model, data, "pretrain", seed, None)
-            self._pretrained[key] = pretrained.state_dict() if pretrained else None
+            self._pretrained[key] = (
+                TrainedWeights(pretrained.state_dict(), data.items["item_id"], key)
+                if pretrained is not None
+                else None
+            )
         recommender = self._fit(model, data, "finetune", seed, self._pretrained[key])
         ranks = evaluate_ranks(
             recommender or build_for(model, data, "finetune"),
@@ -129,7 +132,7 @@ class Study:
         data: RunData,
         stage: Stage,
         seed: int,
-        weights: Mapping[str, Tensor] | None,
+        weights: TrainedWeights | None,
     ) -> SequenceRecommender | None:
         with tempfile.TemporaryDirectory() as work:
             recommender, _ = fit(

@@ -6,17 +6,19 @@ so that a reader never sees half of it and equal contents give equal bytes.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import shutil
 import unicodedata
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +28,37 @@ from mmrec.schemas import differences
 
 class DataError(Exception):
     """A table or file is not what it must be; the message says what to do about it."""
+
+
+class WriteError(OSError):
+    """A file cannot be written; says why, how much there is room for, and what to do."""
+
+
+ADVICE: Final = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there, or have the quota raised",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f) or take another file system",
+    errno.EROFS: "make it writable, or take the project where you can write",
+    errno.EACCES: "give yourself the right to it",
+    errno.EPERM: "give yourself the right to it",
+    errno.ENOTDIR: "move away the file that stands where a folder must be",
+    errno.EEXIST: "move away the file that stands where a folder must be",
+    errno.EISDIR: "move away the folder that stands where a file must be",
+    errno.ENAMETOOLONG: "shorten the names in params.yaml",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs, or raise the system's limit of open files",
+    errno.EIO: "the disk reports a fault: check it",
+}
+"""What to do about an error of the operating system."""
+_OF_WRITING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+def in_words(error: OSError) -> str:
+    """An error of the operating system with its file and what to do."""
+    if error.errno not in ADVICE or isinstance(error, WriteError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror}; {ADVICE[error.errno]}, then run it again"
 
 
 def content_key(data: bytes) -> bytes:
@@ -39,23 +72,68 @@ def sentence_key(sentence: str) -> bytes:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it becomes `path`, else it vanishes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def atomic_path(path: Path, *, num_bytes: int | None = None) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it becomes `path`, else it vanishes.
+
+    Args:
+        path: of the file; its folder is made.
+        num_bytes: what is to be written, about, where that is known.
+
+    Raises:
+        WriteError: the disk is full or read-only, say; `path` is as it was.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with writing(path, temporary, num_bytes=num_bytes):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it has its name, or the disk takes no change at all
+            temporary.unlink()
+
+
+@contextmanager
+def writing(path: Path, temporary: Path, *, num_bytes: int | None = None) -> Iterator[None]:
+    """Say in words what keeps `path` from being written under a temporary name.
+
+    Errors that speak of something else pass: more than the writing may happen inside.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        here = {str(place) for place in (path, *path.parents)}
+        mine = str(error.filename) in here or temporary.name in str(error)
+        if not mine and error.errno not in _OF_WRITING:
+            raise
+        raise _write_error(error, path, num_bytes) from None
+
+
+def _write_error(error: OSError, path: Path, num_bytes: int | None) -> WriteError:
+    facts = [os.strerror(error.errno) if error.errno else str(error)]
+    if num_bytes is not None:
+        facts.append(f"about {num_bytes:,} bytes to write")
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    with suppress(OSError):
+        facts.append(f"{shutil.disk_usage(folder).free:,} bytes free on its disk")
+    advice = ADVICE.get(error.errno or 0, "mend that")
+    told = WriteError(
+        f"{path}: cannot be written ({'; '.join(facts)}); {advice}, then run it again: nothing is "
+        "left half-written"
+    )
+    told.errno = error.errno
+    return told
 
 
 def write_text(text: str, path: Path) -> None:
     """Write `text` as UTF-8, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    content = text.encode()
+    with atomic_path(path, num_bytes=len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(value: object, path: Path) -> None:
@@ -64,14 +142,40 @@ def write_json(value: object, path: Path) -> None:
     write_text(text + "\n", path)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a missing or malformed one is a `DataError` that names it."""
+def read_json(path: Path, shape: type[object] | None = None) -> Any:
+    """Read a JSON file; one that is missing, malformed or of another shape is named.
+
+    Args:
+        path: of the file.
+        shape: a dataclass of what must be in it at least; nothing is converted.
+
+    Raises:
+        DataError: it is not what it must be.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        value = json.loads(content)
     except FileNotFoundError:
         raise DataError(f"{path}: file not found; run the stage that writes it") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); run the stage again") from None
+    if shape is not None:
+        _check_shape(content, shape, path)
+    return value
+
+
+def _check_shape(content: bytes, shape: type[object], path: Path) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(shape).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise DataError(
+            f"{path}: {where}: {first['msg']}, found {str(first['input'])[:80]}; run the stage "
+            "that writes it again"
+        ) from None
 
 
 def part_files(directory: Path) -> list[Path]:
@@ -160,8 +264,8 @@ def write_table(table: pa.Table, path: Path, schema: pa.Schema) -> None:
     Equal tables give equal bytes. Columns may come in any order; a null where the
     schema has none is a `DataError`.
     """
-    with atomic_path(path) as temporary:
-        rows = conform(table, schema, path)
+    rows = conform(table, schema, path)
+    with atomic_path(path, num_bytes=rows.nbytes) as temporary:
         pq.write_table(
             rows, temporary, compression="zstd", compression_level=1, write_page_checksum=True
         )

@@ -6,6 +6,8 @@ Content is keyed by `item_id` and content key above `clean`, by `item_index`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -125,6 +127,17 @@ RANKS: Final = _schema(
     ("history_length", pa.int32()),
 )
 """Rank (1 = best) of each user's held-out item among all items: the only source of metrics."""
+
+
+@dataclass(frozen=True)
+class RawSummary:
+    """What `summary.json` of raw tables must tell: rows that were not taken, by reason."""
+
+    skipped: Mapping[str, int]
+
+
+TRAINED_ITEMS: Final = _schema(("item_id", pa.string()))
+"""The items that weights were trained on, 1..I in order."""
 
 RECOMMENDATIONS: Final = _schema(
     ("user_id", pa.string()),

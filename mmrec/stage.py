@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from tqdm import tqdm
 
-from mmrec.io import DataError
+from mmrec.io import DataError, in_words
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
 
@@ -26,6 +29,15 @@ SPINS = 1000
 """Looks a waiting thread takes at what it waits for before it sleeps: microseconds."""
 
 logger = logging.getLogger(__name__)
+
+_TOO_LITTLE = re.compile(
+    "can.?t allocate memory|cannot allocate memory|out of memory|bad_alloc|failed to map segment",
+    re.IGNORECASE,
+)
+_ASKED_FOR = re.compile(
+    r"(?:(?:tried to|unable to) allocate|malloc of size) ([\d.,]+(?: \w+)?)", re.IGNORECASE
+)
+_LOWER = "lower the sizes of this stage in params.yaml"
 
 
 def share_cores() -> None:
@@ -50,14 +62,44 @@ def run(main: Callable[..., Summary]) -> None:
     try:
         log_to_stderr(os.environ.get("MMREC_LOG", "info"))
         paths = Paths(Path())
-        summary = main(load_params(paths.params), paths, *_arguments(main))
+        with memory_for(Path(sys.argv[0]).stem, lower=_LOWER):
+            summary = main(load_params(paths.params), paths, *_arguments(main))
     except (DataError, ValueError, OSError) as error:
         logger.debug("the stage failed", exc_info=True)
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {in_words(error) if isinstance(error, OSError) else error}")
     except KeyboardInterrupt:
         sys.exit("interrupted; nothing was left half-written, `dvc repro` continues")
     counts = ", ".join(f"{name} {_readable(value)}" for name, value in summary.items())
     logger.info("%s (%.1f s)", counts or "done", time.perf_counter() - started)
+
+
+@contextmanager
+def memory_for(doing: str, *, lower: str) -> Iterator[None]:
+    """Say in words that there was too little memory for what is inside.
+
+    Args:
+        doing: what that is.
+        lower: the settings that need less.
+
+    Raises:
+        DataError: there was too little.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, ImportError, OSError) as error:
+        text = str(error).strip()
+        if not (
+            isinstance(error, MemoryError)
+            or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+            or _TOO_LITTLE.search(text)
+        ):
+            raise
+        size = _ASKED_FOR.search(text)
+        asked = f"for {size[1]} more" if size else text.partition("\n")[0]
+        raise DataError(
+            f"{doing}: out of memory{asked and f' ({asked})'}; free memory, take a machine with "
+            f"more of it, or {lower}"
+        ) from error
 
 
 def log_to_stderr(level: str) -> None:

@@ -22,7 +22,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         read_table(dataset.raw_interactions, schemas.RAW_INTERACTIONS),
         read_table(dataset.image_links, schemas.IMAGE_LINKS),
         RawImages(dataset.raw_images),
-        skipped=read_json(dataset.raw_summary)["skipped"],
+        skipped=read_json(dataset.raw_summary, schemas.RawSummary)["skipped"],
         **settings.model_dump(),
         verdicts=Verdicts(paths.verdicts),
     )

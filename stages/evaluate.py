@@ -12,7 +12,7 @@ from mmrec.stage import Summary, entry, run
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Rank the held-out items of run `key`."""
     from mmrec.evaluation.metrics import compared_metrics, summarize_ranks
-    from mmrec.training.finished import RECORD, evaluate_run
+    from mmrec.training.finished import evaluate_run, read_record
     from mmrec.training.run_data import load_run_data
     from mmrec.training.validation import warn_if_validated_otherwise
 
@@ -21,7 +21,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     data = load_run_data(dataset, text=settings.text, image=settings.image)
     users = read_table(dataset.users, schemas.CLEAN_USERS)
     mask_history = params.evaluate.mask_history
-    warn_if_validated_otherwise(results.finetuned / RECORD, mask_history=mask_history)
+    warn_if_validated_otherwise(read_record(results.finetuned), mask_history=mask_history)
     ranks, item_vectors, user_vectors = evaluate_run(
         results.finetuned, data, users, mask_history=mask_history
     )

@@ -35,7 +35,7 @@ def _pretrain(params: Params, paths: Paths, key: str) -> Summary:
         history_path=paths.run(key).pretrain_history,
     )
     if is_first_process():
-        save_model(recommender, record, paths.run(key).pretrained)
+        save_model(recommender, record, data.items, paths.run(key).pretrained)
         discard_checkpoints(checkpoints)
     return {name: value for name, value in record.items() if name != "model"}
 

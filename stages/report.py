@@ -12,12 +12,13 @@ def main(params: Params, paths: Paths) -> Summary:
     """Write the page over all runs of `params.yaml`."""
     from mmrec.report.collect import collect_protocol, collect_runs, collect_showcase
     from mmrec.report.page import render_page
+    from mmrec.report.shapes import CleanSummary
     from mmrec.report.steps import dataset_report
 
     dataset = paths.dataset(params.report.dataset)
     runs = collect_runs(params, paths)
     showcase = collect_showcase(params, paths)
-    summary = dataset_report(params.report.dataset, read_json(dataset.clean_summary))
+    summary = dataset_report(params.report.dataset, read_json(dataset.clean_summary, CleanSummary))
     page = render_page(
         title=params.report.title,
         datasets=[summary],

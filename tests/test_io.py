@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,6 +50,35 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
         io.write_json({"a": float("nan")}, path)
     assert io.read_json(path) == {"a": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["value.json"]
+
+
+@dataclass
+class Counted:
+    """A file that must have a count."""
+
+    count: int
+    reasons: dict[str, int]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"count": 1}', r"reasons: Field required, found \{'count': 1\}; run the stage"),
+        ('{"count": "1", "reasons": {}}', r"count: Input should be a valid integer, found 1"),
+        ('{"count": 1, "reasons": {"a": null}}', r"reasons\.a: Input .*, found None"),
+        ("[]", r"the whole file: .*, found \[\]"),
+        ("null", r"the whole file: .*, found None"),
+        ("[" * 100_000, "not valid JSON"),
+        ("\x00", "not valid JSON"),
+    ],
+)
+def test_json_of_another_shape_is_named(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "value.json"
+    path.write_text(text)
+    with pytest.raises(io.DataError, match=rf"value\.json: {says}"):
+        io.read_json(path, Counted)
+    path.write_text('{"count": 1, "reasons": {"a": 2}, "more": 3}')
+    assert io.read_json(path, Counted) == {"count": 1, "reasons": {"a": 2}, "more": 3}
 
 
 def test_other_columns_are_named_with_file_found_and_expected(tmp_path: Path) -> None:

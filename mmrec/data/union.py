@@ -44,7 +44,7 @@ def merge_raw(
     images = [RawImages(side.images) for side in sides.values()]
     skipped: Counter[str] = Counter()
     for side in sides.values():
-        skipped.update(read_json(side.summary)["skipped"])
+        skipped.update(read_json(side.summary, schemas.RawSummary)["skipped"])
     counts = {
         "items": items.num_rows,
         "interactions": interactions.num_rows,

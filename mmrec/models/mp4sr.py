@@ -73,6 +73,10 @@ class Mp4sr(NextItemModel):
         if use_id:
             self.item_ids = nn.Parameter(torch.empty(num_items, embedding_dim).normal_(std=0.02))
 
+    def item_parameters(self) -> tuple[str, ...]:
+        """The embeddings of the items themselves, where it has them."""
+        return () if self.item_ids is None else ("item_ids",)
+
     def item_table(self) -> Tensor:
         """Candidates [N, S * D] of the whole catalogue, the streams side by side."""
         with inference(self):

@@ -38,6 +38,13 @@ class SequenceRecommender(nn.Module, ABC):
     def encode(self, items: Tensor) -> Tensor:
         """Query after the last real item, without gradient; right-padded [B, L] -> [B, D']."""
 
+    def item_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters with a row per item; none where content alone tells them apart.
+
+        Weights without such a parameter serve any catalogue that has the same features.
+        """
+        return ()
+
 
 class QueriesAndTable(NamedTuple):
     """Both factors of the scores of a training step."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mmrec import schemas
 from mmrec.data.images import RawImages
@@ -17,8 +15,8 @@ from mmrec.paths import Paths
 from mmrec.report.gallery import gallery
 from mmrec.report.page import Protocol, Showcase
 from mmrec.report.runs import History, RunReport, load_history
+from mmrec.report.shapes import ListsSummary, Metrics
 from mmrec.report.showcase import sample_users
-from mmrec.report.tables import PARTS
 from mmrec.report.thumbnails import Thumbnails
 
 logger = logging.getLogger(__name__)
@@ -39,7 +37,7 @@ def collect_runs(params: Params, paths: Paths) -> list[RunReport]:
                 name=name,
                 dataset=run.dataset,
                 model=run.model,
-                metrics=_metrics(results.all_metrics, name),
+                metrics=read_json(results.all_metrics, Metrics),
                 text=run.text,
                 image=run.image,
                 init_from=run.init_from,
@@ -82,7 +80,7 @@ def collect_showcase(params: Params, paths: Paths) -> Showcase:
         dataset=settings.dataset,
         run=params.recommend.run,
         keep_seen=params.recommend.keep_seen,
-        lists=read_json(paths.recommendations / "summary.json"),
+        lists=read_json(paths.recommendations / "summary.json", ListsSummary),
         gallery=gallery(keywords, items, thumbnails, num_entries=settings.num_gallery_items),
         users=sample_users(
             items=items,
@@ -106,19 +104,6 @@ def _require_evaluated(params: Params, paths: Paths) -> None:
             f"not evaluated: {', '.join(missing)} ({len(missing)} of {len(params.runs)} runs; "
             f"no {paths.run(missing[0]).all_metrics}); run `dvc repro`, or take them out of `runs`"
         )
-
-
-def _metrics(path: Path, run: str) -> Mapping[str, Any]:
-    metrics = read_json(path)
-    found = metrics if isinstance(metrics, Mapping) else {}
-    missing = [
-        part for part in (*PARTS, "history_length") if not isinstance(found.get(part), Mapping)
-    ]
-    if missing:
-        raise DataError(
-            f"{path}: no metrics of {', '.join(missing)}; run `dvc repro evaluate@{run}`"
-        )
-    return found
 
 
 def _history(path: Path, settings: TrainingParams | None, stage: str) -> History:

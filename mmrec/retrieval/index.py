@@ -72,8 +72,10 @@ def build_index(items: pa.Table) -> Index:
 
 def write_index(index: Index, path: Path) -> None:
     """Write an index as one file, whole or not at all."""
-    with atomic_path(path) as temporary:
-        faiss.write_index(index, str(temporary))
+    size = index.ntotal * index.d * np.dtype(np.float32).itemsize
+    with atomic_path(path, num_bytes=size) as temporary, temporary.open("wb") as file:
+        # Through Python's file, whose errors have a number: FAISS's own are texts.
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 
 
 def read_index(path: Path) -> Index:

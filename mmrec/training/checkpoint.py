@@ -4,36 +4,37 @@ In the checkpoint folder, `last-<epoch>` holds weights, optimiser and progress a
 epoch, `best-<epoch>` the weights of the best. Each is written under a temporary name and
 renamed when whole, `best` before the `last` that speaks of it; what the newest `last`
 does not speak of is deleted after it is in place. So the newest `last` is always whole,
-and its best weights are there. Nothing in it is pickled.
+and its best weights are there. Nothing in it is pickled, and every file has a checksum:
+one that has changed since is named, and the newest whole checkpoint is continued.
 
 A folder of other settings, data or code is moved to `<folder>.old` before another training
-takes its place.
+takes its place, one without a whole checkpoint to `<folder>.damaged`. Other files in the
+folder are let alone.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
 from pathlib import Path
-from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmrec.io import DataError
 from mmrec.training.distributed import is_first_process
+from mmrec.training.sealed_files import (
+    DamagedError,
+    SealedFolder,
+    read_folder,
+    remove,
+    write_folder,
+)
 from mmrec.training.state import TrainingState
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
-STATE = "state.json"
-
-T = TypeVar("T")
+OLD, DAMAGED = ".old", ".damaged"
 
 logger = logging.getLogger(__name__)
 
@@ -55,141 +56,159 @@ class CheckpointStore:
     def save(
         self, state: TrainingState, objective: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Make `state` the one to continue from, with its best weights kept."""
+        """Make `state` the one to continue from, with its best weights kept.
+
+        Raises:
+            WriteError: the disk is full, say; the checkpoint before it is still there.
+        """
         if not self._writes:
             return
-        weights = _portable(objective.state_dict())
+        record = {"digest": self._digest, "state": state.to_json()}
+        last, best = _name("last", state.epoch), _name("best", state.best_epoch)
+        files = {WEIGHTS: _portable(objective.state_dict())}
         if state.best_epoch == state.epoch:
-            with self._new_folder(f"best-{state.best_epoch:06d}") as folder:
-                save_file(weights, folder / WEIGHTS)
-        last = f"last-{state.epoch:06d}"
-        with self._new_folder(last) as folder:
-            save_file(weights, folder / WEIGHTS)
-            save_file(_optimizer_tensors(objective, optimizer), folder / OPTIMIZER)
-            record = {"digest": self._digest, "state": state.to_json()}
-            (folder / STATE).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
-        self._keep_only({last, f"best-{state.best_epoch:06d}"})
+            write_folder(self.directory / best, files, record)
+        files[OPTIMIZER] = _optimizer_tensors(objective, optimizer)
+        write_folder(self.directory / last, files, record)
+        self._keep_only({last, best})
 
     def resume(
         self, objective: nn.Module, optimizer: torch.optim.Optimizer
     ) -> TrainingState | None:
-        """Load the newest checkpoint into both; None where there is none to continue.
+        """Load the newest whole checkpoint into both; None where there is none to continue.
 
         Raises:
             ValueError: what the first process wrote is not there, or does not fit this one.
+            DataError: there is a file where the folder must be.
             OSError: a checkpoint is there and cannot be read.
         """
-        folder = self._newest()
-        if folder is None:
-            if not self._writes:
-                self._start_anew(self.directory, "has no checkpoint")
-            return None
-        try:
-            record: dict[str, Any] = json.loads(_read(folder / STATE, Path.read_text))
-            state, digest = TrainingState.from_json(record["state"]), record["digest"]
-            weights = _read(folder / WEIGHTS, load_file)
-            moments = _read(folder / OPTIMIZER, load_file)
-            _read(self._best(state), load_file)  # now, and not when training has come to its end
-        except (FileNotFoundError, ValueError, KeyError, SafetensorError) as error:
-            self._start_anew(folder, f"is damaged ({error})")
-            return None
-        if digest != self._digest:
-            why = "belongs to other settings, data or code"
-            self._start_anew(folder, why, trained=state.best_epoch > 0)
-            return None
-        objective.load_state_dict(weights)
-        _load_optimizer(objective, optimizer, moments)
-        return state
+        damaged: list[Path] = []
+        for folder in self._newest_first():
+            try:
+                saved = read_folder(folder)
+                if saved.record.get("digest") != self._digest:
+                    self._start_anew(f"{folder} belongs to other settings, data or code")
+                    return None
+                state = TrainingState.from_json(saved.record["state"])
+                self._read_best(state)  # now, and not when training has come to its end
+            except DamagedError as error:
+                self._seen_by_first(f"{folder} is damaged ({error})")
+                logger.warning("%s is damaged (%s); it is not continued", folder, error)
+                damaged.append(folder)
+                continue
+            for newer in damaged:  # or the other processes would find it
+                remove(newer)
+            objective.load_state_dict(saved.tensors[WEIGHTS])
+            _load_optimizer(objective, optimizer, saved.tensors[OPTIMIZER])
+            return state
+        if damaged:
+            logger.warning("training starts anew")
+            self._move_to(DAMAGED)
+        else:
+            self._seen_by_first(f"{self.directory} has no checkpoint")
+        return None
 
-    def _start_anew(self, folder: Path, why: str, *, trained: bool = False) -> None:
+    def load_best(self, state: TrainingState, objective: nn.Module) -> None:
+        """Load the best weights that `state` speaks of.
+
+        Raises:
+            DataError: they were damaged since they were written.
+        """
+        try:
+            best = self._read_best(state)
+        except DamagedError as error:
+            raise DataError(f"{error}; run the stage again, it starts anew") from None
+        objective.load_state_dict(best.tensors[WEIGHTS])
+
+    def _read_best(self, state: TrainingState) -> SealedFolder:
+        folder = self.directory / _name("best", state.best_epoch)
+        best = read_folder(folder)
+        if (best.record["digest"], best.record["state"]["epoch"]) != (
+            self._digest,
+            state.best_epoch,
+        ):
+            raise DamagedError(f"{folder}: of another training")
+        return best
+
+    def _start_anew(self, why: str) -> None:
+        self._seen_by_first(why)
+        logger.warning("%s; it is not continued, training starts anew", why)
+        if any(self._epochs("best").values()):
+            # Who tries other settings may want the best of the former ones back.
+            self._move_to(OLD)
+        else:
+            _delete(self.directory)
+
+    def _seen_by_first(self, why: str) -> None:
+        """What the first process finds it mends before the others come; they must not find it."""
         if not self._writes:
             raise ValueError(
-                f"{folder} {why}, though the first process wrote it: every process needs the same "
+                f"{why}, though the first process wrote it: every process needs the same "
                 "code, data, params and project folder"
             )
-        logger.warning("%s %s; it is not continued, training starts anew", folder, why)
-        if not trained:
-            _delete(self.directory)
-            return
-        # Who tries other settings may want the best of the former ones back.
-        aside = _aside(self.directory)
+
+    def _move_to(self, ending: str) -> None:
+        aside = _aside(self.directory, ending)
         _delete(aside)
         self.directory.rename(aside)
         logger.warning("%s is kept as %s until this training has ended", self.directory, aside)
 
-    def load_best(self, state: TrainingState, objective: nn.Module) -> None:
-        """Load the best weights that `state` speaks of."""
-        objective.load_state_dict(_read(self._best(state), load_file))
-
-    def _best(self, state: TrainingState) -> Path:
-        return self.directory / f"best-{state.best_epoch:06d}" / WEIGHTS
-
-    def _newest(self) -> Path | None:
+    def _newest_first(self) -> list[Path]:
         # A renamed folder is whole; a temporary one starts with a dot and is no match.
+        epochs = self._epochs("last")
+        return sorted(epochs, key=lambda folder: epochs[folder], reverse=True)
+
+    def _epochs(self, kind: str) -> dict[Path, int]:
+        """Folders of a kind with their epochs."""
+        return {
+            path: int(match[1])
+            for path in self._found()
+            if (match := re.fullmatch(rf"{kind}-([0-9]+)", path.name)) and path.is_dir()
+        }
+
+    def _found(self) -> list[Path]:
         try:
-            found = list(self.directory.iterdir())  # unlike glob, keeps silent about no error
+            return list(self.directory.iterdir())  # unlike glob, keeps silent about no error
         except FileNotFoundError:
-            return None
-        return max((path for path in found if path.name.startswith("last-")), default=None)
+            return []
+        except NotADirectoryError as error:
+            raise DataError(
+                f"{error.filename}: found a file, expected a folder of checkpoints; move it away"
+            ) from None
 
     def _keep_only(self, names: set[str]) -> None:
-        for path in sorted(self.directory.iterdir()):
-            if path.name not in names:
-                shutil.rmtree(path)
-
-    @contextmanager
-    def _new_folder(self, name: str) -> Iterator[Path]:
-        """A folder to fill, which appears under `name` once it is whole and on disk."""
-        temporary = self.directory / f".{name}.tmp"
-        final = self.directory / name
-        for leftover in (temporary, final):
-            # A final folder of this name is ahead of the newest `last`: a kill left it.
-            if leftover.exists():
-                shutil.rmtree(leftover)
-        temporary.mkdir(parents=True)
-        yield temporary
-        for path in (*temporary.iterdir(), temporary):
-            _flush(path)
-        temporary.rename(final)
-        _flush(self.directory)
+        for path in sorted(self._found()):
+            ours = re.fullmatch(r"(last|best)-[0-9]+|\.(last|best)-[0-9]+\.tmp", path.name)
+            if ours and path.name not in names:
+                remove(path)
 
 
 def discard_checkpoints(directory: Path) -> None:
     """Delete the checkpoints of a training whose outputs are written, with what it put aside."""
-    _delete(directory)
-    _delete(_aside(directory))
+    for folder in (directory, _aside(directory, OLD), _aside(directory, DAMAGED)):
+        _delete(folder)
 
 
-def _aside(directory: Path) -> Path:
-    return directory.with_name(f"{directory.name}.old")
+def _name(kind: str, epoch: int) -> str:
+    return f"{kind}-{epoch:06d}"
+
+
+def _aside(directory: Path, ending: str) -> Path:
+    return directory.with_name(f"{directory.name}{ending}")
 
 
 def _delete(directory: Path) -> None:
     # Renamed first: half a deleted folder must not look like a training to continue.
     discarded = directory.with_name(f".{directory.name}.discarded")
-    if discarded.exists():
-        shutil.rmtree(discarded)
+    remove(discarded)
     if directory.exists():
         directory.rename(discarded)
-        shutil.rmtree(discarded)
+        remove(discarded)
 
 
 def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     """Parameters that receive gradient, by name; the order is the optimiser's."""
     return {name: value for name, value in module.named_parameters() if value.requires_grad}
-
-
-def _read(path: Path, load: Callable[[Path], T]) -> T:
-    try:
-        path.open("rb").close()  # safetensors says "not found" whatever keeps it from opening
-        return load(path)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise OSError(
-            f"{path}: cannot be read ({error.strerror or error}); the checkpoint is kept: make it "
-            "readable and run the stage again, or delete its folder to start anew"
-        ) from None
 
 
 def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -217,11 +236,3 @@ def _load_optimizer(
         state.setdefault(number[name], {})[key] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

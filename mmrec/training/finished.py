@@ -4,68 +4,126 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from pydantic import TypeAdapter
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from pydantic import TypeAdapter, ValidationError
 
+from mmrec import schemas
 from mmrec.data.split import full_histories, hold_out_test
 from mmrec.device import choose_device
 from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors
-from mmrec.io import DataError, atomic_path, read_json, write_json
+from mmrec.io import DataError, atomic_path, read_table, write_json, write_table
+from mmrec.models.loading import TrainedWeights, check_items, load_finished
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.models import ModelParams
 from mmrec.training.run_data import RunData, build_for, max_sequence_length
+from mmrec.training.sealed_files import (
+    DamagedError,
+    file_checksum,
+    read_sealed,
+    read_tensors,
+    require_checksum,
+    sealed,
+    write_tensors,
+)
 
 WEIGHTS = "model.safetensors"
+ITEMS = "items.parquet"
 RECORD = "model.json"
+_REMEDY = "run the stage that writes it again"
 
 
 def save_model(
-    recommender: SequenceRecommender | None, record: Mapping[str, object], folder: Path
+    recommender: SequenceRecommender | None,
+    record: Mapping[str, object],
+    items: pa.Table,
+    folder: Path,
 ) -> None:
-    """Write weights and the record with the resolved params; weights only where trained."""
+    """Write weights, the items they are of, and the record with the resolved params.
+
+    Args:
+        recommender: None where nothing was trained; then there is the record alone.
+        record: JSON values.
+        items: CLEAN_ITEMS that it was trained on.
+        folder: of the results.
+    """
+    files: dict[str, str] = {}
     if recommender is not None:
         weights = {
             name: value.cpu().contiguous() for name, value in recommender.state_dict().items()
         }
-        with atomic_path(folder / WEIGHTS) as temporary:
-            save_file(weights, temporary)
-    write_json(record, folder / RECORD)
+        size = sum(value.nbytes for value in weights.values())
+        with atomic_path(folder / WEIGHTS, num_bytes=size) as temporary:
+            files[WEIGHTS] = write_tensors(weights, temporary)
+        write_table(items, folder / ITEMS, schemas.TRAINED_ITEMS)
+        files[ITEMS] = file_checksum(folder / ITEMS)
+    write_json(sealed({**record, "files": files}), folder / RECORD)
 
 
-def load_weights(folder: Path) -> dict[str, Tensor] | None:
-    """Weights that `save_model` wrote; None where the record says that there are none."""
-    record = read_json(folder / RECORD)
-    if not record["trained"]:
-        return None
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise DataError(
-            f"{path}: file not found, though {RECORD} beside it says it was trained; "
-            "run the stage that writes it again"
-        )
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise DataError(
-            f"{path}: damaged ({error}); delete it and run the stage that writes it again"
-        ) from None
+def load_weights(folder: Path) -> TrainedWeights | None:
+    """Weights that `save_model` wrote; None where the record says that there are none.
+
+    Raises:
+        DataError: a file is missing or is not as it was written.
+    """
+    return _weights(read_record(folder), folder)
 
 
 def load_finetuned(data: RunData, folder: Path) -> tuple[SequenceRecommender, ModelParams]:
-    """The recommender of a finished run, on the chosen device, and its params."""
-    record = read_json(folder / RECORD)
-    params: ModelParams = TypeAdapter(ModelParams).validate_python(
-        {**record["model"], "pretrain": None}
-    )
+    """The recommender of a finished run, on the chosen device, and its params.
+
+    Raises:
+        DataError: a file is missing or damaged, or the weights do not go with the data.
+    """
+    record = read_record(folder)
+    try:
+        params: ModelParams = TypeAdapter(ModelParams).validate_python(
+            {**record["model"], "pretrain": None}
+        )
+    except ValidationError as error:
+        raise DataError(
+            f"{folder / RECORD}: settings that this version does not know ({error}); {_REMEDY}"
+        ) from None
     recommender = build_for(params, data, "finetune")
-    weights = load_weights(folder)
+    weights = _weights(record, folder)
     if weights is not None:
-        recommender.load_state_dict(weights)
+        check_items(recommender, weights, data.items["item_id"])
+        load_finished(recommender, weights)
     return recommender.to(choose_device()), params
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record of a training that `save_model` wrote.
+
+    Raises:
+        DataError: it is missing or is not as it was written.
+    """
+    path = folder / RECORD
+    try:
+        return read_sealed(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: file not found; run the stage that writes it") from None
+    except DamagedError as error:
+        raise DataError(f"{error}; {_REMEDY}") from None
+
+
+def _weights(record: Mapping[str, Any], folder: Path) -> TrainedWeights | None:
+    if not record["trained"]:
+        return None
+    path, files = folder / WEIGHTS, record["files"]
+    try:
+        tensors = read_tensors(path, files[WEIGHTS])
+        require_checksum(folder / ITEMS, files[ITEMS])
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{error.filename}: file not found, though {RECORD} beside it says it was trained; "
+            f"{_REMEDY}"
+        ) from None
+    except DamagedError as error:
+        raise DataError(f"{error}; {_REMEDY}") from None
+    items = read_table(folder / ITEMS, schemas.TRAINED_ITEMS)
+    return TrainedWeights(tensors, items["item_id"], str(path))
 
 
 def evaluate_run(

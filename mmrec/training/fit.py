@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import (
@@ -22,7 +21,7 @@ from mmrec.data.split import (
 from mmrec.device import choose_device, compile_if_asked
 from mmrec.evaluation.evaluator import require_held_out, validation_metrics
 from mmrec.models.build import build_objective
-from mmrec.models.loading import load_pretrained
+from mmrec.models.loading import TrainedWeights, check_items, load_pretrained
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.models import ModelParams, Mp4srPretrain
 from mmrec.params.training import TrainingParams
@@ -51,7 +50,7 @@ def fit(
     stage: Stage,
     seed: int,
     mask_history: bool,
-    weights: Mapping[str, Tensor] | None,
+    weights: TrainedWeights | None,
     checkpoint_dir: Path,
     history_path: Path,
 ) -> tuple[SequenceRecommender | None, dict[str, object]]:
@@ -71,7 +70,7 @@ def fit(
 
     Raises:
         ValueError: settings and data do not go together, or training diverges.
-        DataError: there is nothing to train or to validate on.
+        DataError: there is nothing to train or to validate on, or the weights are of other items.
     """
     settings = params.pretrain if stage == "pretrain" else params.finetune
     # Of this stage only: what the other is set to neither changes nor invalidates it.
@@ -82,8 +81,8 @@ def fit(
         return None, record
     torch.manual_seed(derive_seed(seed, stage, "initial weights"))
     recommender = build_for(params, data, stage)
-    if weights:
-        _start_from(recommender, weights)
+    if weights is not None:
+        _start_from(recommender, weights, data)
     device = choose_device()
     objective = build_objective(
         params, recommender, training_counts=data.training_counts, stage=stage
@@ -133,8 +132,9 @@ def fit(
     return recommender, record
 
 
-def _start_from(recommender: SequenceRecommender, weights: Mapping[str, Tensor]) -> None:
-    report = load_pretrained(recommender, weights)
+def _start_from(recommender: SequenceRecommender, weights: TrainedWeights, data: RunData) -> None:
+    check_items(recommender, weights, data.items["item_id"])
+    report = load_pretrained(recommender, weights.tensors)
     logger.info(
         "pre-trained parameters: %d loaded; fresh: %s; unused: %s",
         len(report.loaded),

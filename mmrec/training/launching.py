@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 
 from mmrec.io import DataError
-from mmrec.stage import Summary, log_to_stderr
+from mmrec.stage import Summary, log_to_stderr, memory_for
 from mmrec.training.distributed import process_group
 
 INTERRUPTED, LOST_CONTACT = 130, 75
@@ -101,7 +101,8 @@ def _child(
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, torch.get_num_threads() // size))
     try:
-        with process_group(rank, size, place):
+        memory = memory_for(f"process {rank}", lower="lower MMREC_PROCESSES or batch_size")
+        with process_group(rank, size, place), memory:
             summary = work(*arguments)
         if rank == 0:
             results.send(summary)

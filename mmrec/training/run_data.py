@@ -18,6 +18,7 @@ from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.baselines import PopularityParams
 from mmrec.params.models import ModelParams
 from mmrec.paths import DatasetPaths
+from mmrec.stage import memory_for
 
 Stage: TypeAlias = Literal["pretrain", "finetune"]
 
@@ -44,7 +45,16 @@ class RunData:
 
 
 def load_run_data(dataset: DatasetPaths, *, text: str, image: str) -> RunData:
-    """Read items, sequences and the two features of a run."""
+    """Read items, sequences and the two features of a run.
+
+    Raises:
+        DataError: a file is not what it must be, or there is too little memory for it.
+    """
+    with memory_for(f"reading {dataset.root}", lower="take features of fewer dimensions"):
+        return _read(dataset, text, image)
+
+
+def _read(dataset: DatasetPaths, text: str, image: str) -> RunData:
     items = read_table(dataset.items, schemas.CLEAN_ITEMS)
     counts = torch.from_numpy(items["training_count"].to_numpy().astype("int64"))
     is_cold = torch.from_numpy(items["is_cold"].to_numpy(zero_copy_only=False).astype("bool"))

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mmrec.nn.processes import process_rank
-from mmrec.stage import progress
+from mmrec.stage import memory_for, progress
 from mmrec.training.batches import BatchSource
 from mmrec.training.checkpoint import CheckpointStore, trainable_parameters
 from mmrec.training.digest import training_digest
@@ -25,6 +25,7 @@ from mmrec.training.validation import validated
 
 CHECK_EVERY = {"cpu": 1, "cuda": 20}
 """Batches between two looks at the loss: on a GPU each look waits for all queued work."""
+LESS_MEMORY = "lower batch_size or max_sequence_length, or take loss: {name: sampled}"
 
 logger = logging.getLogger(__name__)
 
@@ -148,8 +149,9 @@ class _Loop:
         write_history(state.history, history_path)
         try:
             while state.epoch < epochs and state.bad_epochs < patience:
-                later = self._next_state(state)
-                self.store.save(later, self.objective, self.optimizer)
+                with memory_for(f"{self.stage} epoch {state.epoch + 1}", lower=LESS_MEMORY):
+                    later = self._next_state(state)
+                    self.store.save(later, self.objective, self.optimizer)
                 state = later
                 write_history(state.history, history_path)
         except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from mmrec.data.split import HeldOut
 from mmrec.evaluation.knowing_nothing import popularity_metric, random_metric
 from mmrec.evaluation.metrics import REFERENCES, reference_column
-from mmrec.io import read_json
 
 VALIDATION_PROTOCOL = "validation_mask_history"
 """Entry of a training's record: whether what a user had seen was left out of its validation."""
@@ -114,14 +113,14 @@ def warn_if_nothing_learned(
         )
 
 
-def warn_if_validated_otherwise(record: Path, *, mask_history: bool) -> None:
+def warn_if_validated_otherwise(record: Mapping[str, Any], *, mask_history: bool) -> None:
     """Warn where the evaluation masks what the choice of the best epoch did not, or the reverse.
 
     Args:
         record: of the training; one that trained nothing chose nothing.
         mask_history: of the evaluation.
     """
-    validation: bool | None = read_json(record).get(VALIDATION_PROTOCOL)
+    validation: bool | None = record.get(VALIDATION_PROTOCOL)
     if validation not in (None, mask_history):
         logger.warning(
             "the best epoch was chosen with seen items %s, and is ranked with them %s; for one "

@@ -86,6 +86,15 @@ def test_weights_move_to_another_instance(name, stage):
     assert torch.equal(other.item_table(), model.item_table())
 
 
+@pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
+def test_a_model_names_its_parameters_with_a_row_per_item(name, stage):
+    model = build(name, stage)
+    sizes = {name: value.shape[0] for name, value in model.state_dict().items() if value.dim()}
+    found = {name for name, size in sizes.items() if size == worlds.NUM_ITEMS}
+    assert set(model.item_parameters()) == found
+    assert bool(found) == ((name, stage) not in [("mp4sr", "pretrain"), ("popularity", "finetune")])
+
+
 @pytest.mark.parametrize(("name", "stage"), STAGES)
 def test_training_moves_every_weight(name, stage):
     model = build(name, stage)

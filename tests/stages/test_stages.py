@@ -8,14 +8,19 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from mmrec import schemas
+from mmrec.io import read_table, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
@@ -354,6 +359,82 @@ def run_stage(
         text=True,
         check=False,
     )
+
+
+@contextmanager
+def changed(path: Path, content: bytes) -> Iterator[None]:
+    before = path.read_bytes()
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def files_and_times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def refused(world: Path, arguments: list[str], says: str, limit: str = "true") -> None:
+    """A stage that ends with one message and leaves all files as they were."""
+    before = files_and_times(world / "data")
+    command = f'{limit}; exec {sys.executable} -m "$@"'
+    done = subprocess.run(
+        ["bash", "-c", command, "bash", *arguments],
+        cwd=world,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert re.search(says, done.stderr), done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr.partition("error: ")[0]
+    assert files_and_times(world / "data") == before
+
+
+@pytest.mark.parametrize("content", [b"{}", b"null", b'{"all": {"mrr": "x"}, "steps": [3]}'])
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("runs/shop-mp4sr/metrics.json", ["stages.report"]),
+        ("recommendations/summary.json", ["stages.report"]),
+        ("datasets/shop/clean/summary.json", ["stages.report"]),
+        ("datasets/shop/raw/summary.json", ["stages.clean", "shop"]),
+        ("datasets/shop/raw/summary.json", ["stages.union", "both"]),
+        ("runs/shop-mp4sr/finetuned/model.json", ["stages.evaluate", "shop-mp4sr"]),
+        ("runs/shop-mp4sr/pretrained/model.json", ["stages.finetune", "shop-mp4sr"]),
+    ],
+)
+def test_json_of_another_shape_is_one_message(
+    file: str, stage: list[str], content: bytes, world: Path
+) -> None:
+    with changed(world / "data" / file, content):
+        refused(world, stage, f"error: data/{re.escape(file)}: .*run the stage that writes it")
+
+
+def test_weights_of_other_items_are_refused(world: Path, tmp_path: Path) -> None:
+    path = Paths(world).dataset("plain").items
+    items = read_table(path, schemas.CLEAN_ITEMS)
+    ids = items["item_id"].to_pylist()
+    exchanged = items.set_column(0, "item_id", pa.array([*ids[:2], "x", *ids[3:]]))
+    write_table(exchanged, tmp_path / "items.parquet", schemas.CLEAN_ITEMS)
+    says = "1 of its . are not among the catalogue's.*1 of the catalogue's . are new .first: 'x'"
+    with changed(path, (tmp_path / "items.parquet").read_bytes()):
+        refused(world, ["stages.evaluate", "plain-sasrec"], says)
+
+
+@pytest.mark.parametrize(
+    ("stage", "limit", "says"),
+    [
+        (["stages.recommend"], "ulimit -f 0", r"items\.faiss: cannot be written \(File too large"),
+        (["stages.evaluate", "shop-mp4sr"], "ulimit -f 0", r"ranks\.parquet: cannot be written"),
+        (["stages.report"], "ulimit -f 0", r"index\.html: cannot be written .* bytes to write"),
+        (["stages.finetune", "shop-mp4sr"], "ulimit -v 600000", "finetune: out of memory"),
+    ],
+)
+def test_no_room_is_one_message(stage: list[str], limit: str, says: str, world: Path) -> None:
+    refused(world, stage, says, limit)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_death_at_each_step_of_a_save_leaves_the_old_or_the_new(tmp_path, monkey
             filled(folder, epoch)
         wrap, died = dying(changes), True
         with monkeypatch.context() as patch:
-            patch.setattr("mmrec.training.checkpoint.save_file", wrap(save_file))
+            patch.setattr("mmrec.training.sealed_files.save_file", wrap(save_file))
             patch.setattr(Path, "rename", wrap(Path.rename))
             patch.setattr("shutil.rmtree", wrap(rmtree))
             try:
@@ -147,34 +147,13 @@ def test_feature_buffers_and_pickles_are_not_in_it(tmp_path):
     assert b"features" not in weights
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "state.json"])
-def test_damaged_checkpoint_is_named_and_not_continued(tmp_path, name, caplog):
-    folder = tmp_path / "checkpoints"
-    filled(folder, 3)
-    path = folder / "last-000003" / name
-    path.write_bytes(path.read_bytes()[:-9])
-    objective, optimizer = parts()
-    assert CheckpointStore(folder, "digest").resume(objective, optimizer) is None
-    assert "last-000003 is damaged" in caplog.text
-    assert objective.bias[0].item() == 0, "nothing of it was loaded"
-
-
-def test_a_damaged_best_checkpoint_is_found_before_training_goes_on(tmp_path, caplog):
-    folder = tmp_path / "checkpoints"
-    filled(folder, 3)
-    (path,) = folder.glob("best-*/*")
-    path.write_bytes(path.read_bytes()[:-9])
-    assert CheckpointStore(folder, "digest").resume(*parts()) is None
-    assert "is damaged" in caplog.text
-    assert not folder.exists()
-
-
 @pytest.mark.parametrize(
     "name",
     [
         "last-000003/state.json",
         "last-000003/weights.safetensors",
         "last-000003/optimizer.safetensors",
+        "best-000003/state.json",
         "best-000003/weights.safetensors",
     ],
 )
@@ -188,14 +167,6 @@ def test_a_checkpoint_that_cannot_be_read_is_named_and_kept(tmp_path, name):
         CheckpointStore(folder, "digest").resume(*parts())
     (folder / "kept").rename(path)
     assert whole_epoch(folder) == 3
-
-
-def test_a_missing_file_is_damage(tmp_path, caplog):
-    folder = tmp_path / "checkpoints"
-    filled(folder, 3)
-    (folder / "best-000003" / "weights.safetensors").unlink()
-    assert CheckpointStore(folder, "digest").resume(*parts()) is None
-    assert "is damaged" in caplog.text
 
 
 def test_a_training_of_other_settings_is_put_aside_until_one_has_ended(tmp_path, caplog):

@@ -13,7 +13,7 @@ from mmrec.evaluation.evaluator import validation_metrics
 from mmrec.io import DataError
 from mmrec.params.models import ModelParams
 from mmrec.training import trainer
-from mmrec.training.finished import WEIGHTS, load_finetuned, load_weights, save_model
+from mmrec.training.finished import load_weights, save_model
 from mmrec.training.fit import fit
 from mmrec.training.run_data import RunData
 from tests.training.tiny_run import run_data
@@ -66,9 +66,9 @@ def test_settings_of_fine_tuning_leave_no_trace_in_pre_training(tmp_path: Any) -
     for name, rate in (("one", 1e-3), ("other", 5e-4)):
         params = model(finetune={**TRAINING, "learning_rate": rate})
         recommender, record = fitted(params, "pretrain", tmp_path / name)
-        save_model(recommender, record, tmp_path / name / "pretrained")
+        save_model(recommender, record, data().items, tmp_path / name / "pretrained")
         records.append([p.read_bytes() for p in sorted((tmp_path / name / "pretrained").iterdir())])
-    assert len(records[0]) == 2
+    assert len(records[0]) == 3
     assert records[0] == records[1]
 
 
@@ -166,20 +166,7 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_bits(
 
 def test_a_stage_that_a_model_does_not_have_is_a_record_without_weights(tmp_path: Any) -> None:
     recommender, record = fitted(model(pretrain=None), "pretrain", tmp_path)
-    save_model(recommender, record, tmp_path / "pretrained")
+    save_model(recommender, record, data().items, tmp_path / "pretrained")
     assert recommender is None
     assert load_weights(tmp_path / "pretrained") is None
     assert (tmp_path / "history.csv").is_file()
-
-
-def test_a_finished_model_is_read_back_and_a_damaged_one_is_named(tmp_path: Any) -> None:
-    recommender, record = fitted(model(), "finetune", tmp_path)
-    save_model(recommender, record, tmp_path / "finetuned")
-    loaded, params = load_finetuned(data(), tmp_path / "finetuned")
-    assert params.name == "mp4sr"
-    for name, value in recommender.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name].cpu(), value.cpu()), name
-    path = tmp_path / "finetuned" / WEIGHTS
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataError, match=r"model\.safetensors: damaged .*run the stage"):
-        load_finetuned(data(), tmp_path / "finetuned")

@@ -11,7 +11,7 @@ import torch
 from pydantic import TypeAdapter
 
 from mmrec.params.models import ModelParams
-from mmrec.training.finished import RECORD, save_model
+from mmrec.training.finished import read_record, save_model
 from mmrec.training.validation import warn_if_validated_otherwise
 from tests.training.test_fit import NUM_ITEMS, TRAINING, data, fitted, model
 
@@ -72,11 +72,11 @@ def test_ranking_by_another_protocol_than_that_of_the_best_epoch_is_said(
     tmp_path: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     recommender, record = fitted(model(), "finetune", tmp_path, mask_history=False)
-    save_model(recommender, record, tmp_path / "finetuned")
+    save_model(recommender, record, data().items, tmp_path / "finetuned")
     caplog.clear()
-    warn_if_validated_otherwise(tmp_path / "finetuned" / RECORD, mask_history=False)
+    warn_if_validated_otherwise(read_record(tmp_path / "finetuned"), mask_history=False)
     assert caplog.text == ""
-    warn_if_validated_otherwise(tmp_path / "finetuned" / RECORD, mask_history=True)
+    warn_if_validated_otherwise(read_record(tmp_path / "finetuned"), mask_history=True)
     assert (
         "best epoch was chosen with seen items competing, and is ranked with them left out; for "
         "one protocol set validation.mask_history: true, which trains again"
@@ -93,6 +93,6 @@ def test_a_model_that_trains_nothing_chose_no_epoch(
     for masked in (False, True):
         _, records[masked] = fitted(popularity, "finetune", tmp_path, mask_history=masked)
     assert records[False] == records[True]
-    save_model(None, records[True], tmp_path / "finetuned")
-    warn_if_validated_otherwise(tmp_path / "finetuned" / RECORD, mask_history=False)
+    save_model(None, records[True], data().items, tmp_path / "finetuned")
+    warn_if_validated_otherwise(read_record(tmp_path / "finetuned"), mask_history=False)
     assert caplog.text == ""

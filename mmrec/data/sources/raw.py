@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,8 +40,14 @@ class RawSource:
             items=read_table(self._raw.items, schemas.RAW_ITEMS),
             interactions=read_table(self._raw.interactions, schemas.RAW_INTERACTIONS),
             image_refs=_refs(links, RawImages(self._raw.images)),
-            skipped=read_json(self._raw.summary)["skipped"] if self._raw.summary.exists() else {},
+            skipped=self._skipped(),
         )
+
+    def _skipped(self) -> Mapping[str, int]:
+        if not self._raw.summary.exists():
+            return {}
+        counts: Mapping[str, int] = read_json(self._raw.summary, schemas.RawSummary)["skipped"]
+        return counts
 
 
 def _refs(links: pa.Table, images: RawImages) -> Iterator[ImageRef]:

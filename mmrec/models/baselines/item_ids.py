@@ -33,6 +33,10 @@ class ItemIdModel(NextItemModel):
     def _states(self, vectors: Tensor, packing: Packing, samples: Tensor) -> Tensor:
         """States [n, D] at the tokens `samples` [n], of embeddings [T, D]."""
 
+    def item_parameters(self) -> tuple[str, ...]:
+        """The embeddings."""
+        return ("item_ids",)
+
     def item_table(self) -> Tensor:
         """Item embeddings [N, D], row 0 zeros."""
         table = self.item_ids.detach().clone()

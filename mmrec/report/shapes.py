@@ -1,0 +1,58 @@
+"""What the page needs of the JSON that other stages write; there may be more in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Part = Mapping[str, float | None]
+"""Metrics and the number of users of one part of them."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """all_metrics.json of a run."""
+
+    all: Part
+    warm: Part
+    cold: Part
+    new: Part
+    history_length: Mapping[str, Part]
+
+
+@dataclass(frozen=True)
+class ListsSummary:
+    """summary.json of recommendations."""
+
+    top_k: int
+    num_users: int
+    num_items: int
+    num_items_recommended: int
+    num_users_with_fewer: int
+    num_users_with_none: int
+    catalogue_coverage: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of cleaning; counts are None where they are not known yet."""
+
+    step: str
+    users: int | None = None
+    items: int | None = None
+    interactions: int | None = None
+    sentences: int | None = None
+    images: int | None = None
+    dropped_unit: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    dropped_users: Mapping[str, int] = field(default_factory=dict)
+    dropped_items: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CleanSummary:
+    """summary.json of clean tables."""
+
+    steps: Sequence[Step]
+    counted: Mapping[str, int]

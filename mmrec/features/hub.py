@@ -11,11 +11,23 @@ from pickle import UnpicklingError
 from urllib.error import HTTPError, URLError
 
 PACKAGE_PREFIX = "package:"
+_TRUST = "trust_remote_code"
+"""What every library names that refuses to run the code of a model."""
 _PROBE_TIMEOUT_S = 5.0
 
 
 class WeightsError(ValueError):
     """The weights of a model cannot be loaded; the message says how to get them."""
+
+
+class CustomCodeError(WeightsError):
+    """A model that works by code among its files, which is never run."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"model '{model}': it needs custom code that lies among its files, and such code is "
+            "never run; choose a model of an architecture that the installed libraries have"
+        )
 
 
 def package_model_folder(model: str) -> Path:
@@ -59,8 +71,12 @@ def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
     constants.HF_HUB_OFFLINE = before or hub_name is None or not _reachable(constants.ENDPOINT)
     try:
         yield
+    except WeightsError:
+        raise
     # What is in a file is not ours: unpicklers and configuration readers raise what they like.
     except Exception as error:
+        if _TRUST in str(error):
+            raise CustomCodeError(model) from error
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         if isinstance(error, UnpicklingError):
             reason = "its weights are a pickle of more than tensors, which is not run"
@@ -77,6 +93,22 @@ def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
         ) from error
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def asking_nobody() -> Iterator[None]:
+    """Refuse a model's own code where a library passes no `trust_remote_code` to transformers.
+
+    It would then ask at the prompt, and run the code after a yes.
+    """
+    from transformers import dynamic_module_utils
+
+    before = dynamic_module_utils.TIME_OUT_REMOTE_CODE
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        dynamic_module_utils.TIME_OUT_REMOTE_CODE = before
 
 
 def _reachable(endpoint: str) -> bool:

@@ -69,11 +69,11 @@ def reports_of_checkpoints() -> Iterator[list[CheckpointReport]]:
         found.append(checkpoint_report(module, report))
         return module
 
-    PreTrainedModel.from_pretrained = classmethod(reporting)  # type: ignore[assignment]
+    PreTrainedModel.from_pretrained = classmethod(reporting)  # type: ignore[assignment, method-assign]
     try:
         yield found
     finally:
-        PreTrainedModel.from_pretrained = before
+        PreTrainedModel.from_pretrained = before  # type: ignore[method-assign]
 
 
 def checkpoint_report(module: Any, report: Any) -> CheckpointReport:

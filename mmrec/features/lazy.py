@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.extractor import (
     Extractor,
     Fingerprint,
@@ -111,7 +112,7 @@ def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: P
         return build()
     path = memory / f"{_signature(settings, files)}.json"
     try:
-        kept: dict[str, Any] = json.loads(path.read_text())
+        kept: dict[str, Any] = json.loads(path.read_text() if is_plain_file(path) else "")
         kind: Any = LazyExtractor if kept["level"] == "vector" else LazyTokenExtractor
         fingerprint = Fingerprint(**kept["fingerprint"])
         libraries = kept["libraries"]

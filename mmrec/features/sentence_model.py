@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,7 +88,7 @@ def load_sentence_transformer(model: str, revision: str | None, device: str) -> 
         "model_kwargs": {"dtype": torch.float32},
     }
     level = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity(ERROR)
     try:
         with (
             loading(model, hub_name=None if Path(name).is_dir() else model),

@@ -13,6 +13,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.segments import KeyArray
 from mmrec.io import atomic_path, write_text
 
@@ -129,6 +130,9 @@ def _distinct(
 def _kept(folder: Path, names: set[str]) -> KeyIndex | None:
     """The index on disk, if every segment it covers is still there."""
     for path in sorted(folder.glob("*.json")):
+        parts = [path, path.with_suffix(".keys.npy"), path.with_suffix(".rows.npy")]
+        if not all(map(is_plain_file, parts)):
+            continue
         try:
             described = json.loads(path.read_text())
             if not set(described["segments"]) <= names:
@@ -136,8 +140,8 @@ def _kept(folder: Path, names: set[str]) -> KeyIndex | None:
             kept = KeyIndex(
                 tuple(described["segments"]),
                 np.array(described["starts"], np.int64),
-                np.load(path.with_suffix(".keys.npy"), mmap_mode="r"),
-                np.load(path.with_suffix(".rows.npy"), mmap_mode="r"),
+                np.load(parts[1], mmap_mode="r"),
+                np.load(parts[2], mmap_mode="r"),
             )
             if kept.is_sound():
                 return kept

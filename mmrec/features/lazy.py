@@ -7,6 +7,7 @@ its settings, the libraries and the code of the extractors are as they were then
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -30,6 +31,8 @@ from mmrec.io import DataError, write_json
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 X = TypeVar("X", bound="Extractor[Any] | TokenExtractor[Any]")
@@ -127,7 +130,10 @@ def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: P
         "level": extractor.level,
         "libraries": dict(extractor.libraries),
     }
-    write_json(kept, path)
+    try:
+        write_json(kept, path)
+    except OSError as error:
+        logger.warning("%s: the next run loads the model to know it (%s)", path, error)
     return extractor
 
 

@@ -72,7 +72,8 @@ def load_open_clip(model: str, pretrained: str | None, device: str) -> OpenClipM
     import open_clip
 
     source = _source(model, pretrained)
-    with loading(model, hub_name=_hub_name(source, pretrained)), asking_nobody():
+    hub_name, elsewhere = _origin(source, pretrained)
+    with loading(model, hub_name=hub_name, source=elsewhere), asking_nobody():
         config = open_clip.get_model_config(source)
         _check_config(config, model)
         # The custom-text form keeps the towers apart and takes texts of any padded length.
@@ -193,13 +194,17 @@ def _check_config(config: dict[str, Any] | None, model: str) -> None:
         raise CustomCodeError(model)
 
 
-def _hub_name(source: str, pretrained: str | None) -> str | None:
+def _origin(source: str, pretrained: str | None) -> tuple[str | None, str]:
+    """Name on the hub, or None and where else the weights come from."""
+    if pretrained is None:
+        found = None if source.startswith(FOLDER_PREFIX) else source.removeprefix(HUB_PREFIX)
+        return found, "its folder"
     import open_clip
 
-    if pretrained is None:
-        return None if source.startswith(FOLDER_PREFIX) else source.removeprefix(HUB_PREFIX)
     known = open_clip.get_pretrained_cfg(source, pretrained)
-    return str(known["hf_hub"]).rstrip("/") if known.get("hf_hub") else pretrained
+    if hub_name := str(known.get("hf_hub") or "").rstrip("/"):
+        return hub_name, ""
+    return None, known.get("url") or f"the file {Path(pretrained).absolute()}"
 
 
 def _tokenizer_settings(tokenizer: Any) -> str:

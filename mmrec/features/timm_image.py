@@ -196,7 +196,7 @@ def _hub_name(source: str) -> str:
 def _load_checkpoint(loaded: Any, model: str, checkpoint: Path) -> None:
     from timm.models import load_state_dict
 
-    with loading(model, hub_name=None):
+    with loading(model, hub_name=None, source=f"the file {checkpoint.absolute()}"):
         weights = load_state_dict(str(checkpoint), weights_only=True)
         found = loaded.load_state_dict(weights, strict=False)
     heads = loaded.pretrained_cfg.get("classifier") or ()

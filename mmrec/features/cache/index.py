@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.segments import KeyArray
 from mmrec.io import atomic_path, write_text
+
+logger = logging.getLogger(__name__)
 
 _SMALLEST_KEPT: Final = 65_536
 """Below this many keys an index is made anew faster than it is worth keeping."""
@@ -99,13 +102,21 @@ def load_index(
     recent = KeyIndex.of(rest)
     if kept is None:
         if len(recent.keys) >= _SMALLEST_KEPT:
-            recent.save(folder)
+            _keep(recent, folder)
         return [recent]
     if len(recent.keys) < max(_SMALLEST_KEPT, len(kept.keys) // 8):
         return [kept, recent]
     merged = _merged(kept, recent)
-    merged.save(folder)
+    _keep(merged, folder)
     return [merged]
+
+
+def _keep(index: KeyIndex, folder: Path) -> None:
+    """Keep an index, if the disk takes it: without it the next process makes it anew."""
+    try:
+        index.save(folder)
+    except OSError as error:
+        logger.warning("%s: the index of the cache is not kept (%s)", folder, error)
 
 
 def _merged(left: KeyIndex, right: KeyIndex) -> KeyIndex:

@@ -1,15 +1,33 @@
-"""The words CLIP may choose from: a file, the catalogue's own text, or CLIP's vocabulary."""
+"""The words CLIP may choose from: a file, the catalogue's own text, or CLIP's vocabulary.
+
+`python -m mmrec.features.dictionary <dataset> data/dictionaries/<name>.txt` writes the words of a
+dataset's catalogue as they are now to a file, so that they stay as they are when items are added.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 import polars as pl
 
-from mmrec.params.datasets import CatalogueDictionary, ClipDictionary, FileDictionary
+from mmrec import schemas
+from mmrec.io import DataError, read_table, write_text
+from mmrec.params.datasets import (
+    DICTIONARY_PATH,
+    CatalogueDictionary,
+    ClipDictionary,
+    FileDictionary,
+    OpenClipKeywordsParams,
+)
+from mmrec.params.file import load_params
+from mmrec.paths import Paths
+from mmrec.stage import entry
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,3 +141,62 @@ def clip_dictionary(vocabulary: Mapping[str, int], *, min_length: int) -> Dictio
     words = [token.removesuffix(_WHOLE_WORD) for token in tokens if token.endswith(_WHOLE_WORD)]
     kept = [w for w in words if w.isascii() and w.isalpha() and len(w) >= min_length]
     return Dictionary(tuple(dict.fromkeys(kept)), "CLIP vocabulary")
+
+
+def freeze_dictionary(dataset: str, out: Path, paths: Paths) -> int:
+    """Write the words of a dataset's catalogue to a new file; returns how many.
+
+    Keywords by the file are those by the catalogue as it is now.
+
+    Args:
+        dataset: entry of `datasets` whose `keywords.dictionary` is its catalogue.
+        out: file in `data/dictionaries`, which must not exist.
+        paths: of the project.
+
+    Raises:
+        ValueError: the dataset has no such dictionary, or the file cannot be one or exists.
+        DataError: the catalogue has not been cleaned, or has no words.
+    """
+    keywords = entry(load_params(paths.params).datasets, dataset, "datasets").keywords
+    params = keywords.dictionary if isinstance(keywords, OpenClipKeywordsParams) else keywords
+    if params.name != "catalogue":
+        raise ValueError(
+            f"datasets.{dataset}.keywords: found '{params.name}', which does not change with the "
+            "items; only a dictionary {name: catalogue, num_words: …, min_length: …} can be frozen"
+        )
+    if not re.match(DICTIONARY_PATH, out.as_posix()):
+        raise ValueError(f"{out}: word lists lie in data/dictionaries/; name a file there")
+    if (paths.root / out).exists():
+        raise ValueError(
+            f"{out}: exists, and other words would give other keywords; name another file"
+        )
+    words = catalogue_dictionary(
+        read_table(paths.dataset(dataset).sentences, schemas.SENTENCES),
+        num_words=params.num_words,
+        min_length=params.min_length,
+    ).words
+    if not words:
+        raise DataError(f"{paths.dataset(dataset).sentences}: no words in it; nothing was written")
+    title = f"# Most frequent words of {dataset}, of {params.min_length} letters or more."
+    write_text("\n".join([title, *words, ""]), paths.root / out)
+    return len(words)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Freeze the dictionary of a dataset of the project in this folder."""
+    parser = argparse.ArgumentParser(prog="python -m mmrec.features.dictionary")
+    parser.add_argument("dataset", help="entry of `datasets` whose dictionary is its catalogue")
+    parser.add_argument("out", type=Path, help="new file: data/dictionaries/<name>.txt")
+    chosen = parser.parse_args(arguments)
+    try:
+        count = freeze_dictionary(chosen.dataset, chosen.out, Paths(Path()))
+    except (DataError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    sys.stdout.write(
+        f"{chosen.out}: {count:,} words; now set datasets.{chosen.dataset}.keywords.dictionary to "
+        f"{{name: file, path: {chosen.out.as_posix()}}}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

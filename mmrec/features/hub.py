@@ -8,14 +8,28 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
+from textwrap import shorten
 from urllib.error import HTTPError, URLError
 
 PACKAGE_PREFIX = "package:"
+_TRUST = "trust_remote_code"
+"""What every library names that refuses to run the code of a model."""
 _PROBE_TIMEOUT_S = 5.0
+_LONGEST_REASON = 300
 
 
 class WeightsError(ValueError):
     """The weights of a model cannot be loaded; the message says how to get them."""
+
+
+class CustomCodeError(WeightsError):
+    """A model that works by code among its files, which is never run."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"model '{model}': it needs custom code that lies among its files, and such code is "
+            "never run; choose a model of an architecture that the installed libraries have"
+        )
 
 
 def package_model_folder(model: str) -> Path:
@@ -43,7 +57,7 @@ def package_model_folder(model: str) -> Path:
 
 
 @contextmanager
-def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
+def loading(model: str, *, hub_name: str | None, source: str = "its folder") -> Iterator[None]:
     """Turn whatever a library raises while it loads weights into a `WeightsError`.
 
     The hub's client repeats every request for half a minute before it says that its server
@@ -51,7 +65,8 @@ def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
 
     Args:
         model: as the user named it.
-        hub_name: what `hf download` takes to fetch it; None for a folder.
+        hub_name: what `hf download` takes to fetch it; None for what does not come from the hub.
+        source: where that comes from, for messages.
     """
     from huggingface_hub import constants
 
@@ -59,14 +74,16 @@ def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
     constants.HF_HUB_OFFLINE = before or hub_name is None or not _reachable(constants.ENDPOINT)
     try:
         yield
+    except WeightsError:
+        raise
     # What is in a file is not ours: unpicklers and configuration readers raise what they like.
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        if isinstance(error, UnpicklingError):
-            reason = "its weights are a pickle of more than tensors, which is not run"
+        if _TRUST in str(error):
+            raise CustomCodeError(model) from error
+        reason = _reason(error)
         if hub_name is None:
             raise WeightsError(
-                f"model '{model}' could not be loaded from its folder ({reason}); its files are "
+                f"model '{model}' could not be loaded from {source} ({reason}); its files are "
                 "damaged or do not belong together: copy them again"
             ) from error
         raise WeightsError(
@@ -77,6 +94,30 @@ def loading(model: str, *, hub_name: str | None) -> Iterator[None]:
         ) from error
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in a line: what does not fit often stands in the second one."""
+    if isinstance(error, UnpicklingError):
+        return "its weights are a pickle of more than tensors, which is not run"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return shorten(" ".join(lines[:2]), _LONGEST_REASON) or type(error).__name__
+
+
+@contextmanager
+def asking_nobody() -> Iterator[None]:
+    """Refuse a model's own code where a library passes no `trust_remote_code` to transformers.
+
+    It would then ask at the prompt, and run the code after a yes.
+    """
+    from transformers import dynamic_module_utils
+
+    before = dynamic_module_utils.TIME_OUT_REMOTE_CODE
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        dynamic_module_utils.TIME_OUT_REMOTE_CODE = before
 
 
 def _reachable(endpoint: str) -> bool:

@@ -132,8 +132,9 @@ def nearest_words(
         chosen: [n, num_keywords] word indices.
         scores: [n, num_keywords] cosine similarities in [-1, 1], in steps of a millionth.
     """
-    similarity = torch.from_numpy(images) @ torch.from_numpy(words).T
-    steps = (similarity.double() * _STEPS).round().to(torch.int64).clamp(-_STEPS, _STEPS)
+    # In single precision a sum depends on how many pictures there are, sometimes by a step.
+    similarity = torch.from_numpy(images).double() @ torch.from_numpy(words).double().T
+    steps = (similarity * _STEPS).round().to(torch.int64).clamp(-_STEPS, _STEPS)
     num_words = len(words)
     # One integer per word carries its score and, below it, its place: no two are equal.
     ranked = (steps + _STEPS) * num_words + torch.arange(num_words - 1, -1, -1)

@@ -7,6 +7,7 @@ its settings, the libraries and the code of the extractors are as they were then
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -15,6 +16,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.extractor import (
     Extractor,
     Fingerprint,
@@ -29,6 +31,8 @@ from mmrec.io import DataError, write_json
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 X = TypeVar("X", bound="Extractor[Any] | TokenExtractor[Any]")
@@ -111,7 +115,7 @@ def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: P
         return build()
     path = memory / f"{_signature(settings, files)}.json"
     try:
-        kept: dict[str, Any] = json.loads(path.read_text())
+        kept: dict[str, Any] = json.loads(path.read_text() if is_plain_file(path) else "")
         kind: Any = LazyExtractor if kept["level"] == "vector" else LazyTokenExtractor
         fingerprint = Fingerprint(**kept["fingerprint"])
         libraries = kept["libraries"]
@@ -126,7 +130,10 @@ def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: P
         "level": extractor.level,
         "libraries": dict(extractor.libraries),
     }
-    write_json(kept, path)
+    try:
+        write_json(kept, path)
+    except OSError as error:
+        logger.warning("%s: the next run loads the model to know it (%s)", path, error)
     return extractor
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -19,11 +19,8 @@ from mmrec.features.extractor import (
     text_digest,
     weights_digest,
 )
-from mmrec.features.hub import PACKAGE_PREFIX, WeightsError, loading, package_model_folder
-from mmrec.torchvision_schemas import define_missing_operators
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from mmrec.features.hub import WeightsError
+from mmrec.features.sentence_model import SentenceModel, load_sentence_transformer
 
 _TOKENIZER_CHUNK: Final = 1024
 
@@ -50,24 +47,25 @@ class SentenceTransformerExtractor:
             normalize: scale every vector to length 1, where the model does not already.
             max_length: tokens of a text that are read; None is the model's own limit.
             device: torch device.
+
+        Raises:
+            WeightsError: the model cannot be loaded as it was made, or has not that many positions.
         """
-        self._model = _load(model, revision, device)
+        loaded = load_sentence_transformer(model, revision, device)
+        self._model = loaded.module
         self._normalize = normalize
-        if max_length is not None:
-            _check_positions(self._model, model, max_length)
-            self._model.max_seq_length = max_length
-        self._max_length = _max_length(self._model, model)
+        self._max_length = loaded.limit_length(max_length)
         self._prompt = self._model.prompts.get(self._model.default_prompt_name or "") or None
         dim = self._model.get_embedding_dimension()
         if dim is None:
             raise WeightsError(f"model '{model}': its configuration does not say its dimension")
         self.dim: int = dim
-        self.fingerprint = self._fingerprint(model)
+        self.fingerprint = self._fingerprint(loaded)
         self.libraries: Mapping[str, str] = library_versions(
             "sentence-transformers", "transformers", "tokenizers", "torch"
         )
 
-    def _fingerprint(self, model: str) -> Fingerprint:
+    def _fingerprint(self, loaded: SentenceModel) -> Fingerprint:
         modules: list[Any] = list(self._model)
         pooling = [m.get_config_dict() for m in modules if type(m).__name__ == "Pooling"]
         architecture = [[type(m).__name__, m.get_config_dict()] for m in modules]
@@ -82,9 +80,9 @@ class SentenceTransformerExtractor:
         return Fingerprint(
             extractor="sentence_transformer",
             version=1,
-            model="folder" if Path(model).is_dir() else model,
+            model="folder" if Path(loaded.name).is_dir() else loaded.name,
             architecture=text_digest(canonical_json([architecture, config])),
-            weights=weights_digest(self._model.state_dict().items()),
+            weights=weights_digest(loaded.weights()),
             preprocessing=canonical_json(preprocessing),
             pooling=canonical_json(pooling),
             normalize=self._normalize,
@@ -127,46 +125,6 @@ class SentenceTransformerExtractor:
             vectors = torch.nn.functional.normalize(vectors, dim=-1)
         array: FloatArray = vectors.float().cpu().numpy()
         return array
-
-
-def _load(model: str, revision: str | None, device: str) -> SentenceTransformer:
-    # transformers imports torchvision as soon as it is installed.
-    define_missing_operators()
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    name = str(package_model_folder(model)) if model.startswith(PACKAGE_PREFIX) else model
-    options: dict[str, Any] = {
-        "device": device,
-        "revision": revision,
-        "model_kwargs": {"dtype": torch.float32},
-    }
-    with loading(model, hub_name=None if Path(name).is_dir() else model):
-        loaded = SentenceTransformer(name, **options)
-    return loaded.eval()
-
-
-def _max_length(loaded: SentenceTransformer, model: str) -> int:
-    first = type(loaded[0]).__name__
-    if first != "Transformer":
-        raise WeightsError(
-            f"model '{model}': its first module is {first}, expected Transformer; choose another"
-        )
-    limit = loaded.max_seq_length
-    if limit is None:
-        raise WeightsError(f"model '{model}' sets no limit on the length of a text; set max_length")
-    return limit
-
-
-def _check_positions(loaded: SentenceTransformer, model: str, max_length: int) -> None:
-    config = getattr(getattr(loaded[0], "model", None), "config", None)
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and max_length > positions:
-        raise WeightsError(
-            f"model '{model}' has positions for {positions} tokens, max_length is {max_length}; "
-            "lower it"
-        )
 
 
 def _tokenizer_digest(tokenizer: Any) -> str:

@@ -114,8 +114,29 @@ def load_timm(model: str, revision: str | None, checkpoint: str | None) -> Any:
         with loading(model, hub_name=hub_name):
             # With its classifier first: without one timm lets weights be missing.
             loaded = timm.create_model(source, pretrained=True)
+        _check_adapted(loaded, model)
         loaded.reset_classifier(0)
     return loaded.eval().requires_grad_(requires_grad=False)
+
+
+def _check_adapted(loaded: Any, model: str) -> None:
+    """Refuse a model that timm has adapted to its weights: it then allows weights to be missing.
+
+    Raises:
+        WeightsError: says which of its settings differ from those of its weights.
+    """
+    published = loaded.pretrained_cfg
+    channels = (published.get("input_size") or (3,))[0]
+    pairs = {
+        "num_classes": (loaded.num_classes, published.get("num_classes")),
+        "channels of a picture": (3, channels),
+    }
+    for what, (found, expected) in pairs.items():
+        if found != expected:
+            raise WeightsError(
+                f"model '{model}': {what} is {found}, but its weights were made for {expected}; "
+                "correct its config.json, or choose another model"
+            )
 
 
 def _source(model: str, revision: str | None, checkpoint: str | None) -> str:
@@ -175,7 +196,7 @@ def _hub_name(source: str) -> str:
 def _load_checkpoint(loaded: Any, model: str, checkpoint: Path) -> None:
     from timm.models import load_state_dict
 
-    with loading(model, hub_name=None):
+    with loading(model, hub_name=None, source=f"the file {checkpoint.absolute()}"):
         weights = load_state_dict(str(checkpoint), weights_only=True)
         found = loaded.load_state_dict(weights, strict=False)
     heads = loaded.pretrained_cfg.get("classifier") or ()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmrec.features.checkpoint_report import REPORTING, checkpoint_report, lacking_message
 from mmrec.features.extractor import IntArray, canonical_json, library_versions, text_digest
 from mmrec.features.hub import WeightsError, loading
 from mmrec.features.image_preparation import Preparation, processor_preparation
@@ -22,7 +23,7 @@ _VOLATILE: Final = (
     "dtype",
     "transformers_version",
 )
-_NO_LIMIT: Final = 1_000_000
+NO_LIMIT: Final = 1_000_000
 """A tokenizer that knows no limit says a number beyond this one."""
 
 
@@ -51,15 +52,11 @@ class TransformerModel:
         tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
         lacking = [self._missing[id(tensor)] for tensor in tensors if id(tensor) in self._missing]
         if lacking:
-            raise WeightsError(
-                f"model '{self.name}': its checkpoint lacks {len(lacking)} weights (first: "
-                f"{lacking[0]}); it belongs to another architecture than its config.json says: "
-                "copy both again, or choose another model"
-            )
+            raise WeightsError(lacking_message(self.name, lacking))
 
 
 def load_transformer(model: str, revision: str | None) -> TransformerModel:
-    """Load a model with its weights, in float32; nothing is unpickled, no code is fetched.
+    """Load a model with its weights, in float32; nothing is unpickled, no code of its own is run.
 
     Raises:
         WeightsError: no such model or file; says what was looked for and where.
@@ -76,17 +73,21 @@ def load_transformer(model: str, revision: str | None) -> TransformerModel:
     try:
         with loading(model, hub_name=_hub_name(model)):
             module, found = AutoModel.from_pretrained(
-                model, revision=revision or "main", dtype=torch.float32, output_loading_info=True
+                model,
+                revision=revision or "main",
+                dtype=torch.float32,
+                trust_remote_code=False,
+                **REPORTING,
             )
     finally:
         logging.set_verbosity(level)
-    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    missing = {id(tensors[name]): name for name in found["missing_keys"] if name in tensors}
+    report = checkpoint_report(module, found)
+    report.check_fits(model)
     return TransformerModel(
         name=model,
         module=module.eval().requires_grad_(requires_grad=False),
         architecture=text_digest(canonical_json(_settings(module.config.to_diff_dict()))),
-        _missing=missing,
+        _missing=report.lacking(),
     )
 
 
@@ -100,7 +101,9 @@ def load_tokenizer(model: str, revision: str | None) -> Any:
     from transformers import AutoTokenizer
 
     with loading(model, hub_name=_hub_name(model)):
-        return AutoTokenizer.from_pretrained(model, revision=revision or "main")
+        return AutoTokenizer.from_pretrained(
+            model, revision=revision or "main", trust_remote_code=False
+        )
 
 
 def load_preparation(model: str, revision: str | None) -> Preparation:
@@ -115,22 +118,48 @@ def load_preparation(model: str, revision: str | None) -> Preparation:
     with loading(model, hub_name=_hub_name(model)):
         # Pillow's results are the same on every device and in every version.
         auto: Any = AutoImageProcessor
-        processor = auto.from_pretrained(model, revision=revision or "main", backend="pil")
+        processor = auto.from_pretrained(
+            model, revision=revision or "main", backend="pil", trust_remote_code=False
+        )
     return processor_preparation(processor)
 
 
 def check_max_length(encoder: Any, tokenizer: Any, max_length: int, *, model: str) -> None:
-    """Refuse to read more tokens than the model has positions.
+    """Refuse to read more tokens than the model has positions, or its tokenizer gives.
 
     Raises:
         WeightsError: says the model's limit.
     """
-    limit = min(_positions(encoder), tokenizer.model_max_length)
-    if limit < _NO_LIMIT and max_length > limit:
+    limit = tokenizer.model_max_length
+    refuse_beyond(
+        num_positions(encoder) if limit is None else min(num_positions(encoder), limit),
+        max_length,
+        model=model,
+    )
+
+
+def refuse_beyond(limit: int, max_length: int, *, model: str) -> None:
+    """Refuse a `max_length` beyond what a model reads.
+
+    Raises:
+        WeightsError: says the limit.
+    """
+    if limit < NO_LIMIT and max_length > limit:
         raise WeightsError(
             f"model '{model}': max_length is {max_length}, but it reads at most {limit} tokens; "
             f"set max_length to {limit} or less"
         )
+
+
+def num_positions(encoder: Any) -> int:
+    """Tokens of a text that a transformers model has positions for; `NO_LIMIT` or more if any."""
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    if not isinstance(table, nn.Embedding):
+        limit = getattr(encoder.config, "max_position_embeddings", None)
+        # XLNet says -1 where it means any number.
+        return NO_LIMIT if limit is None or limit < 0 else int(limit)
+    # RoBERTa counts positions from behind its padding index.
+    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
 
 
 def tokenizer_digest(tokenizer: Any) -> str:
@@ -159,15 +188,6 @@ def _untruncated(backend: Any) -> str:
     copy.no_padding()
     text: str = copy.to_str()
     return text
-
-
-def _positions(encoder: Any) -> int:
-    table = getattr(encoder.embeddings, "position_embeddings", None)
-    if not isinstance(table, nn.Embedding):
-        limit = getattr(encoder.config, "max_position_embeddings", None)
-        return _NO_LIMIT if limit is None else int(limit)
-    # RoBERTa counts positions from behind its padding index.
-    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
 
 
 def _settings(config: Any) -> Any:

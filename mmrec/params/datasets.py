@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -122,8 +122,15 @@ class CleanParams(Section):
 # --- keywords ---------------------------------------------------------------------------
 
 
+DICTIONARY_PATH: Final = r"^data/dictionaries/[^/]+$"
+
+
 class CatalogueDictionary(Section):
-    """The most frequent words of the dataset's own sentences."""
+    """The most frequent words of the dataset's own sentences, as they are now.
+
+    New items may change the words, and with them the keywords of old pictures, until
+    `python -m mmrec.features.dictionary` has written them to a file.
+    """
 
     name: Literal["catalogue"]
     num_words: PositiveInt
@@ -134,7 +141,7 @@ class FileDictionary(Section):
     """A word list, one word a line."""
 
     name: Literal["file"]
-    path: Annotated[str, StringConstraints(pattern=r"^data/dictionaries/[^/]+$")]
+    path: Annotated[str, StringConstraints(pattern=DICTIONARY_PATH)]
 
 
 class ClipDictionary(Section):
@@ -160,7 +167,10 @@ class OpenClipKeywordsParams(Section):
 
     name: Literal["open_clip"]
     model: str
-    """Architecture name known to open_clip, or a folder with config and weights."""
+    """Architecture name known to open_clip, or a folder with config and weights.
+
+    Weights that were made with QuickGELU want an architecture whose name ends in `-quickgelu`.
+    """
     pretrained: str | None
     num_keywords: PositiveInt
     prompt: Annotated[str, StringConstraints(pattern=r"^[^{}]*\{\}[^{}]*$")]

@@ -96,7 +96,10 @@ def test_no_contents_give_no_vectors(extractor) -> None:
 
 
 def test_more_tokens_than_a_model_has_positions_for_are_refused_at_once(minilm_params) -> None:
-    with pytest.raises(WeightsError, match="positions for 512 tokens, max_length is 600"):
+    with pytest.raises(
+        WeightsError,
+        match="max_length is 600, but it reads at most 512 tokens; set max_length to 512 or less",
+    ):
         build_text_extractor(minilm_params.model_copy(update={"max_length": 600}))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from mmrec.features.build import (
     build_image_extractor,
@@ -17,6 +18,7 @@ from mmrec.features.build import (
     build_text_tokens,
 )
 from mmrec.features.hub import WeightsError
+from mmrec.features.lazy import remembered
 from mmrec.params.features import (
     OpenClipImageParams,
     SentenceTransformerParams,
@@ -112,3 +114,41 @@ def test_an_incomplete_clip_folder_is_explained(spoil, said, tmp_path: Path) -> 
     spoil(folder)
     with pytest.raises(WeightsError, match=said):
         _clip(str(folder), None)()
+
+
+def test_a_weights_file_is_named_where_it_is_damaged(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"broken")
+    with pytest.raises(WeightsError, match=rf"from the file {broken} \(.*copy them again"):
+        _clip("ViT-B-32", str(broken))()
+    with pytest.raises(WeightsError, match=rf"from the file {broken} \(.*copy them again"):
+        build_image_extractor(
+            TimmImageParams(
+                name="timm_image",
+                model="test_resnet",
+                revision=None,
+                checkpoint=str(broken),
+                preparation=None,
+                normalize=True,
+            )
+        )
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    folder = worlds.write_tiny_clip(tmp_path / "clip")
+    weights = load_file(folder / "open_clip_model.safetensors")
+    del weights["ln_final.weight"]
+    save_file(weights, folder / "open_clip_model.safetensors")
+    with pytest.raises(WeightsError, match=r"Missing key.*ln_final.weight"):
+        _clip(str(folder), None)()
+
+
+def test_a_memory_that_cannot_be_kept_ends_no_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = worlds.write_tiny_clip(tmp_path / "clip")
+    (tmp_path / "memory").write_text("no folder")
+    settings = {"name": "open_clip_image", "model": str(folder), "pretrained": None}
+    extractor = remembered(settings, _clip(str(folder), None), tmp_path / "memory")  # type: ignore[type-var]
+    assert extractor is not None
+    assert "the next run loads the model to know it" in caplog.text

@@ -64,6 +64,18 @@ def test_scores_stay_within_the_range_of_a_cosine() -> None:
     assert scores.tolist() == [[1, -1]]
 
 
+@pytest.mark.parametrize("company", [7, 100, 494])
+def test_the_number_of_pictures_changes_no_score(company: int) -> None:
+    generator = np.random.default_rng(0)
+    images, words = (generator.normal(size=(n, 512)).astype(np.float32) for n in (3000, 1000))
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    words /= np.linalg.norm(words, axis=1, keepdims=True)
+    for few, all_of_them in zip(
+        nearest_words(images[:company], words, 3), nearest_words(images, words, 3), strict=True
+    ):
+        assert np.array_equal(few, all_of_them[:company])
+
+
 def test_every_picture_gets_its_nearest_words(clip, raw, pictures) -> None:
     rows = [("b", 0, pictures[2]), ("a", 1, pictures[5]), ("a", 0, pictures[2])]
     keywords = assign_keywords(

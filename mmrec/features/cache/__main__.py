@@ -11,7 +11,9 @@ from pathlib import Path
 
 from mmrec.features.cache import maintenance, pruning
 from mmrec.features.cache.place import FeatureCache, open_cache
+from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.remote import RemoteCache
+from mmrec.features.cache.store import DESCRIPTION
 from mmrec.io import DataError
 
 
@@ -101,9 +103,12 @@ def _pull(cache: FeatureCache) -> None:
     for name in remote.stores():
         folder = cache.root / name / "segments"
         folder.mkdir(parents=True, exist_ok=True)
-        print(f"{name}: {remote.pull(name, folder)} files pulled")
-        if not (folder.parent / "fingerprint.json").is_file():
-            remote.describe(name, folder.parent / "fingerprint.json")
+        try:
+            if not is_plain_file(folder.parent / DESCRIPTION):
+                remote.describe(name, folder.parent / DESCRIPTION)
+            print(f"{name}: {remote.pull(name, folder)} files pulled")
+        except DataError as error:
+            print(f"{name}: left out ({error})", file=sys.stderr)
 
 
 def _remote(cache: FeatureCache) -> RemoteCache:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.segments import KeyArray
 from mmrec.io import atomic_path, write_text
+
+logger = logging.getLogger(__name__)
 
 _SMALLEST_KEPT: Final = 65_536
 """Below this many keys an index is made anew faster than it is worth keeping."""
@@ -98,13 +102,21 @@ def load_index(
     recent = KeyIndex.of(rest)
     if kept is None:
         if len(recent.keys) >= _SMALLEST_KEPT:
-            recent.save(folder)
+            _keep(recent, folder)
         return [recent]
     if len(recent.keys) < max(_SMALLEST_KEPT, len(kept.keys) // 8):
         return [kept, recent]
     merged = _merged(kept, recent)
-    merged.save(folder)
+    _keep(merged, folder)
     return [merged]
+
+
+def _keep(index: KeyIndex, folder: Path) -> None:
+    """Keep an index, if the disk takes it: without it the next process makes it anew."""
+    try:
+        index.save(folder)
+    except OSError as error:
+        logger.warning("%s: the index of the cache is not kept (%s)", folder, error)
 
 
 def _merged(left: KeyIndex, right: KeyIndex) -> KeyIndex:
@@ -129,6 +141,9 @@ def _distinct(
 def _kept(folder: Path, names: set[str]) -> KeyIndex | None:
     """The index on disk, if every segment it covers is still there."""
     for path in sorted(folder.glob("*.json")):
+        parts = [path, path.with_suffix(".keys.npy"), path.with_suffix(".rows.npy")]
+        if not all(map(is_plain_file, parts)):
+            continue
         try:
             described = json.loads(path.read_text())
             if not set(described["segments"]) <= names:
@@ -136,8 +151,8 @@ def _kept(folder: Path, names: set[str]) -> KeyIndex | None:
             kept = KeyIndex(
                 tuple(described["segments"]),
                 np.array(described["starts"], np.int64),
-                np.load(path.with_suffix(".keys.npy"), mmap_mode="r"),
-                np.load(path.with_suffix(".rows.npy"), mmap_mode="r"),
+                np.load(parts[1], mmap_mode="r"),
+                np.load(parts[2], mmap_mode="r"),
             )
             if kept.is_sound():
                 return kept

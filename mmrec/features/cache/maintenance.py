@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from mmrec.features.cache.layout import Layout, ValueArray, layout_of
+from mmrec.features.cache.layout import Layout, Level, TokenLayout, ValueArray, layout_of
 from mmrec.features.cache.segments import (
     KeyArray,
     read_segment,
@@ -20,7 +20,7 @@ from mmrec.features.cache.segments import (
     segment_metadata,
     write_segment,
 )
-from mmrec.features.cache.store import DESCRIPTION, read_description
+from mmrec.features.cache.store import DESCRIPTION, FeatureStore, read_description
 from mmrec.features.extractor import Fingerprint
 from mmrec.io import DataError, open_parquet
 
@@ -96,6 +96,23 @@ def compact(store: Path) -> int:
                 path.unlink(missing_ok=True)
         gone += len(whole) - 1
     return gone
+
+
+def join_contents(store: Path, keys: KeyArray) -> bool:
+    """Put the values of ascending keys into one segment, if all are held; says whether they are.
+
+    Raises:
+        DataError: the store has no description that can be read.
+    """
+    fingerprint, libraries = read_description(store)
+    segments = store / "segments"
+    layout = _layout(segments, fingerprint)
+    level: Level = "tokens" if isinstance(layout, TokenLayout) else "vector"
+    values = layout.empty(len(keys))
+    known = FeatureStore(store.parent, fingerprint, libraries, level=level).fill(keys, values)
+    if known.all():
+        write_segment(segments, keys, values, layout, segment_metadata(fingerprint, libraries))
+    return bool(known.all())
 
 
 def _layout(folder: Path, fingerprint: Fingerprint) -> Layout:

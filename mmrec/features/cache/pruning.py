@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from mmrec.features.cache.age import now
 from mmrec.features.cache.maintenance import stores
 from mmrec.features.cache.segments import segment_files
 from mmrec.features.cache.store import DESCRIPTION
@@ -42,10 +42,14 @@ def dead_stores(root: Path, live: Iterable[str], *, idle_days: float) -> list[Pa
     """Stores that are not among the live ones and that nobody has added to for so many days.
 
     A cache may be shared: a stage that is still encoding, or the unpushed commits of another
-    clone, refer to stores that this project does not know of.
+    clone, refer to stores that this project does not know of. How long it is since is told by
+    the clock that dates the files, as machines that share a cache do not agree on the time.
     """
-    alive, limit = set(live), time.time() - idle_days * 86_400
+    alive = set(live)
     others = [store for store in stores(root) if store.name not in alive]
+    if not others:
+        return []
+    limit = now(root) - idle_days * 86_400
     return [store for store in others if _last_added(store) < limit]
 
 

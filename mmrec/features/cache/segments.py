@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -19,8 +17,9 @@ import pyarrow.parquet as pq
 
 from mmrec import schemas
 from mmrec.features.cache.layout import Layout, ValueArray, layout_of, level_in
+from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError, atomic_path, check_schema, open_parquet, reraise_if_of_machine
+from mmrec.io import DataError, atomic_path, reraise_if_of_machine
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]
 """[n] of dtype S16."""
@@ -58,9 +57,9 @@ def write_segment(
     """
     order = np.argsort(keys)
     keys, values = keys[order], values[order]
-    name = blake2b(keys.tobytes(), digest_size=16).hexdigest() + SUFFIX
+    name = segment_name(keys)
     path = folder / name
-    if path.exists():
+    if is_plain_file(path):
         return name
     key_column = pa.FixedSizeBinaryArray.from_buffers(
         schemas.CONTENT_KEY, len(keys), [None, pa.py_buffer(keys.tobytes())]
@@ -80,18 +79,18 @@ def write_segment(
     return name
 
 
+def segment_name(keys: KeyArray) -> str:
+    """Name of the segment of these keys, ascending."""
+    return blake2b(keys.tobytes(), digest_size=16).hexdigest() + SUFFIX
+
+
 def segment_files(folder: Path) -> list[Path]:
     """The segments in a folder, in order of their names."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
-
-
-def remove_abandoned(folder: Path) -> None:
-    """Remove what a killed writer left: temporary files that nobody has touched for an hour."""
-    limit = time.time() - 3600
-    for path in folder.glob(".*.tmp"):
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < limit:
-                path.unlink()
+    return sorted(
+        path
+        for path in folder.glob(f"*{SUFFIX}")
+        if not path.name.startswith(".") and is_plain_file(path)
+    )
 
 
 def read_keys(path: Path, fingerprint: bytes, layout: Layout) -> KeyArray:
@@ -100,7 +99,7 @@ def read_keys(path: Path, fingerprint: bytes, layout: Layout) -> KeyArray:
     Raises:
         DataError: it is no segment of this fingerprint, or is damaged.
     """
-    with open_parquet(path) as file:
+    with _open(path) as file:
         _check(file, path, fingerprint, layout)
         column = _read(path, lambda: file.read(columns=["key"])).column(0)
     return key_array(column)
@@ -112,7 +111,7 @@ def segment_layout(path: Path, fingerprint: Fingerprint) -> Layout:
     Raises:
         DataError: the file is damaged.
     """
-    with open_parquet(path) as file:
+    with _open(path) as file:
         level = level_in(file.schema_arrow)
     return layout_of(level, fingerprint.dim, fingerprint.precision)
 
@@ -123,9 +122,22 @@ def read_segment(path: Path, fingerprint: bytes, layout: Layout) -> tuple[KeyArr
     Raises:
         DataError: it is no segment of this fingerprint, or is damaged.
     """
-    with open_parquet(path) as file:
+    with _open(path) as file:
         _check(file, path, fingerprint, layout)
         return _read(path, lambda: _keys_and_values(file.read(), layout))
+
+
+def read_whole_segment(path: Path, fingerprint: Fingerprint) -> tuple[KeyArray, ValueArray]:
+    """As `read_segment`, of values that lie in whatever way; none of them may be infinite.
+
+    Raises:
+        DataError: it is no segment of this fingerprint, or is damaged.
+    """
+    layout = segment_layout(path, fingerprint)
+    keys, values = read_segment(path, fingerprint.to_json().encode(), layout)
+    if not layout.usable(values).all():
+        raise DataError(f"{path}: holds values that are not finite")
+    return keys, values
 
 
 def key_array(column: pa.ChunkedArray | pa.FixedSizeBinaryArray) -> KeyArray:
@@ -159,7 +171,7 @@ def read_rows(
         DataError: the segment is missing, damaged or not the one that was indexed.
     """
     found = layout.empty(len(rows))
-    with open_parquet(path) as file:
+    with _open(path) as file:
         _check(file, path, fingerprint, layout)
         if rows.max(initial=-1) >= file.metadata.num_rows:
             raise DataError(f"{path}: {file.metadata.num_rows} rows, fewer than were indexed")
@@ -184,8 +196,20 @@ def _keys_and_values(table: pa.Table, layout: Layout) -> tuple[KeyArray, ValueAr
     return key_array(table["key"]), layout.from_columns(table)
 
 
+def _open(path: Path) -> pq.ParquetFile:
+    """As any Parquet file is opened; whoever meets a damaged one sets it aside and says so."""
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise DataError(f"{path}: gone since it was listed") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        reraise_if_of_machine(error)
+        raise DataError(f"{path}: not a readable Parquet file ({error})") from None
+
+
 def _check(file: pq.ParquetFile, path: Path, fingerprint: bytes, layout: Layout) -> None:
-    check_schema(file.schema_arrow, layout.schema, path)
+    if problems := schemas.differences(file.schema_arrow, layout.schema):
+        raise DataError(f"{path}: {'; '.join(problems)}")
     found = (file.schema_arrow.metadata or {}).get(schemas.FINGERPRINT_KEY)
     if found != fingerprint:
         raise DataError(f"{path}: of another fingerprint; it does not belong here")

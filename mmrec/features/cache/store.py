@@ -12,13 +12,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mmrec.features.cache.age import remove_abandoned
 from mmrec.features.cache.index import KeyIndex, load_index
 from mmrec.features.cache.layout import Level, ValueArray, layout_of
+from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.segments import (
     KeyArray,
     read_keys,
     read_rows,
-    remove_abandoned,
     segment_files,
     segment_metadata,
     write_segment,
@@ -51,6 +52,10 @@ def read_description(store: Path) -> tuple[Fingerprint, dict[str, str]]:
         DataError: there is no description, or it is damaged or of another version of this code.
     """
     path = store / DESCRIPTION
+    if path.exists() and not is_plain_file(path):
+        raise DataError(
+            f"{path}: not a file of its own; a stage that uses the store writes it anew"
+        )
     described = read_json(path)
     try:
         return Fingerprint(**described["fingerprint"]), dict(described["libraries"])

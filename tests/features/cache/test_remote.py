@@ -9,7 +9,7 @@ import pytest
 
 from mmrec.features.cache.maintenance import compact
 from mmrec.features.cache.place import FeatureCache, open_cache
-from mmrec.features.cache.remote import RemoteError
+from mmrec.features.cache.remote_files import RemoteError
 from mmrec.features.cache.segments import segment_files
 from tests.features.cache.teams import (
     FolderTeam,
@@ -165,8 +165,8 @@ def test_a_remote_that_takes_nothing_is_not_waited_for_for_ever(
     encode(cache, range(9))
     released = threading.Event()
     assert cache.remote is not None
-    monkeypatch.setattr(type(cache.remote._fs), "put_file", lambda *_, **__: released.wait(5))
-    monkeypatch.setattr("mmrec.features.cache.remote._LONGEST_SILENT_UPLOAD_S", 0.1)
+    monkeypatch.setattr(type(cache.remote.files._fs), "put_file", lambda *_, **__: released.wait(5))
+    monkeypatch.setattr("mmrec.features.cache.remote_files._LONGEST_SILENT_UPLOAD_S", 0.1)
     try:
         with pytest.raises(RemoteError, match=r"could not be written .*no answer for 0\.1 s"):
             push(cache)

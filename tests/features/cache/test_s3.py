@@ -72,13 +72,13 @@ def test_a_server_that_says_nothing_is_left_after_a_while_and_not_asked_again(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mmrec.features.cache.remote._LONGEST_SILENCE_S", 0.5)
+    monkeypatch.setattr("mmrec.features.cache.remote_files._LONGEST_SILENCE_S", 0.5)
     s3_team.join(alice, url=silent_url)
     cache = open_cache(alice)
     encode(cache, range(9))
     started = time.perf_counter()
     assert known(cache, range(20)) == known(cache, range(30)) == 9
-    assert 0.5 < time.perf_counter() - started < 5
+    assert 0.5 < time.perf_counter() - started < 30
     assert caplog.text.count("no answer for 0.5 s (TimeoutError); going on without it") == 1
 
 
@@ -88,7 +88,7 @@ def test_a_process_ends_without_the_calls_it_has_given_up(
     s3_team.join(alice, url=silent_url)
     script = (
         "import numpy as np; from pathlib import Path\n"
-        "from mmrec.features.cache import remote; remote._LONGEST_SILENCE_S = 0.3\n"
+        "from mmrec.features.cache import remote_files; remote_files._LONGEST_SILENCE_S = 0.3\n"
         "from mmrec.features.cache.place import open_cache\n"
         "cache = open_cache(Path())\n"
         "print(cache.remote.fetch('x', np.array([b'k' * 16], 'S16'), Path('none')))\n"
@@ -147,4 +147,7 @@ def test_an_upload_that_was_not_completed_cannot_be_seen(
     client.upload_part(Bucket=BUCKET, Key=half, UploadId=upload, PartNumber=1, Body=b"k" * 32)
     remote = open_cache(alice).remote
     assert remote is not None
-    assert remote.pull(store(cache).name, tmp_path / "pulled") == 1
+    name = store(cache).name
+    (tmp_path / "pulled" / "segments").mkdir(parents=True)
+    remote.describe(name, tmp_path / "pulled" / "fingerprint.json")
+    assert remote.pull(name, tmp_path / "pulled" / "segments") == 1

@@ -208,3 +208,14 @@ def test_keys_that_end_in_zero_bytes_are_keys(tmp_path: Path) -> None:
     vectors = np.zeros((2, FINGERPRINT.dim), np.float16)
     assert open_store(tmp_path).fill(keys, vectors).all()
     assert (vectors == vectors_of(keys)).all()
+
+
+def test_an_index_that_cannot_be_kept_costs_time_and_no_vector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mmrec.features.cache.index._SMALLEST_KEPT", 1)
+    store = open_store(tmp_path)
+    (store.folder / "index").write_text("no folder")
+    store.append(keys_of(range(9)), vectors_of(keys_of(range(9))))
+    assert filled(open_store(tmp_path), range(9))[0].all()
+    assert "the index of the cache is not kept" in caplog.text

@@ -26,7 +26,7 @@ share: $(VENV)/installed
 	$(BIN)/python -m mmrec.features.cache push
 
 fetch: $(VENV)/installed
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro --pull --allow-missing
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro --pull
 
 test: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest

@@ -136,49 +136,69 @@ class DatasetPaths:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Files of one run."""
+    """Files of one run: small texts that git keeps, models, and what evaluation gives.
 
-    root: Path
+    Three folders, because the report depends on all runs: on a folder with files of git and
+    outputs that a clone has not fetched yet, it would not be the folder it was.
+    """
+
+    data: Path
+    name: str
+
+    @property
+    def texts(self) -> Path:
+        """Folder of metrics and histories, all in git."""
+        return self.data / "runs" / self.name
+
+    @property
+    def models(self) -> Path:
+        """Folder of the trained models."""
+        return self.data / "models" / self.name
+
+    @property
+    def evaluated(self) -> Path:
+        """Folder of ranks and retrieval vectors."""
+        return self.data / "evaluated" / self.name
 
     @property
     def pretrained(self) -> Path:
         """Folder of the self-supervised model, or of the note that there is none."""
-        return self.root / "pretrained"
+        return self.models / "pretrained"
 
     @property
     def finetuned(self) -> Path:
         """Folder of the model that is evaluated."""
-        return self.root / "finetuned"
+        return self.models / "finetuned"
 
     @property
     def pretrain_history(self) -> Path:
         """Losses and validation metrics by epoch of pre-training."""
-        return self.root / "pretrain_history.csv"
+        return self.texts / "pretrain_history.csv"
 
     @property
     def finetune_history(self) -> Path:
         """Losses and validation metrics by epoch of fine-tuning."""
-        return self.root / "finetune_history.csv"
+        return self.texts / "finetune_history.csv"
 
     @property
     def ranks(self) -> Path:
         """Rank of every user's held-out item."""
-        return self.root / "evaluated" / "ranks.parquet"
+        return self.evaluated / "ranks.parquet"
 
     @property
     def item_vectors(self) -> Path:
         """Retrieval vectors of all items."""
-        return self.root / "evaluated" / "items.parquet"
+        return self.evaluated / "items.parquet"
 
     @property
     def user_vectors(self) -> Path:
         """Query vectors of all users."""
-        return self.root / "evaluated" / "users.parquet"
+        return self.evaluated / "users.parquet"
 
     @property
     def metrics(self) -> Path:
         """Metrics of the run, for `dvc metrics`."""
-        return self.root / "metrics.json"
+        return self.texts / "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -193,9 +213,9 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
-    def runs(self) -> Path:
-        """Folder of all runs."""
-        return self.root / "data" / "runs"
+    def evaluated(self) -> Path:
+        """Folder of what evaluation gave, a folder for each run."""
+        return self.root / "data" / "evaluated"
 
     @property
     def recommendations(self) -> Path:
@@ -241,4 +261,4 @@ class Paths:
 
     def run(self, name: str) -> RunPaths:
         """Paths of one run."""
-        return RunPaths(self.runs / name)
+        return RunPaths(self.root / "data", name)

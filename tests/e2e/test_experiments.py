@@ -122,11 +122,18 @@ def test_own_files_are_versioned_by_dvc_and_never_by_git(own: Path, tmp_path: Pa
     assert users(bob) == users(own)
 
 
-def test_without_dvc_add_experiments_beside_the_workspace_take_what_was_crawled(own: Path) -> None:
+def test_without_dvc_add_others_and_experiments_take_what_was_crawled(
+    own: Path, tmp_path: Path
+) -> None:
     repro(own, "clean@beauty")
+    dvc(own, "remote", "add", "--default", "team", str(tmp_path / "remote"))
     assert not any("Beauty" in name for name in commit(own))
+    dvc(own, "push")
+    git(own, "clone", "--quiet", str(own), str(tmp_path / "bob"))
+    assert not (tmp_path / "bob" / "data" / "sources" / "sequences").exists()
+    assert "Running" not in repro(tmp_path / "bob", "--pull", "clean@beauty")
+    assert users(tmp_path / "bob") == users(own)
     change = ("-S", "datasets.beauty.clean.item_core=0", "clean@beauty")
     dvc(own, "exp", "run", "--temp", "--name", "beside", "--allow-missing", *change)
     assert shown(own, "datasets.beauty.clean.item_core") == {"beside": "0"}
-    shutil.rmtree(own / "data" / "sources" / "sequences")
-    assert "Running" not in repro(own, "--allow-missing", "clean@beauty")
+    assert "Running" not in repro(tmp_path / "bob", "--allow-missing", "clean@beauty")

@@ -59,14 +59,10 @@ def test_any_value_of_a_shipped_file_can_be_set_and_nothing_else_changes(
     shutil.copy(shipped, path)
     # The file is rewritten again and again, as by a user who applies experiment after experiment.
     now = before
-    for keys, value in found:
+    for keys, _ in found:
         apply_overrides(path, [f"{'.'.join(keys)}=12321"])
         now = replaced(now, keys, 12321)
         assert load_yaml(str(path)) == now, keys
-        text = "null" if value is None else value
-        if isinstance(text, bool | int | float) or text == "null":
-            apply_overrides(path, [f"{'.'.join(keys)}={str(text).lower()}"])
-            now = replaced(now, keys, value)
     shutil.copy(shipped, path)
     apply_overrides(path, ["evaluate.mask_history=true"])
     assert load_params(path) == load_params(shipped).model_copy(

@@ -136,24 +136,10 @@ class DatasetPaths:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Files of one run: small texts that git keeps, models, and what evaluation gives.
-
-    Three folders, because the report depends on all runs: on a folder with files of git and
-    outputs that a clone has not fetched yet, it would not be the folder it was.
-    """
+    """Files of one run: texts that git keeps, models, what evaluation gives; a folder each."""
 
     data: Path
     name: str
-
-    @property
-    def texts(self) -> Path:
-        """Folder of metrics and histories, all in git."""
-        return self.data / "runs" / self.name
-
-    @property
-    def models(self) -> Path:
-        """Folder of the trained models."""
-        return self.data / "models" / self.name
 
     @property
     def evaluated(self) -> Path:
@@ -163,22 +149,22 @@ class RunPaths:
     @property
     def pretrained(self) -> Path:
         """Folder of the self-supervised model, or of the note that there is none."""
-        return self.models / "pretrained"
+        return self.data / "models" / self.name / "pretrained"
 
     @property
     def finetuned(self) -> Path:
         """Folder of the model that is evaluated."""
-        return self.models / "finetuned"
+        return self.data / "models" / self.name / "finetuned"
 
     @property
     def pretrain_history(self) -> Path:
         """Losses and validation metrics by epoch of pre-training."""
-        return self.texts / "pretrain_history.csv"
+        return self.data / "runs" / self.name / "pretrain_history.csv"
 
     @property
     def finetune_history(self) -> Path:
         """Losses and validation metrics by epoch of fine-tuning."""
-        return self.texts / "finetune_history.csv"
+        return self.data / "runs" / self.name / "finetune_history.csv"
 
     @property
     def ranks(self) -> Path:
@@ -198,7 +184,7 @@ class RunPaths:
     @property
     def metrics(self) -> Path:
         """Metrics of the run, for `dvc metrics`."""
-        return self.texts / "metrics.json"
+        return self.data / "runs" / self.name / "metrics.json"
 
 
 @dataclass(frozen=True)

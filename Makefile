@@ -16,17 +16,21 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 repro: $(VENV)/installed
+	@$(BIN)/python -m mmrec.project
 	@$(BIN)/python -m mmrec.params
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
 	@$(BIN)/python -m mmrec.report
 
 # To and from the team's DVC remote; see docs/sharing_features.md.
 share: $(VENV)/installed
+	@$(BIN)/python -m mmrec.project team
 	$(BIN)/dvc push --run-cache
 	$(BIN)/python -m mmrec.features.cache push
 
 fetch: $(VENV)/installed
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro --pull --allow-missing
+	@$(BIN)/python -m mmrec.project team
+	@$(BIN)/python -m mmrec.params
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro --pull
 
 test: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest

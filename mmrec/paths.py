@@ -136,54 +136,60 @@ class DatasetPaths:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Files of one run."""
+    """Files of one run: texts that git keeps, models, what evaluation gives; a folder each."""
 
-    root: Path
+    data: Path
+    name: str
+
+    @property
+    def evaluated(self) -> Path:
+        """Folder of ranks and retrieval vectors."""
+        return self.data / "evaluated" / self.name
 
     @property
     def pretrained(self) -> Path:
         """Folder of the self-supervised model, or of the note that there is none."""
-        return self.root / "pretrained"
+        return self.data / "models" / self.name / "pretrained"
 
     @property
     def finetuned(self) -> Path:
         """Folder of the model that is evaluated."""
-        return self.root / "finetuned"
+        return self.data / "models" / self.name / "finetuned"
 
     @property
     def pretrain_history(self) -> Path:
         """Losses and validation metrics by epoch of pre-training."""
-        return self.root / "pretrain_history.csv"
+        return self.data / "runs" / self.name / "pretrain_history.csv"
 
     @property
     def finetune_history(self) -> Path:
         """Losses and validation metrics by epoch of fine-tuning."""
-        return self.root / "finetune_history.csv"
+        return self.data / "runs" / self.name / "finetune_history.csv"
 
     @property
     def ranks(self) -> Path:
         """Rank of every user's held-out item."""
-        return self.root / "evaluated" / "ranks.parquet"
+        return self.evaluated / "ranks.parquet"
 
     @property
     def item_vectors(self) -> Path:
         """Retrieval vectors of all items."""
-        return self.root / "evaluated" / "items.parquet"
+        return self.evaluated / "items.parquet"
 
     @property
     def user_vectors(self) -> Path:
         """Query vectors of all users."""
-        return self.root / "evaluated" / "users.parquet"
+        return self.evaluated / "users.parquet"
 
     @property
     def all_metrics(self) -> Path:
         """Metrics at every cut-off, of every group of users."""
-        return self.root / "evaluated" / "all_metrics.json"
+        return self.evaluated / "all_metrics.json"
 
     @property
     def metrics(self) -> Path:
         """The few metrics that runs are compared by, for `dvc metrics` and `dvc exp show`."""
-        return self.root / "metrics.json"
+        return self.data / "runs" / self.name / "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -198,9 +204,9 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
-    def runs(self) -> Path:
-        """Folder of all runs."""
-        return self.root / "data" / "runs"
+    def evaluated(self) -> Path:
+        """Folder of what evaluation gave, a folder for each run."""
+        return self.root / "data" / "evaluated"
 
     @property
     def recommendations(self) -> Path:
@@ -246,4 +252,4 @@ class Paths:
 
     def run(self, name: str) -> RunPaths:
         """Paths of one run."""
-        return RunPaths(self.runs / name)
+        return RunPaths(self.root / "data", name)

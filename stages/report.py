@@ -11,10 +11,12 @@ from mmrec.stage import Summary, run
 def main(params: Params, paths: Paths) -> Summary:
     """Write the page over all runs of `params.yaml`."""
     from mmrec.report.collect import collect_protocol, collect_runs, collect_showcase
+    from mmrec.report.former_runs import remove_former_runs
     from mmrec.report.page import render_page
     from mmrec.report.shapes import CleanSummary
     from mmrec.report.steps import dataset_report
 
+    remove_former_runs(params.runs, paths)
     dataset = paths.dataset(params.report.dataset)
     runs = collect_runs(params, paths)
     showcase = collect_showcase(params, paths)

@@ -74,7 +74,7 @@ def test_outputs_lie_where_paths_says(tmp_path: Path) -> None:
         assert outs(stage) == {str(feature), f"{feature}.json"}
     assert outs("pretrain") == {str(run.pretrained), str(run.pretrain_history)}
     assert outs("finetune") == {str(run.finetuned), str(run.finetune_history)}
-    assert outs("evaluate") == {str(run.ranks.parent), str(run.metrics)}
+    assert outs("evaluate") == {str(run.evaluated), str(run.metrics)}
     assert outs("recommend") == {str(paths.recommendations)}
     assert outs("report") == {str(paths.report)}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from mmrec.params.section import Name, Section
+from mmrec.params.section import FROM_LIST, Name, Section
 
 
 class SentenceTransformerParams(Section):
@@ -59,9 +59,9 @@ class ImagePreparationParams(Section):
     fit: Literal["squash", "crop"]
     """Scale both sides to the square, or the shorter one and cut out the centre."""
     interpolation: Literal["bilinear", "bicubic"]
-    mean: tuple[float, float, float]
+    mean: Annotated[tuple[float, float, float], FROM_LIST]
     """By channel, of values in [0, 1]."""
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    std: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], FROM_LIST]
 
 
 class TimmImageParams(Section):

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from mmrec.params.pipeline import Params
 from mmrec.params.references import valid_parts, wrong_references
+from mmrec.params.yaml_file import YamlFileError, read_yaml, with_text_names
 
 
 class ParamsError(ValueError):
@@ -27,30 +26,33 @@ def load_params(path: Path) -> Params:
         ParamsError: unreadable YAML, or any value that is missing, unknown or not allowed,
             all of them in one message.
     """
-    data = _read_yaml(path)
-    lines: set[str] = set()
+    lines: list[str] = []
+    data = with_text_names(_sections_of(path), "", lines)
     try:
         params = Params.model_validate(data)
     except ValidationError as error:
-        lines = {_describe(dict(details), data) for details in error.errors()}
+        lines += [_describe(dict(details), data) for details in error.errors()]
         params = valid_parts(data)
-    lines.update(wrong_references(params))
+    lines += wrong_references(params)
     if not lines:
         return params
-    count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
-    raise ParamsError(
-        "\n".join([f"{path.name}: {count}", *(f"  {line}" for line in sorted(lines))])
-    )
+    found = sorted({*lines})
+    count = "1 error" if len(found) == 1 else f"{len(found)} errors"
+    raise ParamsError("\n".join([f"{path.name}: {count}", *(f"  {line}" for line in found)]))
 
 
-def _read_yaml(path: Path) -> object:
+def _sections_of(path: Path) -> object:
     try:
-        # The parser DVC uses: 1e-3 is a number to both.
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: file not found; run from the folder that holds it") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path.name}: not valid YAML: {error}") from None
+        data = read_yaml(path)
+    except YamlFileError as error:
+        raise ParamsError(f"{path.name}: {error}") from None
+    if isinstance(data, Mapping):
+        return data
+    found = "nothing" if data is None else _shown(data)
+    raise ParamsError(
+        f"{path.name}: found {found}, expected the sections {', '.join(Params.model_fields)}; "
+        "start from a file of examples/"
+    )
 
 
 def _describe(error: dict[str, Any], data: object) -> str:
@@ -71,14 +73,18 @@ def _describe(error: dict[str, Any], data: object) -> str:
             path, what = f"{path}.name", "missing; it says which kind this is"
         case "string_pattern_mismatch" if error["loc"][-1] == "[key]":
             what = f"a name is made of letters, digits, '-' and '_' ({context['pattern']})"
-        case "value_error" if error["loc"][-1] == "[key]":
-            what = error["msg"].removeprefix("Value error, ")
         case "literal_error" | "enum":
-            what = f"found {found!r}, allowed: {context['expected']}"
+            what = f"found {_shown(found)}, allowed: {context['expected']}"
         case _:
-            said = error["msg"].removeprefix("Value error, ")
-            what = said if isinstance(found, Mapping) else f"found {found!r}; {said}"
+            what = error["msg"].removeprefix("Value error, ")
+            if error["loc"][-1:] != ("[key]",) and not isinstance(found, Mapping):
+                what = f"found {_shown(found)}; {what}"
     return f"{path.removesuffix('.[key]') or 'params'}: {what}"
+
+
+def _shown(found: object) -> str:
+    text = repr(found)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _yaml_path(location: tuple[int | str, ...], data: object) -> tuple[str, object]:
@@ -90,7 +96,7 @@ def _yaml_path(location: tuple[int | str, ...], data: object) -> tuple[str, obje
                 continue
             value = value.get(step)
         elif isinstance(value, list) and isinstance(step, int):
-            value = value[step]
+            value = value[step] if step < len(value) else None
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
     return path.removeprefix("."), value
 

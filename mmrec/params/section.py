@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Strict, StringConstraints
 
 IGNORED_BY_RUN_CACHE = ("nfiles", "size")
 """Keys that DVC leaves out when it looks for an earlier run with the same parameters.
@@ -12,6 +12,10 @@ IGNORED_BY_RUN_CACHE = ("nfiles", "size")
 It means those of its own file records, but drops them anywhere in a parameter's value: with
 a key of this name, another value would silently restore the outputs of the earlier one.
 """
+
+
+FROM_LIST = Strict(strict=False)
+"""Of a tuple: YAML has lists only. What is in it stays strict."""
 
 
 class Section(BaseModel):
@@ -28,7 +32,7 @@ def _seen_by_run_cache(name: str) -> str:
 
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$"),
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100),
     AfterValidator(_seen_by_run_cache),
 ]
 """Names become folder and DVC stage names."""

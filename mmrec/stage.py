@@ -16,7 +16,8 @@ from typing import TypeAlias, TypeVar
 
 from tqdm import tqdm
 
-from mmrec.io import DataError, in_words
+from mmrec.atomic import in_words
+from mmrec.io import DataError
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
 

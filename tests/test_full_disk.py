@@ -18,8 +18,9 @@ import pytest
 import torch
 from torch import nn
 
+from mmrec.atomic import WriteError, in_words
 from mmrec.data.fetch import write_image_parts
-from mmrec.io import PartWriter, WriteError, in_words, write_json, write_table, write_text
+from mmrec.io import PartWriter, write_json, write_table, write_text
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.retrieval.index import build_index, write_index
 from mmrec.training.checkpoint import CheckpointStore

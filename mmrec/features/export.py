@@ -26,8 +26,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmrec import schemas
+from mmrec.atomic import atomic_path
 from mmrec.features.table import FeatureTable, load_feature_table
-from mmrec.io import DataError, PartWriter, atomic_path, read_table
+from mmrec.io import DataError, PartWriter, read_table
 from mmrec.paths import Paths
 
 Format: TypeAlias = Literal["npy", "recbole", "mmrec", "parquet"]

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mmrec.io import DataError, atomic_path
+from mmrec.atomic import atomic_path
+from mmrec.io import DataError
 
 Vectors = npt.NDArray[np.float32]
 Index = Any

@@ -17,6 +17,7 @@ from mmrec.data.split import HeldOut
 _PACKAGE = Path(__file__).parents[1]
 CODE = (
     "stage.py",
+    "atomic.py",
     "io.py",
     "paths.py",
     "schemas.py",

@@ -10,10 +10,11 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from mmrec import schemas
+from mmrec.atomic import atomic_path
 from mmrec.data.split import full_histories, hold_out_test
 from mmrec.device import choose_device
 from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors
-from mmrec.io import DataError, atomic_path, read_table, write_json, write_table
+from mmrec.io import DataError, read_table, write_json, write_table
 from mmrec.models.loading import TrainedWeights, check_items, load_finished
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.models import ModelParams

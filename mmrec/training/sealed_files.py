@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mmrec.io import DataError, writing
+from mmrec.atomic import writing
+from mmrec.io import DataError
 
 STATE = "state.json"
 """The record of a sealed folder."""

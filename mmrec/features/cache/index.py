@@ -14,9 +14,10 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from mmrec.atomic import atomic_path
 from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.segments import KeyArray
-from mmrec.io import atomic_path, write_text
+from mmrec.io import write_text
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from mmrec.atomic import atomic_path
 from mmrec.features.cache.maintenance import join_contents
 from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.remote_files import RemoteFiles, told
 from mmrec.features.cache.remote_segments import KEYS, RemoteSegments, note_of, noted
 from mmrec.features.cache.segments import KeyArray, read_whole_segment, segment_files
 from mmrec.features.cache.store import read_description
-from mmrec.io import DataError, atomic_path
+from mmrec.io import DataError
 
 if TYPE_CHECKING:
     from dvc_objects.fs.base import FileSystem

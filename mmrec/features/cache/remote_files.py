@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mmrec.atomic import atomic_path
 from mmrec.features.cache.patience import Heartbeat, patiently
-from mmrec.io import atomic_path
 
 if TYPE_CHECKING:
     from dvc_objects.fs.base import FileSystem

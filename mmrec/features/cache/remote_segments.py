@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from mmrec.atomic import atomic_path
 from mmrec.features.cache.remote_files import RemoteError, RemoteFiles
 from mmrec.features.cache.segments import KeyArray, read_whole_segment, segment_name
 from mmrec.features.cache.store import read_description
-from mmrec.io import DataError, atomic_path, write_text
+from mmrec.io import DataError, write_text
 
 if TYPE_CHECKING:
     from mmrec.features.extractor import Fingerprint

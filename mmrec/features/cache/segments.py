@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
+from mmrec.atomic import atomic_path
 from mmrec.features.cache.layout import Layout, ValueArray, layout_of, level_in
 from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.extractor import Fingerprint
-from mmrec.io import DataError, atomic_path, reraise_if_of_machine
+from mmrec.io import DataError, reraise_if_of_machine
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]
 """[n] of dtype S16."""

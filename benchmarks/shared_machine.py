@@ -31,10 +31,10 @@ from mmrec.data.sequences import Sequences
 from mmrec.data.split import hold_out_validation
 from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.io import write_json, write_text
-from mmrec.stage import SPINS
+from mmrec.stage import SPINS_PER_CORE
 
 RESULTS = PROJECT / "benchmarks" / "results" / "shared_machine.json"
-WAITING = {"mmrec": SPINS, "torch": 300_000}
+WAITING = {"mmrec": SPINS_PER_CORE * (os.cpu_count() or 1), "torch": 300_000}
 """`GOMP_SPINCOUNT`; the second is what libgomp has where nothing is set."""
 BESIDE = ("nobody", "a training", "a busy core")
 WARM_UP_STEPS = 5

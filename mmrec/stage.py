@@ -26,8 +26,8 @@ Summary: TypeAlias = Mapping[str, object]
 
 T = TypeVar("T")
 
-SPINS = 1000
-"""Looks a waiting thread takes at what it waits for before it sleeps: microseconds."""
+SPINS_PER_CORE = 500
+"""Looks a waiting thread takes at what it waits for before it sleeps; more threads wait longer."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def share_cores() -> None:
     `GOMP_SPINCOUNT` and `OMP_WAIT_POLICY` of the environment win.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS_PER_CORE * (os.cpu_count() or 1)))
 
 
 def run(main: Callable[..., Summary]) -> None:

@@ -30,6 +30,7 @@ EXAMPLES: dict[Any, list[Any]] = {
     float: [0.125, 0.25, *NUMBERS],
     str: [
         "word",
+        ";",
         "photo of {}",
         "http_404",
         "data/dictionaries/words.txt",

@@ -25,6 +25,7 @@ def paths(tmp_path: Path) -> Paths:
     for name, run in PARAMS.runs.items():
         results, model = paths.run(name), PARAMS.models[run.model]
         write_json(metrics(0.2), results.all_metrics)
+        results.finetune_history.parent.mkdir(parents=True)
         write_table(ranks_of(0.2), results.ranks, schemas.RANKS)
         for settings, file in (
             (model.pretrain, results.pretrain_history),

@@ -19,7 +19,9 @@ import torch
 from torch import nn
 
 from mmrec.atomic import WriteError, in_words
-from mmrec.data.fetch import write_image_parts
+from mmrec.data.fetch import fetch_images
+from mmrec.data.packing import write_image_parts
+from mmrec.data.sources.source import ImageRef
 from mmrec.io import PartWriter, write_json, write_table, write_text
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.retrieval.index import build_index, write_index
@@ -144,6 +146,16 @@ def test_a_file_that_may_not_become_so_large_is_told(
     ) as told:
         WRITERS[name](tmp_path)
     assert str(told.value).startswith(f"{tmp_path / name}: ")
+    assert left(tmp_path) == []
+
+
+def test_pictures_that_find_no_room_before_they_are_packed_are_told_with_their_folder(
+    tmp_path: Path, small_files: None
+) -> None:
+    pictures = [ImageRef("a", 0, "a.jpg", NOISE.tobytes())]
+    with pytest.raises(OSError, match="File too large") as told:
+        fetch_images(pictures, tmp_path / "raw" / "images", tmp_path / "raw" / "links.parquet")
+    assert in_words(told.value).startswith(f"{tmp_path}: File too large; raise the limit")
     assert left(tmp_path) == []
 
 

@@ -95,6 +95,17 @@ def test_metadata_takes_the_first_row_of_a_film_and_counts_the_rest(tmp_path: Pa
     }
 
 
+def test_metadata_that_is_about_no_film_is_not_passed_over(tmp_path: Path) -> None:
+    _write_100k(tmp_path)
+    (tmp_path / "meta.csv").write_text("movie_id,overview\n0001,A plot.\n0002,Another.\n")
+    message = (
+        r"meta\.csv: none of 2 rows is about a film of the catalogue, such as '0001' where the"
+        r" catalogue has '1': written without leading zeros, 100% would match; name the films"
+    )
+    with pytest.raises(DataError, match=message):
+        _read(tmp_path, metadata="meta.csv")
+
+
 def test_metadata_of_the_csv_layout_goes_by_movie_id(tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text("user_id,item_id,timestamp\n1,100,5\n")
     (tmp_path / "items.csv").write_text("item_id,movie_id,title\n1,9,T\n100,1,S\n")

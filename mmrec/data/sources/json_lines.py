@@ -92,9 +92,10 @@ def _parts(path: Path) -> list[Path]:
         raise DataError(f"{path}: expected a file, or a folder of .parquet files; found none in it")
     number = _NUM_PARTS.search(parts[0].name)
     if number and len(parts) != int(number[1]):
+        few = len(parts) < int(number[1])
         raise DataError(
             f"{path}: expected {int(number[1])} files by the name {parts[0].name}, found"
-            f" {len(parts)}; download the missing ones"
+            f" {len(parts)}; {'download the missing ones' if few else 'move the others away'}"
         )
     return parts
 

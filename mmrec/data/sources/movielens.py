@@ -14,7 +14,6 @@ from mmrec.data.sources.movielens_files import read_1m, read_100k, read_csv_layo
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.data.sources.source_files import shorten
 from mmrec.data.sources.source_table import SourceTable, read_source_table
-from mmrec.data.spellings import describe_unknown
 from mmrec.io import DataError
 
 _METADATA_TEXTS = ("genres", "tagline", "overview")
@@ -84,12 +83,7 @@ def _join_metadata(films: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, dict[
         rows = rows.with_columns(pl.Series("genres", _readable_genres(table), dtype=pl.String))
     first = rows.unique("movie_id", keep="first", maintain_order=True)
     used = first.join(films, on="movie_id", how="semi")
-    if used.is_empty() and not (first.is_empty() or films.is_empty()):
-        raise DataError(
-            f"{path}: none of {first.height:,} rows is about a film of the catalogue,"
-            f" {describe_unknown(first['movie_id'], films['movie_id'])}; name the films as the"
-            " catalogue does, or set metadata to null"
-        )
+    raw_tables.refuse_if_of_no_item(path, first["movie_id"], films["movie_id"], field="metadata")
     joined = films.join(used, on="movie_id", how="left", maintain_order="left", suffix="_metadata")
     for name in _METADATA_TEXTS:
         if f"{name}_metadata" in joined.columns:

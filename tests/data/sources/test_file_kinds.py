@@ -170,6 +170,11 @@ def test_objects_may_be_rows_of_several_files_if_none_is_missing(tmp_path: Path)
         frame = pl.DataFrame({"user": [user], "item": ["a"]})
         frame.write_parquet(folder / f"full-0000{number}-of-00002.parquet")
     assert _read_objects(folder) == [("u", "a"), ("v", "a")]
+    third = folder / "full-00000-of-00003.parquet"
+    frame.write_parquet(third)
+    with pytest.raises(DataError, match=r"expected 2 files by .*found 3; move the others away"):
+        _read_objects(folder)
+    third.unlink()
     (folder / "full-00000-of-00002.parquet").unlink()
     with pytest.raises(DataError, match=r"expected 2 files by the name .*found 1; download the"):
         _read_objects(folder)

@@ -99,8 +99,8 @@ def test_metadata_that_is_about_no_film_is_not_passed_over(tmp_path: Path) -> No
     _write_100k(tmp_path)
     (tmp_path / "meta.csv").write_text("movie_id,overview\n0001,A plot.\n0002,Another.\n")
     message = (
-        r"meta\.csv: none of 2 rows is about a film of the catalogue, such as '0001' where the"
-        r" catalogue has '1': written without leading zeros, 100% would match; name the films"
+        r"meta\.csv: none of 2 rows is about an item of the catalogue, such as '0001' where the"
+        r" catalogue has '1': written without leading zeros, 100% would match; correct"
     )
     with pytest.raises(DataError, match=message):
         _read(tmp_path, metadata="meta.csv")

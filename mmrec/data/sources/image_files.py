@@ -72,7 +72,9 @@ def tell_of_unmatched(
     """
     if not unmatched:
         return
-    names = pl.Series(sorted(unmatched), dtype=pl.String)
+    # A name may hold bytes that are no UTF-8, as of archives packed elsewhere.
+    readable = sorted(name.encode("utf-8", "replace").decode() for name in unmatched)
+    names = pl.Series(readable, dtype=pl.String)
     ids = pl.Series(list(known), dtype=pl.String)
     described = (
         f"{directory}: {len(unmatched):,} of {len(unmatched) + num_matched:,} pictures belong to"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import re
@@ -26,6 +27,12 @@ def open_text(path: Path, encoding: str) -> IO[str]:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return path.open(encoding=encoding, newline="")
+
+
+def encoding_of(path: Path, usual: str) -> str:
+    """UTF-8 if the file begins with the byte order mark by which it says so, else `usual`."""
+    with open_bytes(path) as file:
+        return "utf-8" if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else usual
 
 
 def open_bytes(path: Path) -> IO[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -42,6 +43,20 @@ def test_pictures_of_no_item_beside_others_are_told_of(
     assert skipped["picture_of_no_item"] == 3
     assert "3 of 4 pictures belong to no item, such as 'A1' where" in caplog.text
     assert "written in lower case, 67% would match" in caplog.text
+
+
+def test_a_picture_whose_name_is_no_utf8_is_one_of_no_item(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = _pictures(tmp_path, "a.jpg")
+    try:
+        (folder / "pictures" / os.fsdecode(b"caf\xe9.jpg")).touch()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with caplog.at_level(logging.WARNING):
+        refs, skipped = find_images(folder, "pictures", ["a"])
+    assert (len(refs), skipped["picture_of_no_item"]) == (1, 1)
+    assert "1 of 2 pictures belong to no item, such as 'caf?'" in caplog.text
 
 
 @pytest.mark.parametrize(("names", "other"), [((), 0), (("a", "notes.txt"), 2)])

@@ -56,6 +56,28 @@ def test_1m_splits_at_double_colons(tmp_path: Path) -> None:
     ]
 
 
+def test_files_saved_as_utf8_with_a_byte_order_mark_are_read_as_such(tmp_path: Path) -> None:
+    _write_100k(tmp_path)
+    for name, text in {
+        "u.item": _FILM + _OTHER,
+        "movies.dat": "1::Été::Drama\n",
+        "ratings.dat": "7::1::5::978300760\n",
+    }.items():
+        (tmp_path / name).write_text(text, "utf-8-sig")
+    films = _read(tmp_path).items.to_pylist()
+    assert [(film["item_id"], film["title"]) for film in films] == [
+        ("1", "Été (1995)"),
+        ("2", "unknown"),
+    ]
+    raw = _read(tmp_path, "1m")
+    assert raw.items.select(["item_id", "title"]).to_pylist() == [{"item_id": "1", "title": "Été"}]
+    assert raw.interactions.column("user_id").to_pylist() == ["7"]
+    for name, layout in (("u.item", "100k"), ("movies.dat", "1m")):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf1::caf\xe9::Drama\n")
+        with pytest.raises(DataError, match=rf"{name}, line 1: expected utf-8 text, .* 0xe9"):
+            _read(tmp_path, layout)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_csv_takes_whatever_texts_are_there(tmp_path: Path, packed: bool) -> None:
     log = b"user_id,item_id,timestamp\n1,100,5\n"

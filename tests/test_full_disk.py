@@ -6,6 +6,8 @@ of a file's size ends the writing in its midst.
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import signal
 import subprocess
@@ -20,7 +22,7 @@ from torch import nn
 
 from mmrec.atomic import WriteError, in_words
 from mmrec.data.fetch import fetch_images
-from mmrec.data.packing import write_image_parts
+from mmrec.data.packing import spill_file, write_image_parts
 from mmrec.data.sources.source import ImageRef
 from mmrec.io import PartWriter, write_json, write_table, write_text
 from mmrec.models.recommender import SequenceRecommender
@@ -157,6 +159,14 @@ def test_pictures_that_find_no_room_before_they_are_packed_are_told_with_their_f
         fetch_images(pictures, tmp_path / "raw" / "images", tmp_path / "raw" / "links.parquet")
     assert in_words(told.value).startswith(f"{tmp_path}: File too large; raise the limit")
     assert left(tmp_path) == []
+
+
+def test_an_error_of_reading_is_not_taken_for_one_of_the_folder(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"^\[Errno 29\] Illegal seek$"),
+        spill_file(tmp_path / "images"),
+    ):
+        raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
 
 
 def test_how_much_was_to_be_written_is_told(tmp_path: Path, small_files: None) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
-from mmrec.atomic import WriteError
+from mmrec.atomic import OF_WRITING, WriteError
 from mmrec.io import replacing_parts
 
 _PART_BYTES = 64 << 20
@@ -32,10 +32,9 @@ def spill_file(beside: Path) -> Iterator[IO[bytes]]:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             yield file
-    except WriteError:
-        raise
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        is_told = isinstance(error, WriteError) or error.filename is not None
+        if is_told or error.errno not in OF_WRITING:
             raise
         # By itself it does not say which disk is full.
         raise OSError(error.errno, error.strerror, str(folder)) from None

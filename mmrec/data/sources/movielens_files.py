@@ -17,8 +17,8 @@ from mmrec.data.sources.source_files import (
 )
 from mmrec.data.sources.source_table import (
     SourceTable,
-    column_names,
     read_delimited,
+    read_header,
     read_source_table,
 )
 from mmrec.data.sources.tabular import InteractionColumns, read_interactions
@@ -112,7 +112,7 @@ def read_csv_layout(files: Path) -> tuple[Movies, pl.DataFrame]:
     name = "interactions.csv"
     if not (files / name).is_file() and (files / f"{name}.gz").is_file():
         name += ".gz"
-    names = column_names(files / name, ["user_id", "item_id", "timestamp"])
+    separator, names = read_header(files / name, ["user_id", "item_id", "timestamp"])
     columns = InteractionColumns(
         name,
         "user_id",
@@ -120,6 +120,7 @@ def read_csv_layout(files: Path) -> tuple[Movies, pl.DataFrame]:
         timestamp="timestamp",
         timestamp_unit="s",
         rating="rating" if "rating" in names else None,
+        separator=separator,
     )
     texts = tuple(name for name in _CSV_TEXTS if name in table.frame.columns)
     films_by = "movie_id" if "movie_id" in table.frame.columns else "item_id"

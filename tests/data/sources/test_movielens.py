@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,14 @@ def test_csv_takes_whatever_texts_are_there(tmp_path: Path, packed: bool) -> Non
     assert raw.interactions.num_rows == 1
 
 
-def test_the_csv_layout_takes_ratings_where_there_are_any(tmp_path: Path) -> None:
+def test_the_csv_layout_takes_ratings_where_there_are_any(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "items.csv").write_text("item_id,title\n1,T\n")
     (tmp_path / "interactions.csv").write_text("user_id,item_id,timestamp,rating\n1,1,5,3.5\n")
-    assert _read(tmp_path, "csv").interactions.column("rating").to_pylist() == [3.5]
+    with caplog.at_level(logging.INFO):
+        assert _read(tmp_path, "csv").interactions.column("rating").to_pylist() == [3.5]
+    assert caplog.text.count("interactions.csv: found columns separated by") == 1
 
 
 _METADATA = """movie_id,tagline,overview,genres

@@ -36,7 +36,8 @@ ADVICE: Final = {
     errno.EIO: "the disk reports a fault: check it",
 }
 """What to do about an error of the operating system."""
-_OF_WRITING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+OF_WRITING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""Errors that speak of the disk written to, whatever they name."""
 
 
 def in_words(error: OSError) -> str:
@@ -84,7 +85,7 @@ def writing(path: Path, temporary: Path, *, num_bytes: int | None = None) -> Ite
     except OSError as error:
         here = {str(place) for place in (path, *path.parents)}
         mine = str(error.filename) in here or temporary.name in str(error)
-        if not mine and error.errno not in _OF_WRITING:
+        if not mine and error.errno not in OF_WRITING:
             raise
         raise _write_error(error, path, num_bytes) from None
 

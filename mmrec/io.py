@@ -98,6 +98,9 @@ def open_parquet(
     path: Path, *, remedy: str = "delete it and run the stage again"
 ) -> pq.ParquetFile:
     """Open one Parquet file, with page checksums verified on reading."""
+    if path.is_fifo():
+        # Reading one waits for a writer, for ever.
+        raise DataError(f"{path}: expected a file, found a named pipe; {remedy}")
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError:

@@ -6,6 +6,8 @@ of a file's size ends the writing in its midst.
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import signal
 import subprocess
@@ -19,7 +21,9 @@ import torch
 from torch import nn
 
 from mmrec.atomic import WriteError, in_words
-from mmrec.data.fetch import write_image_parts
+from mmrec.data.fetch import fetch_images
+from mmrec.data.packing import spill_file, write_image_parts
+from mmrec.data.sources.source import ImageRef
 from mmrec.io import PartWriter, write_json, write_table, write_text
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.retrieval.index import build_index, write_index
@@ -145,6 +149,24 @@ def test_a_file_that_may_not_become_so_large_is_told(
         WRITERS[name](tmp_path)
     assert str(told.value).startswith(f"{tmp_path / name}: ")
     assert left(tmp_path) == []
+
+
+def test_pictures_that_find_no_room_before_they_are_packed_are_told_with_their_folder(
+    tmp_path: Path, small_files: None
+) -> None:
+    pictures = [ImageRef("a", 0, "a.jpg", NOISE.tobytes())]
+    with pytest.raises(OSError, match="File too large") as told:
+        fetch_images(pictures, tmp_path / "raw" / "images", tmp_path / "raw" / "links.parquet")
+    assert in_words(told.value).startswith(f"{tmp_path}: File too large; raise the limit")
+    assert left(tmp_path) == []
+
+
+def test_an_error_of_reading_is_not_taken_for_one_of_the_folder(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match=r"^\[Errno 29\] Illegal seek$"),
+        spill_file(tmp_path / "images"),
+    ):
+        raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
 
 
 def test_how_much_was_to_be_written_is_told(tmp_path: Path, small_files: None) -> None:

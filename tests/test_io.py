@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,14 @@ def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes | None, mes
         path.write_bytes(content)
     with pytest.raises(io.DataError, match=message):
         io.read_table(path, SCHEMA)
+
+
+def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.parquet")
+    with pytest.raises(
+        io.DataError, match=r"a\.parquet: expected a file, found a named pipe; delete"
+    ):
+        io.read_table(tmp_path / "a.parquet", SCHEMA)
 
 
 def test_a_flipped_byte_is_noticed(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.data.packing import write_image_parts
+from mmrec.data.packing import spill_file, write_image_parts
 from mmrec.data.sources.regular_files import RefusedFileError, read_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
 from mmrec.io import conform, content_key, write_json, write_table, write_tables
@@ -122,9 +121,7 @@ def fetch_images(
     Returns:
         Counts: `links`, `ok`, one `failed: <reason>` per reason, `contents`, `bytes`.
     """
-    existing = next(path for path in directory.absolute().parents if path.is_dir())
-    # Unnamed on disk, so that it is gone whatever ends the process.
-    with tempfile.TemporaryFile(dir=existing) as file:
+    with spill_file(directory) as file:
         spill, links = _Spill(file), _Links()
         remote: list[tuple[ImageRef, str]] = []
         for ref in refs:

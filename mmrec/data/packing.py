@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
+from mmrec.atomic import OF_WRITING, WriteError
 from mmrec.io import replacing_parts
 
 _PART_BYTES = 64 << 20
 _PART_ROWS = 4_096
 _GROUP_ROWS = 128
 """Rows read at once by `RawImages`."""
+
+
+@contextmanager
+def spill_file(beside: Path) -> Iterator[IO[bytes]]:
+    """A file on the disk of `beside`, without a name, so that it is gone whatever ends the process.
+
+    Raises:
+        OSError: with the folder whose disk is full, say.
+    """
+    folder = next(path for path in beside.absolute().parents if path.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            yield file
+    except OSError as error:
+        is_told = isinstance(error, WriteError) or error.filename is not None
+        if is_told or error.errno not in OF_WRITING:
+            raise
+        # By itself it does not say which disk is full.
+        raise OSError(error.errno, error.strerror, str(folder)) from None
 
 
 def write_image_parts(pictures: Iterable[tuple[bytes, bytes]], directory: Path) -> None:

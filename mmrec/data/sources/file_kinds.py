@@ -40,7 +40,7 @@ _KINDS: Sequence[tuple[bytes, str, str]] = (
 _IN_TEXT = b"\t\n\r\x0c\x01"
 """Control characters that text and tables have."""
 
-_HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
+_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body", b"<?xml")
 
 
 def check_text_file(path: Path, expected: str) -> None:
@@ -108,9 +108,9 @@ def _kind(path: Path, start: bytes) -> tuple[str, str] | None:
         return "UTF-16 text", "save it as UTF-8 (`iconv -f UTF-16 -t UTF-8`)"
     if 10 * sum(byte < 32 and byte not in _IN_TEXT for byte in start) > len(start):
         return "binary data", "export it as CSV, JSON lines or Parquet"
-    if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower().startswith(_HTML):
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower().startswith(_PAGE):
         return (
-            "an HTML page, such as the error page of a download",
+            "an HTML or XML page, such as the error page of a download",
             "download the file again",
         )
     return None

@@ -103,9 +103,11 @@ class GoodreadsSource:
         if self._genres is None:
             return books.with_columns(genres=pl.lit(None, dtype=pl.String)), {}
         schema = {"item_id": pl.String, "genres": pl.String}
-        genres = read_records(self._files / self._genres, _genres_of, schema)
+        path = self._files / self._genres
+        genres = read_records(path, _genres_of, schema)
         first = genres.unique("item_id", keep="first", maintain_order=True)
         used = first.join(books, on="item_id", how="semi")
+        raw_tables.refuse_if_of_no_item(path, first["item_id"], books["item_id"], field="genres")
         return books.join(used, on="item_id", how="left", maintain_order="left"), {
             "genres_repeated": genres.height - first.height,
             "genres_of_no_item": first.height - used.height,

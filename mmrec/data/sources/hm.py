@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmrec.data.sources import columns, raw_tables
-from mmrec.data.sources.image_files import tell_of_unmatched
+from mmrec.data.sources.image_files import tell_of_none, tell_of_unmatched
 from mmrec.data.sources.source import ImageRef, RawCatalogue
+from mmrec.data.sources.source_files import shorten
 from mmrec.data.sources.source_table import read_source_table
 from mmrec.io import DataError
+
+logger = logging.getLogger(__name__)
 
 _TEXTS = {
     "description": "detail_desc",
@@ -73,24 +77,42 @@ class HmSource:
             raise DataError(
                 f"{directory}: folder of pictures not found; check the dataset's source"
             )
-        not_taken = {"picture_in_wrong_folder": 0, "file_with_other_ending": 0}
+        num_other = 0
         refs: list[ImageRef] = []
         unmatched: list[str] = []
+        misplaced: list[str] = []
         for path in _files(directory):
             if path.suffix != ".jpg":
-                not_taken["file_with_other_ending"] += 1
+                num_other += 1
             elif path.stem not in known:
                 unmatched.append(path.stem)
             elif path.stem[:3] != path.parent.name:
                 # It would be a second picture of the article.
-                not_taken["picture_in_wrong_folder"] += 1
+                misplaced.append(str(path.relative_to(directory)))
             else:
                 link = f"{folder}/{path.parent.name}/{path.name}"
                 refs.append(ImageRef(path.stem, 0, link, path))
-        owned = len(refs) + not_taken["picture_in_wrong_folder"]
-        tell_of_unmatched(directory, unmatched, owned, known)
-        not_taken["picture_of_no_item"] = len(unmatched)
-        return sorted(refs, key=lambda ref: ref.item_id), not_taken
+        tell_of_unmatched(directory, unmatched, len(refs) + len(misplaced), known)
+        if misplaced:
+            _tell_of_misplaced(directory, misplaced, len(refs))
+        elif not refs:
+            tell_of_none(directory, num_other, "<first three digits>/<article id>.jpg")
+        return sorted(refs, key=lambda ref: ref.item_id), {
+            "picture_in_wrong_folder": len(misplaced),
+            "file_with_other_ending": num_other,
+            "picture_of_no_item": len(unmatched),
+        }
+
+
+def _tell_of_misplaced(directory: Path, misplaced: Sequence[str], num_taken: int) -> None:
+    """Name a picture that does not lie where it is looked for; an error if none does."""
+    described = (
+        f"{directory}: {len(misplaced):,} of {len(misplaced) + num_taken:,} pictures are not taken:"
+        f" expected <first three digits>/<article id>.jpg, found {shorten(min(misplaced))}"
+    )
+    if not num_taken:
+        raise DataError(f"{described}; move them there, or set images to null")
+    logger.warning("%s", described)
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -51,6 +51,8 @@ def find_images(
         for position, (_, name) in enumerate(sorted(found[item_id]))
     ]
     tell_of_unmatched(directory, unmatched, len(refs), known)
+    if not refs:
+        tell_of_none(directory, num_other, f"<item id>.jpg ({', '.join(sorted(_ENDINGS))})")
     return refs, {"picture_of_no_item": len(unmatched), "file_with_other_ending": num_other}
 
 
@@ -70,7 +72,9 @@ def tell_of_unmatched(
     """
     if not unmatched:
         return
-    names = pl.Series(sorted(unmatched), dtype=pl.String)
+    # A name may hold bytes that are no UTF-8, as of archives packed elsewhere.
+    readable = sorted(name.encode("utf-8", "replace").decode() for name in unmatched)
+    names = pl.Series(readable, dtype=pl.String)
     ids = pl.Series(list(known), dtype=pl.String)
     described = (
         f"{directory}: {len(unmatched):,} of {len(unmatched) + num_matched:,} pictures belong to"
@@ -82,6 +86,19 @@ def tell_of_unmatched(
             " to null"
         )
     logger.warning("%s", described)
+
+
+def tell_of_none(directory: Path, num_other: int, expected: str) -> None:
+    """Say that a folder holds no picture at all; that is no failure, but hardly meant.
+
+    Args:
+        directory: of the pictures.
+        num_other: files in it that are called otherwise.
+        expected: how pictures are called.
+    """
+    logger.warning(
+        "%s: found no picture (%s other files); expected %s", directory, f"{num_other:,}", expected
+    )
 
 
 def _owner(stem: str, known: set[str]) -> tuple[str | None, int]:

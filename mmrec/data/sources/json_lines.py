@@ -92,9 +92,10 @@ def _parts(path: Path) -> list[Path]:
         raise DataError(f"{path}: expected a file, or a folder of .parquet files; found none in it")
     number = _NUM_PARTS.search(parts[0].name)
     if number and len(parts) != int(number[1]):
+        few = len(parts) < int(number[1])
         raise DataError(
             f"{path}: expected {int(number[1])} files by the name {parts[0].name}, found"
-            f" {len(parts)}; download the missing ones"
+            f" {len(parts)}; {'download the missing ones' if few else 'move the others away'}"
         )
     return parts
 
@@ -133,14 +134,16 @@ def _parse(data: bytes, path: Path, number: int, *, literals: bool) -> dict[str,
         kind = "a JSON object or a Python dictionary" if literals else "a JSON object"
         raise DataError(
             f"{path}, line {number}: expected {kind}, found {shorten(line.strip())};"
-            f" {_remedy(line.strip(), number)}"
+            f" {_remedy(line.strip(), number, literals=literals)}"
         )
     return value
 
 
-def _remedy(line: str, number: int) -> str:
+def _remedy(line: str, number: int, *, literals: bool) -> str:
     if number == 1 and line.startswith("["):
         return "the file is a JSON array: write an object a line (`jq -c '.[]'`)"
+    if line.startswith("{'") and not literals:
+        return "it is a Python dictionary, as in Amazon's files of 2014: check the layout"
     if number == 1 and line.startswith("{"):
         return "if objects span lines, write one a line (`jq -c .`), else correct the line"
     if number == 1:

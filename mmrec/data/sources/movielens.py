@@ -83,6 +83,7 @@ def _join_metadata(films: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, dict[
         rows = rows.with_columns(pl.Series("genres", _readable_genres(table), dtype=pl.String))
     first = rows.unique("movie_id", keep="first", maintain_order=True)
     used = first.join(films, on="movie_id", how="semi")
+    raw_tables.refuse_if_of_no_item(path, first["movie_id"], films["movie_id"], field="metadata")
     joined = films.join(used, on="movie_id", how="left", maintain_order="left", suffix="_metadata")
     for name in _METADATA_TEXTS:
         if f"{name}_metadata" in joined.columns:

@@ -9,11 +9,16 @@ import polars as pl
 
 from mmrec.data.sources import columns as convert
 from mmrec.data.sources.file_kinds import check_text_file
-from mmrec.data.sources.source_files import shorten
+from mmrec.data.sources.source_files import (
+    check_exists,
+    encoding_of,
+    not_in_encoding,
+    shorten,
+)
 from mmrec.data.sources.source_table import (
     SourceTable,
-    column_names,
     read_delimited,
+    read_header,
     read_source_table,
 )
 from mmrec.data.sources.tabular import InteractionColumns, read_interactions
@@ -62,11 +67,13 @@ class Movies:
 
 def read_100k(files: Path) -> tuple[Movies, pl.DataFrame]:
     """`u.item` (latin-1, a flag per genre) and `u.data` (tab-separated)."""
+    path = files / "u.item"
+    check_exists(path)
     table = read_delimited(
-        files / "u.item",
+        path,
         _100K_ITEM_COLUMNS,
         separator="|",
-        encoding="latin-1",
+        encoding=encoding_of(path, "latin-1"),
         quoted=False,
         header=False,
     )
@@ -105,7 +112,7 @@ def read_csv_layout(files: Path) -> tuple[Movies, pl.DataFrame]:
     name = "interactions.csv"
     if not (files / name).is_file() and (files / f"{name}.gz").is_file():
         name += ".gz"
-    names = column_names(files / name, ["user_id", "item_id", "timestamp"])
+    separator, names = read_header(files / name, ["user_id", "item_id", "timestamp"])
     columns = InteractionColumns(
         name,
         "user_id",
@@ -113,6 +120,7 @@ def read_csv_layout(files: Path) -> tuple[Movies, pl.DataFrame]:
         timestamp="timestamp",
         timestamp_unit="s",
         rating="rating" if "rating" in names else None,
+        separator=separator,
     )
     texts = tuple(name for name in _CSV_TEXTS if name in table.frame.columns)
     films_by = "movie_id" if "movie_id" in table.frame.columns else "item_id"
@@ -133,10 +141,14 @@ def _interactions(table: SourceTable) -> pl.DataFrame:
 
 def _read_dat(path: Path, columns: list[str]) -> SourceTable:
     check_text_file(path, "a table")
-    text = path.read_text(encoding="latin-1")
+    encoding = encoding_of(path, "latin-1")
+    try:
+        text = path.read_text(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise not_in_encoding(path, encoding) from None
     lines = pl.Series("line", text.split("\n")).str.strip_chars_end("\r").to_frame()
     fields = lines.filter(pl.col("line") != "").select(pl.col("line").str.split("::"))["line"]
-    table = SourceTable(path, pl.DataFrame(), "::", encoding="latin-1", quoted=False, header=False)
+    table = SourceTable(path, pl.DataFrame(), "::", encoding=encoding, quoted=False, header=False)
     wrong = fields.list.len() != len(columns)
     if wrong.any():
         row = wrong.arg_max() or 0
@@ -146,4 +158,4 @@ def _read_dat(path: Path, columns: list[str]) -> SourceTable:
             " file of the layout"
         )
     frame = pl.DataFrame([fields.list.get(i).alias(name) for i, name in enumerate(columns)])
-    return SourceTable(path, frame, "::", encoding="latin-1", quoted=False, header=False)
+    return SourceTable(path, frame, "::", encoding=encoding, quoted=False, header=False)

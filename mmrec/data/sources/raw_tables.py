@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
 from mmrec.data.sources.source_table import SourceTable
+from mmrec.data.spellings import describe_unknown
 from mmrec.io import DataError
 
 
@@ -64,6 +66,22 @@ def drop_items_without_id(frame: pl.DataFrame, table: SourceTable) -> tuple[pl.D
     if not repeated.is_empty():
         raise _duplicate_items(repeated, table)
     return kept.drop("row"), rows.height - kept.height
+
+
+def refuse_if_of_no_item(path: Path, ids: pl.Series, item_ids: pl.Series, *, field: str) -> None:
+    """Raise `DataError` if a file is about items, but about none of the catalogue.
+
+    Args:
+        path: the file.
+        ids: of the items it is about, a row each.
+        item_ids: of the catalogue.
+        field: of the source's settings that names the file.
+    """
+    if len(ids) and len(item_ids) and not ids.is_in(item_ids.implode()).any():
+        raise DataError(
+            f"{path}: none of {len(ids):,} rows is about an item of the catalogue,"
+            f" {describe_unknown(ids, item_ids)}; correct the ids, or set {field} to null"
+        )
 
 
 def _duplicate_items(repeated: pl.DataFrame, table: SourceTable) -> DataError:

@@ -45,6 +45,8 @@ class SequencesSource:
         except UNREADABLE as error:
             reraise_if_of_machine(error)
             raise DataError(f"{self._file}: cannot be read ({error}); replace the file") from None
+        # As of texts anywhere, whoever ended the lines: else one user would take all of them.
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = data.removesuffix(b"\n").split(b"\n")
         try:
             return [line.decode() for line in lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import re
@@ -28,6 +29,12 @@ def open_text(path: Path, encoding: str) -> IO[str]:
     return path.open(encoding=encoding, newline="")
 
 
+def encoding_of(path: Path, usual: str) -> str:
+    """UTF-8 if the file begins with the byte order mark by which it says so, else `usual`."""
+    with open_bytes(path) as file:
+        return "utf-8" if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else usual
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file, `.gz` or plain, as bytes."""
     if path.suffix == ".gz":
@@ -37,11 +44,11 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def check_exists(path: Path) -> None:
     """Raise `DataError` if there is no regular file at `path`, saying what lies there or beside."""
+    if path.is_dir():
+        raise DataError(f"{path}: expected a file, found a folder; name a file in it")
     check_regular(path)
     if path.is_file():
         return
-    if path.is_dir():
-        raise DataError(f"{path}: expected a file, found a folder; name a file in it")
     if not path.parent.is_dir():
         raise DataError(f"{path}: file not found, nor its folder; check `files` of the dataset")
     beside = sorted(entry.name for entry in path.parent.iterdir())
@@ -79,6 +86,8 @@ def _remedy(missing: Sequence[str], found: Sequence[str], separator: str | None)
         others = [mark for mark in SEPARATORS if mark != separator and mark in found[0]]
         if others:
             return f"if {others[0]!r} separates them, set separator: {json.dumps(others[0])}"
+        if all(name in found[0] for name in missing):
+            return "set separator to the mark between the names"
     spellings = {_bare(name): name for name in found}
     meant = [spellings[_bare(name)] for name in missing if _bare(name) in spellings]
     if meant:

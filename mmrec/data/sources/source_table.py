@@ -83,10 +83,11 @@ def read_source_table(
     return read_delimited(path, columns, separator=separator)
 
 
-def column_names(path: Path, columns: Sequence[str]) -> list[str]:
-    """Names of the columns of a delimited text file that has `columns`."""
+def read_header(path: Path, columns: Sequence[str]) -> tuple[str, list[str]]:
+    """Separator and names of the columns of a text file that has `columns`."""
     check_text_file(path, "a table")
-    return DelimitedText(path, find_separator(path, columns)).names()
+    separator = find_separator(path, columns)
+    return separator, DelimitedText(path, separator).names()
 
 
 def read_delimited(

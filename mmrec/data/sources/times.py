@@ -218,6 +218,8 @@ def _remedy(text: str, unit: str) -> str:
         return "write dates with the year first, as 2014-07-14"
     if unit == "iso" and re.fullmatch(r"\d+(\.\d*)?", text):
         return f"the number looks like {_likely_unit(text)}"
+    if unit == "iso" and _moment_ns(text.removesuffix(" UTC")) is not None:
+        return "write Z instead of ' UTC'"
     if unit != "iso" and _moment_ns(text) is not None:
         return "it is a date: set timestamp_unit: iso"
     return "correct the file, or map another column"

@@ -72,8 +72,9 @@ _READERS: dict[str, Callable[[Path], object]] = {
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), r"found an Excel workbook \(\.xls\)"),
         (_CSV.encode("utf-16"), "found UTF-16 text; save it as UTF-8"),
         (_CSV.encode("utf-16-le"), "found UTF-16 text; save it as UTF-8"),
-        (b"<!DOCTYPE html>\n<html>403</html>", "found an HTML page, such as the error page"),
-        (b"\xef\xbb\xbf\n <HTML><body>", "found an HTML page, such as the error page"),
+        (b"<!DOCTYPE html>\n<html>403</html>", "found an HTML or XML page, such as the error page"),
+        (b"\xef\xbb\xbf\n <HTML><body>", "found an HTML or XML page, such as the error page"),
+        (b'<?xml version="1.0"?>\n<Error/>', "or XML page, .*; download the file again"),
         (_parquet(), r"found a Parquet file; rename it to \w+\.parquet"),
         (gzip.compress(_CSV.encode(), mtime=0), r"packed with gzip, .*; rename it to \w+\.\w+\.gz"),
         (b"BZh91AY&SY", "found a file packed with bzip2; unpack it"),
@@ -105,7 +106,7 @@ def test_a_packed_name_needs_a_packed_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="found a file packed twice with gzip; unpack it once"):
         _READERS[name](path)
     path.write_bytes(gzip.compress(b"<html>"))
-    with pytest.raises(DataError, match="found an HTML page"):
+    with pytest.raises(DataError, match="found an HTML or XML page"):
         _READERS[name](path)
 
 
@@ -137,7 +138,7 @@ def test_windows_text_is_named_by_line_and_letter(tmp_path: Path, name: str) -> 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "log.csv").mkdir()
-    with pytest.raises(DataError, match=r"log\.csv: expected a file, found a folder"):
+    with pytest.raises(DataError, match=r"log\.csv: expected a file, found a folder; name a f"):
         _read_table(tmp_path / "log.csv")
 
 
@@ -169,6 +170,11 @@ def test_objects_may_be_rows_of_several_files_if_none_is_missing(tmp_path: Path)
         frame = pl.DataFrame({"user": [user], "item": ["a"]})
         frame.write_parquet(folder / f"full-0000{number}-of-00002.parquet")
     assert _read_objects(folder) == [("u", "a"), ("v", "a")]
+    third = folder / "full-00000-of-00003.parquet"
+    frame.write_parquet(third)
+    with pytest.raises(DataError, match=r"expected 2 files by .*found 3; move the others away"):
+        _read_objects(folder)
+    third.unlink()
     (folder / "full-00000-of-00002.parquet").unlink()
     with pytest.raises(DataError, match=r"expected 2 files by the name .*found 1; download the"):
         _read_objects(folder)
@@ -180,6 +186,7 @@ def test_objects_may_be_rows_of_several_files_if_none_is_missing(tmp_path: Path)
         (f"[{_JSON.strip()}]", "the file is a JSON array: write an object a line"),
         (_JSON.replace(",", ",\n"), "if objects span lines, write one a line"),
         (_CSV, "the file is no JSON lines"),
+        ("{'user': 'u'}\n", "it is a Python dictionary, as in Amazon's files of 2014: check the"),
         (_JSON + _JSON[:9], r"line 2: expected a JSON object, found '\{.*correct the line"),
     ],
 )

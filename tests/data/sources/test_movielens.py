@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,28 @@ def test_1m_splits_at_double_colons(tmp_path: Path) -> None:
     ]
 
 
+def test_files_saved_as_utf8_with_a_byte_order_mark_are_read_as_such(tmp_path: Path) -> None:
+    _write_100k(tmp_path)
+    for name, text in {
+        "u.item": _FILM + _OTHER,
+        "movies.dat": "1::Été::Drama\n",
+        "ratings.dat": "7::1::5::978300760\n",
+    }.items():
+        (tmp_path / name).write_text(text, "utf-8-sig")
+    films = _read(tmp_path).items.to_pylist()
+    assert [(film["item_id"], film["title"]) for film in films] == [
+        ("1", "Été (1995)"),
+        ("2", "unknown"),
+    ]
+    raw = _read(tmp_path, "1m")
+    assert raw.items.select(["item_id", "title"]).to_pylist() == [{"item_id": "1", "title": "Été"}]
+    assert raw.interactions.column("user_id").to_pylist() == ["7"]
+    for name, layout in (("u.item", "100k"), ("movies.dat", "1m")):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf1::caf\xe9::Drama\n")
+        with pytest.raises(DataError, match=rf"{name}, line 1: expected utf-8 text, .* 0xe9"):
+            _read(tmp_path, layout)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_csv_takes_whatever_texts_are_there(tmp_path: Path, packed: bool) -> None:
     log = b"user_id,item_id,timestamp\n1,100,5\n"
@@ -67,10 +90,14 @@ def test_csv_takes_whatever_texts_are_there(tmp_path: Path, packed: bool) -> Non
     assert raw.interactions.num_rows == 1
 
 
-def test_the_csv_layout_takes_ratings_where_there_are_any(tmp_path: Path) -> None:
+def test_the_csv_layout_takes_ratings_where_there_are_any(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "items.csv").write_text("item_id,title\n1,T\n")
     (tmp_path / "interactions.csv").write_text("user_id,item_id,timestamp,rating\n1,1,5,3.5\n")
-    assert _read(tmp_path, "csv").interactions.column("rating").to_pylist() == [3.5]
+    with caplog.at_level(logging.INFO):
+        assert _read(tmp_path, "csv").interactions.column("rating").to_pylist() == [3.5]
+    assert caplog.text.count("interactions.csv: found columns separated by") == 1
 
 
 _METADATA = """movie_id,tagline,overview,genres
@@ -93,6 +120,17 @@ def test_metadata_takes_the_first_row_of_a_film_and_counts_the_rest(tmp_path: Pa
         "metadata_row_repeated": 1,
         "metadata_of_no_item": 1,
     }
+
+
+def test_metadata_that_is_about_no_film_is_not_passed_over(tmp_path: Path) -> None:
+    _write_100k(tmp_path)
+    (tmp_path / "meta.csv").write_text("movie_id,overview\n0001,A plot.\n0002,Another.\n")
+    message = (
+        r"meta\.csv: none of 2 rows is about an item of the catalogue, such as '0001' where the"
+        r" catalogue has '1': written without leading zeros, 100% would match; correct"
+    )
+    with pytest.raises(DataError, match=message):
+        _read(tmp_path, metadata="meta.csv")
 
 
 def test_metadata_of_the_csv_layout_goes_by_movie_id(tmp_path: Path) -> None:

@@ -266,6 +266,19 @@ def test_goodreads_counts_genres_that_it_cannot_use(tmp_path: Path) -> None:
     assert "genres" not in _texts(raw, 1)
 
 
+def test_genres_of_no_book_are_not_passed_over(tmp_path: Path) -> None:
+    source = goodreads_json(tmp_path)
+    write_lines(
+        tmp_path / "genres.json.gz",
+        [{"book_id": f"00{row['book_id']}", "genres": {}} for row in GENRES],
+    )
+    message = (
+        r"genres\.json\.gz: none of .* is about an item .*without leading zeros.*set genres to"
+    )
+    with pytest.raises(DataError, match=message):
+        _read(source, tmp_path)
+
+
 def test_goodreads_as_it_really_looks(tmp_path: Path) -> None:
     source = goodreads_json(tmp_path)
     book = {

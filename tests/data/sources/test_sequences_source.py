@@ -19,7 +19,13 @@ def _file(folder: Path, content: str | bytes) -> Path:
 
 @pytest.mark.parametrize(
     "content",
-    ["2 b a b\n1 ü.x\n", "\ufeff2 b a b\n1 ü.x\n", "2 b a b\r\n1 ü.x", "2\tb  a b \n1 ü.x\n"],
+    [
+        "2 b a b\n1 ü.x\n",
+        "\ufeff2 b a b\n1 ü.x\n",
+        "2 b a b\r\n1 ü.x",
+        "2 b a b\r1 ü.x\r",
+        "2\tb  a b \n1 ü.x\n",
+    ],
 )
 def test_lines_become_interactions_in_order_without_times(tmp_path: Path, content: str) -> None:
     raw = SequencesSource(_file(tmp_path, content)).read()

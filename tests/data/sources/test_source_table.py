@@ -147,6 +147,8 @@ def test_the_separator_that_is_set_is_used_and_a_wrong_one_is_named(tmp_path: Pa
         read_source_table(path, ["user", "item"], separator=",")
     with pytest.raises(DataError, match=r"the file has 'usr', 'item' \(separated by ';'\)"):
         read_source_table(_file(tmp_path, "usr;item\nu;a\n"), ["user", "item"])
+    with pytest.raises(DataError, match="set separator to the mark between the names"):
+        read_source_table(_file(tmp_path, "user^item\nu^a\n"), ["user", "item"])
     pl.DataFrame({"user": ["u"]}).write_parquet(tmp_path / "log.parquet")
     with pytest.raises(DataError, match=r"separator is ';', and a Parquet file has none; set it"):
         read_source_table(tmp_path / "log.parquet", ["user"], separator=";")

@@ -142,6 +142,7 @@ def test_a_time_out_of_range_names_line_and_remedy(unit: str, value: Any, messag
         ("iso", "1588687728", "looks like s since 1970: set timestamp_unit: s"),
         ("iso", "1588687728923", "looks like ms since 1970: set timestamp_unit: ms"),
         ("iso", "17", "looks like no time since 1970: set timestamp_unit to s, ms, us or ns"),
+        ("iso", "2020-12-31 10:00:00.5 UTC", "write Z instead of ' UTC'"),
         ("s", "99999999999999999999", "correct the file"),
         ("s", "inf", "correct the file"),
         ("s", "1e400", "correct the file"),

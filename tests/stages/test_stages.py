@@ -397,13 +397,13 @@ def refused(world: Path, arguments: list[str], says: str, limit: str = "true") -
 @pytest.mark.parametrize(
     ("file", "stage"),
     [
-        ("runs/shop-mp4sr/metrics.json", ["stages.report"]),
+        ("evaluated/shop-mp4sr/all_metrics.json", ["stages.report"]),
         ("recommendations/summary.json", ["stages.report"]),
         ("datasets/shop/clean/summary.json", ["stages.report"]),
         ("datasets/shop/raw/summary.json", ["stages.clean", "shop"]),
         ("datasets/shop/raw/summary.json", ["stages.union", "both"]),
-        ("runs/shop-mp4sr/finetuned/model.json", ["stages.evaluate", "shop-mp4sr"]),
-        ("runs/shop-mp4sr/pretrained/model.json", ["stages.finetune", "shop-mp4sr"]),
+        ("models/shop-mp4sr/finetuned/model.json", ["stages.evaluate", "shop-mp4sr"]),
+        ("models/shop-mp4sr/pretrained/model.json", ["stages.finetune", "shop-mp4sr"]),
     ],
 )
 def test_json_of_another_shape_is_one_message(

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from mmrec.atomic import atomic_path
 from mmrec.schemas import differences
 
+_REMEDY = "delete it and run the stage that writes it again"  # another than the one that reads it
+
 
 class DataError(Exception):
     """A table or file is not what it must be; the message says what to do about it."""
@@ -62,7 +64,7 @@ def read_json(path: Path, shape: type[object] | None = None) -> Any:
     except FileNotFoundError:
         raise DataError(f"{path}: file not found; run the stage that writes it") from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON ({error}); run the stage again") from None
+        raise DataError(f"{path}: not valid JSON ({error}); {_REMEDY}") from None
     if shape is not None:
         _check_shape(content, shape, path)
     return value
@@ -94,9 +96,7 @@ def part_files(directory: Path) -> list[Path]:
     return sorted(directory.glob("part-*.parquet"), key=number)
 
 
-def open_parquet(
-    path: Path, *, remedy: str = "delete it and run the stage again"
-) -> pq.ParquetFile:
+def open_parquet(path: Path, *, remedy: str = _REMEDY) -> pq.ParquetFile:
     """Open one Parquet file, with page checksums verified on reading."""
     if path.is_fifo():
         # Reading one waits for a writer, for ever.
@@ -142,9 +142,7 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
             table = file.read()
         except (pa.ArrowInvalid, OSError) as error:
             reraise_if_of_machine(error)
-            raise DataError(
-                f"{path}: damaged ({error}); delete it and run the stage again"
-            ) from None
+            raise DataError(f"{path}: damaged ({error}); {_REMEDY}") from None
     return _cast(table.select(schema.names), schema, path)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable, load_feature_table
-from mmrec.io import read_table
+from mmrec.io import DataError, read_table
 from mmrec.models.build import build_recommender
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.baselines import PopularityParams
@@ -58,9 +58,16 @@ def _read(dataset: DatasetPaths, text: str, image: str) -> RunData:
     items = read_table(dataset.items, schemas.CLEAN_ITEMS)
     counts = torch.from_numpy(items["training_count"].to_numpy().astype("int64"))
     is_cold = torch.from_numpy(items["is_cold"].to_numpy(zero_copy_only=False).astype("bool"))
+    sequences = Sequences.from_table(read_table(dataset.sequences, schemas.CLEAN_SEQUENCES))
+    largest = int(sequences.items.max()) if len(sequences.items) else 0
+    if largest > items.num_rows:
+        raise DataError(
+            f"{dataset.sequences}: item index {largest:,}, but {dataset.items} has "
+            f"{items.num_rows:,} items; they are of two cleanings, run the clean stage again"
+        )
     return RunData(
         items=items,
-        sequences=Sequences.from_table(read_table(dataset.sequences, schemas.CLEAN_SEQUENCES)),
+        sequences=sequences,
         text=load_feature_table(dataset.features(text), items),
         image=load_feature_table(dataset.features(image), items),
         training_counts=torch.cat([counts.new_zeros(1), counts]),

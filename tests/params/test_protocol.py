@@ -77,6 +77,15 @@ def test_best_epochs_chosen_by_another_protocol() -> None:
     )
 
 
+def test_no_best_epoch_is_chosen_where_nothing_is_trained() -> None:
+    data: Any = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    data["validation"]["mask_history"] = not data["evaluate"]["mask_history"]
+    assert len(list(contradictions(Params.model_validate(data)))) == 1
+    data["runs"] = {"demo-popularity": data["runs"]["demo-popularity"]}
+    data["recommend"]["run"] = "demo-popularity"
+    assert list(contradictions(Params.model_validate(data))) == []
+
+
 def test_the_check_of_params_warns_and_goes_on(tmp_path: Path) -> None:
     text = (ROOT / "params.yaml").read_text().replace("mask_history: true", "mask_history: false")
     (tmp_path / "params.yaml").write_text(text)

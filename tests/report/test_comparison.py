@@ -105,11 +105,12 @@ def test_a_run_that_learned_nothing_is_marked_and_no_other(world: World) -> None
     assert "recall@20_random" not in outline.text
 
 
-def test_settings_that_contradict_each_other_are_told_with_the_protocol(world: World) -> None:
+def test_settings_that_contradict_each_other_are_told_once(world: World) -> None:
+    elsewhere = [replace(run, dataset="other") for run in runs()]
     page = render_page(
         title="x",
         datasets=[],
-        runs=runs(),
+        runs=[*runs(), *elsewhere],
         protocol=replace(PROTOCOL, contradictions=["this, but that; set <those>"]),
         showcase=world.showcase(),
     )

@@ -1,0 +1,41 @@
+"""What a run reads of its dataset goes together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from mmrec import schemas
+from mmrec.features.table import write_empty_feature
+from mmrec.io import DataError, write_table
+from mmrec.paths import DatasetPaths, Paths
+from mmrec.training.run_data import load_run_data
+from tests.training.tiny_run import run_data
+
+
+def clean_tables(folder: Path, num_items: int, lists: list[list[int]]) -> DatasetPaths:
+    """Clean tables of a dataset without features, with `num_items` in the catalogue."""
+    dataset = Paths(folder).dataset("plain")
+    write_table(run_data(num_items, lists).items, dataset.items, schemas.CLEAN_ITEMS)
+    sequences = {
+        "user_index": list(range(len(lists))),
+        "items": lists,
+        "timestamps_ns": [[0] * len(items) for items in lists],
+    }
+    write_table(
+        pa.table(sequences, schema=schemas.CLEAN_SEQUENCES),
+        dataset.sequences,
+        schemas.CLEAN_SEQUENCES,
+    )
+    return dataset
+
+
+def test_sequences_of_another_catalogue_are_named(tmp_path: Path) -> None:
+    dataset = clean_tables(tmp_path, 5, [[1, 2, 3], [4, 5, 1]])
+    write_empty_feature(dataset.features("none"))
+    assert load_run_data(dataset, text="none", image="none").sequences.num_users == 2
+    clean_tables(tmp_path, 4, [[1, 2, 3], [4, 5, 1]])
+    with pytest.raises(DataError, match=r"item index 5, .* has 4 items; .* run the clean stage"):
+        load_run_data(dataset, text="none", image="none")

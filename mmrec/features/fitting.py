@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import prod
 from typing import Any
 
+from mmrec.features.checkpoint_report import lacking_message
 from mmrec.features.hub import WeightsError
 
 Step = Callable[..., Any]
-"""Changes weights by name for a module: it gets both, and may give back other weights."""
+Weights = dict[str, Any]
 
 
 @contextmanager
@@ -25,28 +26,40 @@ def refusing_stretched_clips(model: str) -> Iterator[None]:
     """
     from open_clip import factory
 
+    def checked(stretch: Step, weights: Weights, module: Any) -> None:
+        _unstretched(model, module, lambda: stretch(weights, module), weights)
+
     with (
-        _replaced(factory, "resize_pos_embed", partial(_unstretched, model)),
-        _replaced(factory, "resize_text_pos_embed", partial(_unstretched, model)),
+        _replaced(factory, "resize_pos_embed", checked),
+        _replaced(factory, "resize_text_pos_embed", checked),
     ):
         yield
 
 
 @contextmanager
-def refusing_stretched_backbones(model: str) -> Iterator[None]:
-    """Refuse timm weights that would be interpolated for a configuration, likewise.
+def refusing_unfit_backbones(model: str) -> Iterator[None]:
+    """Refuse timm weights that would be interpolated, likewise, and such as are not whole.
 
     Raises:
-        WeightsError: names the first such weights with both of their shapes.
+        WeightsError: names the first such weights.
     """
     from timm.models import _builder
 
-    def checked(load: Step, *arguments: Any, filter_fn: Step | None, **settings: Any) -> None:
-        step = None if filter_fn is None else partial(_unstretched, model, filter_fn)
-        load(*arguments, filter_fn=step, **settings)
+    def checked(load: Step, module: Any, *rest: Any, filter_fn: Step | None, **others: Any) -> None:
+        def convert(weights: Weights, *given: Any) -> Weights:
+            step = filter_fn or _as_they_are
+            found = _unstretched(model, module, lambda: step(weights, *given), weights)
+            _check_whole(model, module, found)
+            return found
+
+        load(module, *rest, filter_fn=convert, **others)
 
     with _replaced(_builder, "load_pretrained", checked):
         yield
+
+
+def _as_they_are(weights: Weights, *_: Any) -> Weights:
+    return weights
 
 
 @contextmanager
@@ -59,16 +72,17 @@ def _replaced(library: Any, name: str, around: Step) -> Iterator[None]:
         setattr(library, name, before)
 
 
-def _unstretched(model: str, step: Step, weights: Any, module: Any) -> Any:
+def _unstretched(
+    model: str, module: Any, step: Callable[[], Weights | None], weights: Weights
+) -> Weights:
     """What a step makes of weights that have the module's names: they must keep their sizes.
 
     Those with other names are of another layout, which the step converts as it has to.
     """
     before = {name: tuple(getattr(value, "shape", ())) for name, value in weights.items()}
-    found = step(weights, module)
-    after: Mapping[str, Any] = weights if found is None else found
+    after = step() or weights
     if not module.state_dict().keys() <= before.keys():
-        return found
+        return after
     for name, made_for in before.items():
         wanted = tuple(after[name].shape) if name in after else made_for
         if prod(wanted) != prod(made_for):
@@ -77,7 +91,18 @@ def _unstretched(model: str, step: Step, weights: Any, module: Any) -> Any:
                 f"configuration wants {_text(wanted)}; give the configuration the size of picture "
                 "or length of text that the weights were made for, or choose another model"
             )
-    return found
+    return after
+
+
+def _check_whole(model: str, module: Any, weights: Weights) -> None:
+    """Refuse weights without some that then were random numbers: timm allows it of a few models.
+
+    A missing norm stays as it is made, which changes nothing: FCMAE was published without its last.
+    """
+    made = module.state_dict()
+    lacking = [n for n in made if n not in weights and len(made[n].unique()) > 1]
+    if lacking:
+        raise WeightsError(lacking_message(model, lacking))
 
 
 def _text(shape: tuple[int, ...]) -> str:

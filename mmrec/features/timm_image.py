@@ -19,7 +19,7 @@ from mmrec.features.extractor import (
     text_digest,
     weights_digest,
 )
-from mmrec.features.fitting import refusing_stretched_backbones, trying_pictures
+from mmrec.features.fitting import refusing_unfit_backbones, trying_pictures
 from mmrec.features.hub import WeightsError, loading
 from mmrec.features.image_preparation import Preparation
 from mmrec.torchvision_schemas import define_missing_operators
@@ -113,7 +113,7 @@ def load_timm(model: str, revision: str | None, checkpoint: str | None) -> Any:
         _load_checkpoint(loaded, model, Path(checkpoint))
     else:
         hub_name = None if source.startswith(_FOLDER_PREFIX) else _hub_name(source)
-        with loading(model, hub_name=hub_name), refusing_stretched_backbones(model):
+        with loading(model, hub_name=hub_name), refusing_unfit_backbones(model):
             # With its classifier first: without one timm lets weights be missing.
             loaded = timm.create_model(source, pretrained=True)
         _check_adapted(loaded, model)

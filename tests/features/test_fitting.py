@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import save_file
 
 from mmrec.features.build import build_image_extractor, build_image_tokens, build_text_tokens
 from mmrec.features.hub import WeightsError
 from mmrec.params.features import ImagePreparationParams, TimmImageParams
+from mmrec.torchvision_schemas import define_missing_operators
 from tests.features import checkpoints, worlds
 from tests.features.loading_worlds import (
     build_clip_text,
@@ -79,6 +81,45 @@ def test_timm_weights_of_other_sizes_than_their_configuration_are_refused(
     assert build_timm(vit_folder(tmp_path / "whole")).dim == 64
     with pytest.raises(WeightsError, match=said):
         build_timm(vit_folder(tmp_path / "other", **arguments))
+
+
+def gap_folder(folder: Path, without: str | None) -> Path:
+    """A model of which timm lets weights be missing."""
+    define_missing_operators()
+    import timm
+
+    name = "vit_base_patch16_siglip_gap_224"
+    arguments = {"embed_dim": 16, "depth": 2, "num_heads": 2}
+    weights = timm.create_model(name, pretrained=False, **arguments).state_dict()
+    kept = {n: t for n, t in weights.items() if without is None or not n.startswith(without)}
+    settings = {"num_classes": 0, "input_size": [3, 224, 224], "classifier": "head"}
+    config = {"architecture": name, "model_args": arguments, "pretrained_cfg": settings}
+    folder.mkdir()
+    save_file(kept, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({**config, "num_classes": 0}))
+    return folder
+
+
+def test_timm_weights_that_would_be_random_are_refused_of_every_architecture(
+    tmp_path: Path,
+) -> None:
+    assert build_timm(gap_folder(tmp_path / "whole", None)).dim == 16
+    with pytest.raises(WeightsError, match=r"lacks \d+ weights \(first: blocks\.1\."):
+        build_timm(gap_folder(tmp_path / "part", "blocks.1."))
+
+
+def test_a_conversion_of_timm_that_knows_no_module_is_called_as_it_wants(tmp_path: Path) -> None:
+    define_missing_operators()
+    import timm
+
+    folder = tmp_path / "crossvit"
+    model = timm.create_model("crossvit_tiny_240", pretrained=False, num_classes=2)
+    folder.mkdir()
+    save_file(model.state_dict(), folder / "model.safetensors")
+    settings = {"num_classes": 2, "input_size": [3, 240, 240], "fixed_input_size": True}
+    config = {"architecture": "crossvit_tiny_240", "num_classes": 2, "pretrained_cfg": settings}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert build_timm(folder).dim > 0
 
 
 def prepared(side: int) -> ImagePreparationParams:

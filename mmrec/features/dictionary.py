@@ -87,7 +87,7 @@ def file_dictionary(path: Path) -> Dictionary:
         ValueError: the file is missing or is not UTF-8 text.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise ValueError(
             f"keywords.dictionary.path: no file {path.absolute()}; write one word a line"

@@ -16,6 +16,7 @@ from mmrec.features.extractor import (
     TokenStates,
     weights_digest,
 )
+from mmrec.features.fitting import trying_pictures
 from mmrec.features.last_blocks import (
     LastBlocks,
     anatomy_of,
@@ -105,7 +106,8 @@ class TransformerImageTokensExtractor:
         self.encoder = PatchEncoder(encoder, first_token=first_token).to(device)
         self._device = torch.device(device)
         self.libraries: Mapping[str, str] = libraries()
-        probe = self._forward(self.preparation.apply(Image.new("RGB", (64, 64)))[None])
+        with trying_pictures(model):
+            probe = self._forward(self.preparation.apply(Image.new("RGB", (64, 64)))[None])
         self.num_tokens, self.dim = map(int, probe.shape[1:])
         spec = layer_spec(below_last, special_tokens=special_tokens)
         self.fingerprint = self._fingerprint(loaded, spec)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mmrec.features.extractor import canonical_json, library_versions, text_digest
+from mmrec.features.fitting import refusing_stretched_clips
 from mmrec.features.hub import CustomCodeError, WeightsError, asking_nobody, loading
 from mmrec.torchvision_schemas import define_missing_operators
 
@@ -65,15 +66,19 @@ def load_open_clip(model: str, pretrained: str | None, device: str) -> OpenClipM
         device: torch device.
 
     Raises:
-        WeightsError: no such model, tag or file, or weights of another activation; says what was
-            looked for and where.
+        WeightsError: no such model, tag or file, or weights of another activation or size; says
+            what was looked for and where.
     """
     define_missing_operators()
     import open_clip
 
     source = _source(model, pretrained)
     hub_name, elsewhere = _origin(source, pretrained)
-    with loading(model, hub_name=hub_name, source=elsewhere), asking_nobody():
+    with (
+        loading(model, hub_name=hub_name, source=elsewhere),
+        asking_nobody(),
+        refusing_stretched_clips(model),
+    ):
         config = open_clip.get_model_config(source)
         _check_config(config, model)
         # The custom-text form keeps the towers apart and takes texts of any padded length.

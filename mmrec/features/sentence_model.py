@@ -17,7 +17,12 @@ from mmrec.features.checkpoint_report import (
     reports_of_checkpoints,
 )
 from mmrec.features.hub import PACKAGE_PREFIX, WeightsError, loading, package_model_folder
-from mmrec.features.transformer_model import NO_LIMIT, num_positions, refuse_beyond
+from mmrec.features.transformer_model import (
+    NO_LIMIT,
+    check_vocabulary,
+    num_positions,
+    refuse_beyond,
+)
 from mmrec.torchvision_schemas import define_missing_operators
 
 if TYPE_CHECKING:
@@ -98,6 +103,7 @@ def load_sentence_transformer(model: str, revision: str | None, device: str) -> 
             _check_kind(name, revision, model)
     finally:
         logging.set_verbosity(level)
+    check_vocabulary(_first(loaded, model).model, loaded.tokenizer, model=model)
     return SentenceModel(model, loaded.eval(), _random(loaded, reports, model))
 
 

@@ -20,6 +20,7 @@ from mmrec.features.last_blocks import LastBlocks, detach_last_blocks, drop_unus
 from mmrec.features.transformer_model import (
     TransformerModel,
     check_max_length,
+    check_vocabulary,
     libraries,
     load_tokenizer,
     load_transformer,
@@ -108,6 +109,7 @@ class TransformerTextTokensExtractor:
         loaded.check_complete(encoder, self.last_blocks)
         tokenizer = load_tokenizer(model, revision)
         check_max_length(encoder, tokenizer, max_length, model=model)
+        check_vocabulary(encoder, tokenizer, model=model)
         self._tokenizer = TextTokenizer(tokenizer, lowercase=lowercase, max_length=max_length)
         self._special_tokens = special_tokens
         self._device = torch.device(device)

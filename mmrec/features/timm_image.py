@@ -19,6 +19,7 @@ from mmrec.features.extractor import (
     text_digest,
     weights_digest,
 )
+from mmrec.features.fitting import refusing_unfit_backbones, trying_pictures
 from mmrec.features.hub import WeightsError, loading
 from mmrec.features.image_preparation import Preparation
 from mmrec.torchvision_schemas import define_missing_operators
@@ -64,7 +65,8 @@ class TimmImageExtractor:
         self._preparation = preparation or _own_preparation(self._model)
         self._normalize = normalize
         self.libraries: Mapping[str, str] = library_versions("timm", "torch", "pillow")
-        self.dim = int(self._forward(self._preparation.apply(_blank())[None]).shape[1])
+        with trying_pictures(model):
+            self.dim = int(self._forward(self._preparation.apply(_blank())[None]).shape[1])
         self.fingerprint = self._fingerprint(model)
 
     def _fingerprint(self, model: str) -> Fingerprint:
@@ -111,7 +113,7 @@ def load_timm(model: str, revision: str | None, checkpoint: str | None) -> Any:
         _load_checkpoint(loaded, model, Path(checkpoint))
     else:
         hub_name = None if source.startswith(_FOLDER_PREFIX) else _hub_name(source)
-        with loading(model, hub_name=hub_name):
+        with loading(model, hub_name=hub_name), refusing_unfit_backbones(model):
             # With its classifier first: without one timm lets weights be missing.
             loaded = timm.create_model(source, pretrained=True)
         _check_adapted(loaded, model)

@@ -138,6 +138,25 @@ def check_max_length(encoder: Any, tokenizer: Any, max_length: int, *, model: st
     )
 
 
+def check_vocabulary(encoder: Any, tokenizer: Any, *, model: str) -> None:
+    """Refuse a tokenizer that gives ids for which a model has no embedding.
+
+    Raises:
+        WeightsError: says how many both have.
+    """
+    try:
+        table = encoder.get_input_embeddings()
+    except NotImplementedError:  # GroupViT does not say which it is
+        table = getattr(getattr(encoder, "embeddings", None), "token_embedding", None)
+    needed = max(tokenizer.get_vocab().values(), default=-1) + 1
+    if isinstance(table, nn.Embedding) and needed > table.num_embeddings:
+        raise WeightsError(
+            f"model '{model}': its tokenizer has {needed:,} tokens, the model embeddings for "
+            f"{table.num_embeddings:,}; the two do not belong together: copy both again, or name "
+            "the tokenizer the model was trained with"
+        )
+
+
 def refuse_beyond(limit: int, max_length: int, *, model: str) -> None:
     """Refuse a `max_length` beyond what a model reads.
 

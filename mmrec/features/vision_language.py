@@ -19,6 +19,7 @@ from mmrec.features.extractor import (
     text_digest,
     weights_digest,
 )
+from mmrec.features.fitting import trying_pictures
 from mmrec.features.hub import WeightsError
 from mmrec.features.image_preparation import Preparation, SquarePreparation, prepared_square
 from mmrec.features.pair_encoders import (
@@ -34,6 +35,7 @@ from mmrec.features.text_tokens import TextTokenizer
 from mmrec.features.transformer_model import (
     TransformerModel,
     check_max_length,
+    check_vocabulary,
     libraries,
     load_preparation,
     load_tokenizer,
@@ -99,12 +101,14 @@ class VisionLanguageTokensExtractor:
         own = load_tokenizer(tokenizer or model, None if tokenizer else revision)
         reader = getattr(loaded.module, "text_model", loaded.module)
         check_max_length(reader, own, max_length, model=model)
+        check_vocabulary(reader, own, model=model)
         self._tokenizer = TextTokenizer(own, lowercase=lowercase, max_length=max_length)
         self._device = torch.device(device)
         self._encoder.to(device)
         self.libraries: Mapping[str, str] = libraries()
         blank = self._preparation.apply(Image.new("RGB", (64, 64)))
-        probe = self._forward([_Prepared(0, self._ids(""), blank)])
+        with trying_pictures(model):
+            probe = self._forward([_Prepared(0, self._ids(""), blank)])
         self.dim = int(probe.shape[2])
         self.num_image_tokens = int(probe.shape[1]) - max_length
         """Tokens in front of those of the text; the same for every pair."""

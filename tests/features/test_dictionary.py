@@ -38,6 +38,12 @@ def test_a_file_gives_its_words_once_in_its_order(tmp_path: Path) -> None:
     assert file_dictionary(path).words == ("red", "polka dot", "blue")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes(b"\xef\xbb\xbfred\r\nblue\r\n")
+    assert file_dictionary(path).words == ("red", "blue")
+
+
 def test_a_missing_or_binary_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no file"):
         file_dictionary(tmp_path / "none.txt")

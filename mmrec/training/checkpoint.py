@@ -85,7 +85,7 @@ class CheckpointStore:
         damaged: list[Path] = []
         for folder in self._newest_first():
             try:
-                saved = read_folder(folder)
+                saved = _read_last(folder)
                 if saved.record.get("digest") != self._digest:
                     self._start_anew(f"{folder} belongs to other settings, data or code")
                     return None
@@ -187,6 +187,13 @@ def discard_checkpoints(directory: Path) -> None:
     """Delete the checkpoints of a training whose outputs are written, with what it put aside."""
     for folder in (directory, _aside(directory, OLD), _aside(directory, DAMAGED)):
         _delete(folder)
+
+
+def _read_last(folder: Path) -> SealedFolder:
+    saved = read_folder(folder)
+    if OPTIMIZER not in saved.tensors:  # whole, and a `best` all the same
+        raise DamagedError(f"{folder / OPTIMIZER}: missing")
+    return saved
 
 
 def _name(kind: str, epoch: int) -> str:

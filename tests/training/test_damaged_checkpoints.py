@@ -176,7 +176,7 @@ def test_a_record_of_another_kind_is_not_continued(
     path = folder / "checkpoints" / FILES[0]
     path.write_text(json.dumps(sealed({"trained": True})))
     assert resumed(folder, digest_of(after_two))[0] is None
-    assert "belongs to other settings, data or code" in caplog.text
+    assert "optimizer.safetensors: missing" in caplog.text
 
 
 def make_folder(path: Path) -> None:
@@ -249,6 +249,18 @@ def test_best_weights_of_another_epoch_are_not_taken(
     (tmp_path / "elsewhere" / "best-000001").rename(folder / "checkpoints" / "best-000002")
     assert resumed(folder, digest)[0] is None
     assert "best-000002: of another training" in caplog.text
+
+
+def test_best_weights_in_the_place_of_a_checkpoint_are_not_continued(
+    after_two: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = copied(after_two, tmp_path)
+    digest = digest_of(folder)
+    shutil.rmtree(folder / "checkpoints" / "last-000002")
+    shutil.copytree(folder / "checkpoints" / "best-000002", folder / "checkpoints" / "last-000002")
+    state, _ = resumed(folder, digest)
+    assert state is None
+    assert "optimizer.safetensors: missing" in caplog.text
 
 
 def test_best_weights_damaged_while_training_are_named_at_its_end(

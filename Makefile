@@ -33,7 +33,7 @@ fetch: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro --pull
 
 test: $(VENV)/installed
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n logical --dist loadgroup --no-loadscope-reorder
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder --durations 20
 
 # Against RecBole and RecTools, on DATA=<sequences file> or on simulated data; then what else
 # needs no data of yours. A benchmark that cannot run says so and does not stop the others.

@@ -104,3 +104,12 @@ def _write_error(error: OSError, path: Path, num_bytes: int | None) -> WriteErro
     )
     told.errno = error.errno
     return told
+
+
+def flush(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a power loss."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from mmrec.stage import share_cores
+
+WITH_PROJECTS = {
+    f"tests/e2e/test_{name}.py" for name in ("demo_pipeline", "experiments", "fetching")
+}
+"""Files of the fixture `projects`: two runs of the whole pipeline."""
 
 share_cores()
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -18,13 +25,18 @@ settings.register_profile("mmrec", deadline=None)
 settings.load_profile("mmrec")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share fixtures, and start with what takes longest, where several processes test.
-
-    A file's tests stay in one process, and so do all that need the pipeline's `projects`.
-    """
-    for item in items:
-        shared = "projects" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("projects" if shared else str(item.path)))
+    """Start with what takes longest."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Where several processes test, a file's tests share one of them, with their fixtures."""
+    return _ByFixtures(config, log)
+
+
+class _ByFixtures(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "projects" if file in WITH_PROJECTS else file

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mmrec.atomic import writing
+from mmrec.atomic import flush, writing
 from mmrec.io import DataError
 
 STATE = "state.json"
@@ -125,9 +125,9 @@ def write_folder(
         text = json.dumps(sealed({**record, "files": checksums}), indent=2, allow_nan=False)
         (temporary / STATE).write_text(text + "\n", encoding="utf-8")
         for file in (*temporary.iterdir(), temporary):
-            _flush(file)
+            flush(file)
         temporary.rename(path)
-        _flush(path.parent)
+        flush(path.parent)
 
 
 def read_folder(path: Path) -> SealedFolder:
@@ -177,14 +177,6 @@ def _removed_on_error(folder: Path) -> Iterator[None]:
 
 def _num_bytes(files: Mapping[str, Mapping[str, Tensor]]) -> int:
     return sum(value.nbytes for tensors in files.values() for value in tensors.values())
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _record_checksum(record: Mapping[str, Any]) -> str:

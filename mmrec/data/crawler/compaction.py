@@ -13,6 +13,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from mmrec.atomic import flush
+
 TABLE = "CREATE TABLE IF NOT EXISTS compactions (number INTEGER PRIMARY KEY);"
 
 _IS_WANTED = "EXISTS (SELECT 1 FROM links WHERE links.content_key = contents.content_key)"
@@ -68,20 +70,11 @@ def _rewrite(table: sqlite3.Connection, directory: Path) -> None:
             target.write(source.read(num_bytes))
         target.flush()
         os.fsync(target.fileno())
-    _flush_names(directory)
+    flush(directory)
     table.execute(f"DELETE FROM contents WHERE NOT {_IS_WANTED}")
     table.executemany("UPDATE contents SET start = ? WHERE content_key = ?", moved)
     table.execute("INSERT INTO compactions VALUES (?)", (number,))
     table.commit()
-
-
-def _flush_names(directory: Path) -> None:
-    """Keep the names of files from getting lost with the power."""
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _number(table: sqlite3.Connection) -> int:

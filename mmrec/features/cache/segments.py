@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import blake2b
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmrec import schemas
-from mmrec.atomic import atomic_path
+from mmrec.atomic import atomic_path, flush
 from mmrec.features.cache.layout import Layout, ValueArray, layout_of, level_in
 from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.extractor import Fingerprint
@@ -66,9 +65,10 @@ def write_segment(
         schemas.CONTENT_KEY, len(keys), [None, pa.py_buffer(keys.tobytes())]
     )
     schema = layout.schema.with_metadata(dict(metadata))
-    with atomic_path(path) as temporary:
+    table = pa.table([key_column, *layout.to_columns(values)], schema=schema)
+    with atomic_path(path, num_bytes=table.nbytes) as temporary:
         pq.write_table(
-            pa.table([key_column, *layout.to_columns(values)], schema=schema),
+            table,
             temporary,
             compression="none",
             use_dictionary=False,
@@ -76,7 +76,7 @@ def write_segment(
             write_page_checksum=True,
             row_group_size=layout.row_group,
         )
-    _flush_folder(folder)
+    flush(folder)
     return name
 
 
@@ -230,12 +230,3 @@ def _read(path: Path, read: Callable[[], T]) -> T:
     except (ValueError, OSError) as error:
         reraise_if_of_machine(error)
         raise DataError(f"{path}: damaged ({error})") from None
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new name itself survive a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -41,6 +41,7 @@ WARM_UP_STEPS = 5
 BUSY = "while True: pass"
 
 Speed = dict[str, float]
+Found = dict[str, dict[str, list[Speed]]]
 
 
 def work(model: str, file: Path, seconds: float) -> Speed:
@@ -121,9 +122,9 @@ def _mean(speeds: list[Speed]) -> Speed:
     return {name: sum(one[name] for one in speeds) / len(speeds) for name in speeds[0]}
 
 
-def run_all(file: Path, *, rounds: int, seconds: float) -> dict[str, dict[str, Speed]]:
-    """By model, then by `<waiting>, beside <whom>`: medians over rounds in which all take turns."""
-    found: dict[str, dict[str, list[Speed]]] = {}
+def run_all(file: Path, *, rounds: int, seconds: float) -> Found:
+    """By model, then by how threads wait and beside whom: the rounds, in which all take turns."""
+    found: Found = {}
     for number in range(1, rounds + 1):
         for model in MODELS:
             for beside in BESIDE:
@@ -132,35 +133,33 @@ def run_all(file: Path, *, rounds: int, seconds: float) -> dict[str, dict[str, S
                     one = measure(model, file, seconds, waiting, beside)
                     found.setdefault(model, {}).setdefault(name, []).append(one)
                     print(f"{number}: {model}, {name}: {one}", flush=True)
-    return {
-        model: {
-            name: {value: median(one[value] for one in speeds) for value in speeds[0]}
-            for name, speeds in cases.items()
-        }
-        for model, cases in found.items()
-    }
+    return found
 
 
-def table(found: dict[str, dict[str, Speed]]) -> str:
-    """Speeds, and how many times slower than alone with torch's own waiting."""
+def table(found: Found) -> str:
+    """Medians and slowest rounds: how many times slower than alone with torch's own waiting."""
     lines = [
-        "| model | threads wait as | beside | steps/s | slower | users/s | slower |",
-        "|---|---|---|---|---|---|---|",
+        "| model | waits as | beside | steps/s | slower | at worst | users/s | slower | at worst |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for model, cases in found.items():
-        base = cases["torch, beside nobody"]
-        for name, speed in cases.items():
+        for name, rounds in cases.items():
             waiting, beside = name.split(", beside ")
-            lines.append(f"| {model} | {waiting} | {beside} | {_cells(speed, base)} |")
+            cells = [
+                cell
+                for speed in ("steps_per_s", "users_per_s")
+                for cell in _cells(
+                    [one[speed] for one in rounds],
+                    median(one[speed] for one in cases["torch, beside nobody"]),
+                )
+            ]
+            lines.append(f"| {model} | {waiting} | {beside} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cells(speed: Speed, base: Speed) -> str:
-    slower = {name: base[name] / value for name, value in speed.items()}
-    return (
-        f"{speed['steps_per_s']:.2f} | {slower['steps_per_s']:.2f} × "
-        f"| {speed['users_per_s']:,.0f} | {slower['users_per_s']:.2f} ×"
-    )
+def _cells(speeds: list[float], alone: float) -> list[str]:
+    middle = median(speeds)
+    return [f"{middle:,.1f}", f"{alone / middle:.2f} ×", f"{alone / min(speeds):.2f} ×"]
 
 
 def main(file: Path, *, rounds: int, seconds: float) -> None:

@@ -32,8 +32,10 @@ fetch: $(VENV)/installed
 	@$(BIN)/python -m mmrec.params
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro --pull
 
+# With bytecode, whatever the environment says: tests start hundreds of processes.
 test: $(VENV)/installed
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder --durations 20
+	PATH="$(abspath $(BIN)):$$PATH" env -u PYTHONDONTWRITEBYTECODE \
+	  $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder --durations 20
 
 # Against RecBole and RecTools, on DATA=<sequences file> or on simulated data; then what else
 # needs no data of yours. A benchmark that cannot run says so and does not stop the others.

@@ -27,7 +27,8 @@ settings.load_profile("mmrec")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what takes longest."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    slow = ("e2e", "test_killed_stages.py")
+    items.sort(key=lambda item: not any(part in slow for part in item.path.parts))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -24,14 +24,16 @@ from mmrec.data.split import hold_out_test
 from mmrec.evaluation.evaluator import evaluate_ranks
 from mmrec.evaluation.metrics import summarize_ranks
 from mmrec.io import read_json, write_json, write_text
+from mmrec.models.data import Feature, ModelData, Stage, TrainingRun, load_model_data
 from mmrec.models.loading import TrainedWeights
-from mmrec.models.recommender import SequenceRecommender
+from mmrec.models.registry import system_of
 from mmrec.params.file import load_params
-from mmrec.params.models import ModelParams, Mp4srParams
+from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.registry import ModelParams
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
+from mmrec.recommender import Recommender
 from mmrec.training.fit import fit
-from mmrec.training.run_data import RunData, Stage, build_for, load_run_data, max_sequence_length
 
 SEEDS = (1, 2, 3)
 METRICS = ("recall@10", "ndcg@10", "recall@20")
@@ -79,8 +81,8 @@ class Study:
         self._paths = Paths(project)
         self.params: Params = load_params(self._paths.params)
         demo = self._paths.dataset("demo")
-        self.ids = load_run_data(demo, text="none", image="none")
-        self.content = load_run_data(demo, text="sentences", image="keyword_sentences")
+        self.ids = load_model_data(demo, text="none", image="none")
+        self.content = load_model_data(demo, text="sentences", image="keyword_sentences")
         self._pretrained: dict[str, TrainedWeights | None] = {}
 
     def digest(self) -> str:
@@ -104,10 +106,9 @@ class Study:
             model = VARIANTS[variant](model)
         if variant == "mp4sr, features shuffled":
             # One order for both modalities: they agree with each other, on the wrong item.
-            data = dataclasses.replace(
-                data, text=data.text.shuffled(seed), image=data.image.shuffled(seed)
-            )
-        key = f"{model.name} {model.pretrain} {data.text is self.content.text} {seed}"
+            features = {name: shuffled(feature, seed) for name, feature in data.features.items()}
+            data = dataclasses.replace(data, features=features)
+        key = f"{model.name} {model.pretrain} {data.features is self.content.features} {seed}"
         if key not in self._pretrained:
             pretrained = self._fit(model, data, "pretrain", seed, None)
             self._pretrained[key] = (
@@ -117,9 +118,8 @@ class Study:
             )
         recommender = self._fit(model, data, "finetune", seed, self._pretrained[key])
         ranks = evaluate_ranks(
-            recommender or build_for(model, data, "finetune"),
+            recommender or system_of(model).build_recommender(model, data, "finetune"),
             hold_out_test(data.sequences),
-            max_sequence_length=max_sequence_length(model),
             mask_history=self.params.evaluate.mask_history,
             is_cold=data.is_cold,
             training_counts=data.training_counts,
@@ -129,23 +129,26 @@ class Study:
     def _fit(
         self,
         model: ModelParams,
-        data: RunData,
+        data: ModelData,
         stage: Stage,
         seed: int,
         weights: TrainedWeights | None,
-    ) -> SequenceRecommender | None:
+    ) -> Recommender | None:
         with tempfile.TemporaryDirectory() as work:
             recommender, _ = fit(
                 model,
                 data,
-                stage=stage,
-                seed=seed,
-                mask_history=self.params.validation.mask_history,
+                TrainingRun(stage, seed, self.params.validation.mask_history),
                 weights=weights,
                 checkpoint_dir=Path(work) / "checkpoints",
                 history_path=Path(work) / "history.csv",
             )
         return recommender
+
+
+def shuffled(feature: Feature, seed: int) -> Feature:
+    """The feature, each item's given to another."""
+    return Feature(lambda: feature.vectors.shuffled(seed))
 
 
 def format_table(results: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:

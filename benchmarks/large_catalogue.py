@@ -27,11 +27,11 @@ from torch import nn
 from benchmarks.large_catalogue_table import write
 from benchmarks.peers.probe import peak_mib
 from benchmarks.sequence_runs import METRIC, make_batches, train_timed
-from benchmarks.simulated_catalogue import LENGTH, Case, build, settings, simulate
+from benchmarks.simulated_catalogue import Case, build, settings, simulate
 from benchmarks.step_clock import StepClock
+from mmrec.data.batches import TrainingBatches
 from mmrec.data.split import draw_held_out, hold_out_validation, training_part
 from mmrec.evaluation.evaluator import rank_held_out
-from mmrec.training.batches import TrainingBatches
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -61,9 +61,7 @@ def measure(case: Case) -> dict[str, object]:
         def validate() -> dict[str, float]:
             epoch_seconds.append(sum(clock.seconds.values()))
             began = time.perf_counter()
-            rank_held_out(
-                objective.recommender, held_out, max_sequence_length=LENGTH, mask_history=False
-            )
+            rank_held_out(objective.recommender, held_out, mask_history=False)
             validation.append(time.perf_counter() - began)
             return {METRIC: 0.0}
 

@@ -33,10 +33,10 @@ from benchmarks.mp4sr_runs import (
 from benchmarks.peers.machine import describe_machine
 from benchmarks.peers.probe import memory_mib, peak_mib
 from benchmarks.workspace import PROJECT
+from mmrec.data.batches import TrainingBatches
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.io import read_json, write_json, write_text
-from mmrec.training.batches import TrainingBatches
-from mmrec.training.run_data import RunData
+from mmrec.models.data import ModelData
 
 RESULTS = PROJECT / "benchmarks" / "results" / "mp4sr_epoch.json"
 ROUNDS = 5
@@ -58,7 +58,7 @@ class Seconds(NamedTuple):
     processor: float
 
 
-def timed(read: RunData) -> dict[str, list[Seconds]]:
+def timed(read: ModelData) -> dict[str, list[Seconds]]:
     """Seconds per target of each form, a value a round."""
     forms = {
         name: (Stepper(make(read)), endless(batches(read, batching)))
@@ -98,7 +98,7 @@ def of_own_process(name: str) -> dict[str, float]:
     return found
 
 
-def differences(read: RunData) -> dict[str, float]:
+def differences(read: ModelData) -> dict[str, float]:
     """Largest differences of loss and gradients, dropout off, users within the maximum length."""
     limit = params().architecture.max_sequence_length
     whole = read.sequences
@@ -152,8 +152,8 @@ def measure(source: Path) -> dict[str, object]:
         "items": read.items.num_rows,
         "users": len(read.sequences.lengths),
         "targets_per_epoch": targets,
-        "sentences": len(read.text.vectors),
-        "keyword_sentences": len(read.image.vectors),
+        "sentences": len(read.features["text"].vectors.vectors),
+        "keyword_sentences": len(read.features["image"].vectors.vectors),
         "batches_per_round": NUM_BATCHES,
         "rounds": ROUNDS,
         "seconds_per_epoch": {name: per_epoch(each, targets) for name, each in taken.items()},

@@ -10,14 +10,16 @@ import torch
 
 from benchmarks.straightforward_mp4sr import StraightforwardMp4sr
 from benchmarks.workspace import PROJECT, make_workspace, repro
+from mmrec.data.batches import Batch, TrainingBatches
 from mmrec.data.split import training_part
-from mmrec.models.build import build_objective
-from mmrec.models.mp4sr import Mp4sr
-from mmrec.models.recommender import Objective, TrainingBatch
-from mmrec.params.models import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
+from mmrec.models.data import ModelData, load_model_data
+from mmrec.models.mp4sr.model import Mp4sr
+from mmrec.models.next_item import TrainingBatch
+from mmrec.models.next_item_training import next_item_objective
+from mmrec.models.registry import system_of
+from mmrec.params.models.mp4sr import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
 from mmrec.paths import DatasetPaths
-from mmrec.training.batches import Batch, TrainingBatches
-from mmrec.training.run_data import RunData, build_for, load_run_data
+from mmrec.recommender import Objective
 
 WORKSPACE = PROJECT / ".mmrec" / "workspaces" / "mp4sr-epoch"
 EXAMPLE = PROJECT / "examples" / "movielens-1m.yaml"
@@ -49,14 +51,14 @@ def make_features(source: Path) -> None:
     repro(folder, *(f"embed_text@{name}" for name in FEATURES))
 
 
-def data() -> RunData:
+def data() -> ModelData:
     """Items, sequences and both features."""
     dataset = DatasetPaths(WORKSPACE / "data" / "datasets" / "ml-1m")
-    return load_run_data(dataset, text="sentences", image="keyword_sentences")
+    return load_model_data(dataset, text="sentences", image="keyword_sentences")
 
 
 def batches(
-    read: RunData, batching: str, overlap: int | None = None, seed: int = 1
+    read: ModelData, batching: str, overlap: int | None = None, seed: int = 1
 ) -> TrainingBatches:
     """Batches of 1,024 targets."""
     own = params()
@@ -76,14 +78,15 @@ def endless(source: TrainingBatches) -> Iterator[Batch]:
         yield from source.epoch(epoch)
 
 
-def ours(read: RunData, seed: int = 1) -> Objective:
+def ours(read: ModelData, seed: int = 1) -> Objective:
     """The objective that the pipeline trains, with fresh weights."""
     torch.manual_seed(seed)
-    model = build_for(params(), read, "finetune")
-    return build_objective(params(), model, training_counts=read.training_counts, stage="finetune")
+    model = system_of(params()).build_recommender(params(), read, "finetune")
+    assert isinstance(model, Mp4sr)
+    return next_item_objective(model, params().finetune, read.training_counts)
 
 
-def straightforward(read: RunData, seed: int = 1) -> StraightforwardMp4sr:
+def straightforward(read: ModelData, seed: int = 1) -> StraightforwardMp4sr:
     """The straightforward form with the same fresh weights, rows padded to the maximum length."""
     model = ours(read, seed).recommender
     assert isinstance(model, Mp4sr)

@@ -25,7 +25,7 @@ from mmrec.data.sequences import Sequences
 from mmrec.data.split import hold_out_validation, training_part
 from mmrec.evaluation.evaluator import validation_metrics
 from mmrec.io import read_json, write_json, write_text
-from mmrec.training.run_data import RunData
+from mmrec.models.data import ModelData
 
 RESULTS = PROJECT / "benchmarks" / "results" / "mp4sr_windows.json"
 ARMS: dict[str, tuple[str, int | None]] = {
@@ -69,7 +69,7 @@ class Run(TypedDict):
     points: list[Point]
 
 
-def train_arm(read: RunData, settings: Settings, minutes: float) -> Iterator[Point]:
+def train_arm(read: ModelData, settings: Settings, minutes: float) -> Iterator[Point]:
     """An arm's training, point by point."""
     batching, overlap = ARMS[settings["arm"]]
     seed = settings["seed"]
@@ -87,7 +87,6 @@ def train_arm(read: RunData, settings: Settings, minutes: float) -> Iterator[Poi
         found = validation_metrics(
             stepper.objective.recommender,
             hold_out_validation(read.sequences),
-            max_sequence_length=params().architecture.max_sequence_length,
             mask_history=False,
             cutoffs=[10, 20],
         )
@@ -101,7 +100,7 @@ def train_arm(read: RunData, settings: Settings, minutes: float) -> Iterator[Poi
             return
 
 
-def thinned(read: RunData, every: int) -> RunData:
+def thinned(read: ModelData, every: int) -> ModelData:
     """The data with every n-th user."""
     sequences = read.sequences
     kept = [sequences.of(user) for user in range(0, sequences.num_users, every)]

@@ -23,6 +23,7 @@ from benchmarks.peers.probe import peak_mib
 from benchmarks.sequence_runs import (
     IdModelParams,
     build,
+    catalogue,
     make_batches,
     read,
     timed_epochs,
@@ -30,15 +31,11 @@ from benchmarks.sequence_runs import (
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import HeldOut, hold_out_validation
 from mmrec.evaluation.evaluator import rank_held_out
-from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.baselines import (
-    Gru4RecArchitecture,
-    Gru4RecParams,
-    ItemIdFinetune,
-    SasrecArchitecture,
-    SasrecParams,
-)
 from mmrec.params.datasets import CleanParams
+from mmrec.params.item_ids import ItemIdFinetune
+from mmrec.params.models.gru4rec import Gru4RecArchitecture, Gru4RecParams
+from mmrec.params.models.sasrec import SasrecArchitecture, SasrecParams
+from mmrec.recommender import Recommender
 
 FINETUNE = ItemIdFinetune(
     batch_size=1024, batching="dense", learning_rate=1e-3, weight_decay=0.0, max_grad_norm=5.0
@@ -91,7 +88,7 @@ def measure(params: IdModelParams, file: Path, epochs: int) -> dict[str, object]
     next(iter(batches.epoch(1)))
     to_batch_s, to_batch_mib = time.perf_counter() - started, peak_mib() - imported
     num_items = int(sequences.items.max()) + 1
-    objective = build(params, num_items)
+    objective = build(params, catalogue(num_items))
     floors: list[float] = []
     seconds = timed_epochs(
         params,
@@ -100,7 +97,7 @@ def measure(params: IdModelParams, file: Path, epochs: int) -> dict[str, object]
         epochs,
         between=lambda: floors.append(floor(params, num_items - 1) * batches.num_targets),
     )
-    users_per_s = ranking_speed(params, objective.recommender, hold_out_validation(sequences))
+    users_per_s = ranking_speed(objective.recommender, hold_out_validation(sequences))
     return {
         "system": "mmrec",
         "model": params.name,
@@ -125,15 +122,12 @@ def floor(params: IdModelParams, num_items: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def ranking_speed(
-    params: IdModelParams, recommender: SequenceRecommender, held_out: HeldOut
-) -> float:
+def ranking_speed(recommender: Recommender, held_out: HeldOut) -> float:
     """Users whose held-out item is ranked among all, from their histories, in a second."""
     taken = []
     for _ in range(RANKINGS):
         started = time.perf_counter()
-        length = params.architecture.max_sequence_length
-        rank_held_out(recommender, held_out, max_sequence_length=length, mask_history=False)
+        rank_held_out(recommender, held_out, mask_history=False)
         taken.append(time.perf_counter() - started)
     return held_out.histories.num_rows / median(taken)
 

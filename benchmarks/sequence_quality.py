@@ -19,19 +19,19 @@ from statistics import mean, stdev
 
 import torch
 
-from benchmarks.sequence_runs import no_feature, read
+from benchmarks.sequence_runs import catalogue, read
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import hold_out_test
 from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.evaluation.metrics import summarize
 from mmrec.io import read_json, write_json
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.params.datasets import DatasetParams
 from mmrec.params.file import load_params
-from mmrec.params.models import ModelParams
+from mmrec.params.models.registry import ModelParams
 from mmrec.params.sources import SequencesSourceParams
 from mmrec.training.checkpoint import discard_checkpoints
 from mmrec.training.fit import fit
-from mmrec.training.run_data import RunData, max_sequence_length
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sequences.yaml"
 RESULTS = Path(__file__).parent / "results" / "sequence_quality.json"
@@ -40,46 +40,38 @@ SEEDS = (2020, 2021, 2022)
 SHOWN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10", "recall@20", "ndcg@20")
 
 
-def run_data(dataset: DatasetParams, folder: Path) -> RunData:
+def run_data(dataset: DatasetParams, folder: Path) -> ModelData:
     """A dataset of the example, cleaned."""
     assert isinstance(dataset.source, SequencesSourceParams)
     result = read(folder / dataset.source.file, dataset.clean)
     num_items = result.items.num_rows + 1
     padding = torch.zeros(1, dtype=torch.int64)
     counts = torch.tensor(result.items["training_count"].to_pylist())
-    return RunData(
+    return ModelData(
         items=result.items,
         sequences=Sequences.from_table(result.sequences),
-        text=no_feature(num_items),
-        image=no_feature(num_items),
+        features=catalogue(num_items).features,
         training_counts=torch.cat([padding, counts]),
         is_cold=torch.tensor([False, *result.items["is_cold"].to_pylist()]),
     )
 
 
 def train_and_test(
-    params: ModelParams, data: RunData, *, seed: int, mask_history: bool, work: Path
+    params: ModelParams, data: ModelData, *, seed: int, mask_history: bool, work: Path
 ) -> dict[str, object]:
     """One training; its best epoch, validation metric, and test metrics."""
     started = time.perf_counter()
     recommender, record = fit(
         params,
         data,
-        stage="finetune",
-        seed=seed,
-        mask_history=mask_history,
+        TrainingRun("finetune", seed, mask_history),
         weights=None,
         checkpoint_dir=work / "checkpoints",
         history_path=work / "history.csv",
     )
     assert recommender is not None
     discard_checkpoints(work / "checkpoints")
-    ranks = rank_held_out(
-        recommender,
-        hold_out_test(data.sequences),
-        max_sequence_length=max_sequence_length(params),
-        mask_history=mask_history,
-    )
+    ranks = rank_held_out(recommender, hold_out_test(data.sequences), mask_history=mask_history)
     record["minutes"] = (time.perf_counter() - started) / 60
     return record | {"seed": seed, "test": summarize(ranks.numpy(), SHOWN)}
 

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import torch
 
 from benchmarks.step_clock import StepClock
 from mmrec import schemas
+from mmrec.data.batches import EpochOfBatches, TrainingBatches
 from mmrec.data.clean import CleanResult, clean
 from mmrec.data.images import RawImages
 from mmrec.data.packing import write_image_parts
@@ -18,13 +20,16 @@ from mmrec.data.sequences import Sequences
 from mmrec.data.sources.sequences import SequencesSource
 from mmrec.data.split import training_part
 from mmrec.features.table import FeatureTable
-from mmrec.models.build import build_objective, build_recommender
-from mmrec.models.recommender import Objective
-from mmrec.params.baselines import Gru4RecParams, SasrecParams
+from mmrec.models.data import Feature, ModelData
+from mmrec.models.next_item import NextItemModel
+from mmrec.models.next_item_training import next_item_objective
+from mmrec.models.registry import system_of
 from mmrec.params.datasets import CleanParams
-from mmrec.params.models import Mp4srParams
+from mmrec.params.models.gru4rec import Gru4RecParams
+from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.sasrec import SasrecParams
 from mmrec.params.training import TrainingParams
-from mmrec.training.batches import EpochBatches, TrainingBatches
+from mmrec.recommender import Objective
 from mmrec.training.trainer import train
 
 IdModelParams = SasrecParams | Gru4RecParams
@@ -58,24 +63,24 @@ def make_batches(params: IdModelParams | Mp4srParams, sequences: Sequences) -> T
     )
 
 
-def no_feature(num_items: int) -> FeatureTable:
-    """Features of a catalogue of which nothing is known."""
-    return FeatureTable(torch.zeros(0, 0), torch.zeros(num_items + 1, dtype=torch.int64))
-
-
-def build(params: IdModelParams, num_items: int) -> Objective:
-    """The model with fresh weights, and its loss; `num_items` counts the padding."""
-    torch.manual_seed(1)
-    counts = torch.zeros(num_items)
-    recommender = build_recommender(
-        params,
-        num_items=num_items,
-        text=no_feature(num_items),
-        image=no_feature(num_items),
-        training_counts=counts,
-        stage="finetune",
+def catalogue(num_items: int, text: FeatureTable | None = None) -> ModelData:
+    """A catalogue of which at most the text is known; `num_items` counts the padding."""
+    nothing = FeatureTable(torch.zeros(0, 0), torch.zeros(num_items + 1, dtype=torch.int64))
+    return ModelData(
+        items=pa.table({"item_id": pa.nulls(num_items - 1, pa.string())}),
+        sequences=Sequences.from_lists([]),
+        features={"text": Feature(lambda: text or nothing), "image": Feature(lambda: nothing)},
+        training_counts=torch.zeros(num_items, dtype=torch.int64),
+        is_cold=torch.zeros(num_items, dtype=torch.bool),
     )
-    return build_objective(params, recommender, training_counts=counts, stage="finetune")
+
+
+def build(params: IdModelParams | Mp4srParams, data: ModelData) -> Objective:
+    """The model with fresh weights, and its loss over next items."""
+    torch.manual_seed(1)
+    recommender = system_of(params).build_recommender(params, data, "finetune")
+    assert isinstance(recommender, NextItemModel)
+    return next_item_objective(recommender, params.finetune, data.training_counts)
 
 
 class Clock:
@@ -90,7 +95,7 @@ class Clock:
         """Of the batches."""
         return self._batches.digest
 
-    def epoch(self, epoch: int) -> EpochBatches:
+    def epoch(self, epoch: int) -> EpochOfBatches:
         """The batches, from now on timed."""
         self._started = time.perf_counter()
         return self._batches.epoch(epoch)

@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.peers.machine import describe_machine
 from benchmarks.sequence_epoch import EVERYTHING, MODELS
-from benchmarks.sequence_runs import build, make_batches, read
+from benchmarks.sequence_runs import build, catalogue, make_batches, read
 from benchmarks.simulated import write_sequences
 from benchmarks.workspace import PROJECT
 from mmrec.data.sequences import Sequences
@@ -49,7 +49,7 @@ def work(model: str, file: Path, seconds: float) -> Speed:
     params = MODELS[model]
     sequences = Sequences.from_table(read(file, EVERYTHING).sequences)
     batches, held_out = make_batches(params, sequences), hold_out_validation(sequences)
-    objective = build(params, int(sequences.items.max()) + 1)
+    objective = build(params, catalogue(int(sequences.items.max()) + 1))
     optimizer = torch.optim.Adam(objective.parameters(), lr=1e-3, fused=True)
     epochs = (batch for epoch in range(1, 1000) for batch in batches.epoch(epoch))
 
@@ -60,10 +60,7 @@ def work(model: str, file: Path, seconds: float) -> Speed:
         return 1
 
     def rank() -> int:
-        length = params.architecture.max_sequence_length
-        rank_held_out(
-            objective.recommender, held_out, max_sequence_length=length, mask_history=False
-        )
+        rank_held_out(objective.recommender, held_out, mask_history=False)
         return held_out.histories.num_rows
 
     for _ in range(WARM_UP_STEPS):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.sequence_runs import no_feature
+from benchmarks.sequence_runs import build as build_next_item
+from benchmarks.sequence_runs import catalogue
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.features.table import FeatureTable
-from mmrec.models.build import build_objective, build_recommender
-from mmrec.models.recommender import Objective
-from mmrec.params.baselines import ItemIdFinetune, SasrecArchitecture, SasrecParams
-from mmrec.params.models import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
+from mmrec.params.item_ids import ItemIdFinetune
+from mmrec.params.models.mp4sr import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
+from mmrec.params.models.sasrec import SasrecArchitecture, SasrecParams
 from mmrec.params.training import FullLoss, InBatchLoss, NextItemLossParams, SampledLoss
+from mmrec.recommender import Objective
 
 LENGTH = 50
 FEATURE_DIM = 384
@@ -95,14 +96,7 @@ def build(
     case: Case, params: SasrecParams | Mp4srParams, counts: Tensor, folder: Path
 ) -> Objective:
     """The model over a simulated catalogue, with fresh weights, and its loss."""
-    torch.manual_seed(1)
-    absent = no_feature(case.num_items + 1)
-    recommender = build_recommender(
-        params,
-        num_items=case.num_items + 1,
-        text=features(case.num_items, folder) if case.model == "mp4sr" else absent,
-        image=absent,
-        training_counts=counts,
-        stage="finetune",
+    text = features(case.num_items, folder) if case.model == "mp4sr" else None
+    return build_next_item(
+        params, replace(catalogue(case.num_items + 1, text), training_counts=counts)
     )
-    return build_objective(params, recommender, training_counts=counts, stage="finetune")

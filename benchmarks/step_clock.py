@@ -14,7 +14,8 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from mmrec.training.batches import Batch, EpochBatches, TrainingBatches
+from mmrec.data.batches import Batch, EpochOfBatches, TrainingBatches
+from mmrec.recommender import EpochBatches
 
 
 class StepClock:
@@ -64,7 +65,7 @@ class StepClock:
 
 
 class _Timed:
-    def __init__(self, inner: EpochBatches, steps: int, lap: Callable[[str], None]) -> None:
+    def __init__(self, inner: EpochOfBatches, steps: int, lap: Callable[[str], None]) -> None:
         self._inner, self._steps, self._lap = inner, steps, lap
 
     def __len__(self) -> int:

@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmrec.models.mp4sr import Mp4sr
-from mmrec.models.mp4sr_items import Modality
-from mmrec.models.recommender import Objective, TrainingBatch
+from mmrec.models.mp4sr.items import Modality
+from mmrec.models.mp4sr.model import Mp4sr
+from mmrec.models.next_item import TrainingBatch
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.nn.pooling import AttentionPooling, RaggedFeatures
 from mmrec.nn.sequence_encoder import CausalSelfAttention, SequenceEncoder, TransformerLayer
+from mmrec.recommender import Objective
 
 
 class StraightforwardMp4sr(Objective):

@@ -15,21 +15,21 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
 
 
 def _finetune(params: Params, paths: Paths, key: str) -> Summary:
+    from mmrec.models.data import TrainingRun, load_model_data
     from mmrec.training.checkpoint import discard_checkpoints
     from mmrec.training.distributed import is_first_process
     from mmrec.training.finished import load_weights, save_model
     from mmrec.training.fit import fit
-    from mmrec.training.run_data import load_run_data
 
     settings = entry(params.runs, key, "runs")
-    data = load_run_data(paths.dataset(settings.dataset), text=settings.text, image=settings.image)
+    data = load_model_data(
+        paths.dataset(settings.dataset), text=settings.text, image=settings.image
+    )
     checkpoints = paths.checkpoints / f"{key}-finetune"
     recommender, record = fit(
         params.models[settings.model],
         data,
-        stage="finetune",
-        seed=settings.seed,
-        mask_history=params.validation.mask_history,
+        TrainingRun("finetune", settings.seed, params.validation.mask_history),
         weights=load_weights(paths.run(settings.init_from).pretrained),
         checkpoint_dir=checkpoints,
         history_path=paths.run(key).finetune_history,

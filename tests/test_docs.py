@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from mmrec.params.features import EmbedImageParams, EmbedParams, TimmImageParams
-from mmrec.params.models import ModelParams, Mp4srParams
+from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.registry import ModelParams
 from mmrec.torchvision_schemas import define_missing_operators
 
 ROOT = Path(__file__).parents[1]

@@ -25,7 +25,7 @@ from mmrec.data.fetch import fetch_images
 from mmrec.data.packing import spill_file, write_image_parts
 from mmrec.data.sources.source import ImageRef
 from mmrec.io import PartWriter, write_json, write_table, write_text
-from mmrec.models.recommender import SequenceRecommender
+from mmrec.recommender import History, VectorRecommender
 from mmrec.retrieval.index import build_index, write_index
 from mmrec.training.checkpoint import CheckpointStore
 from mmrec.training.finished import save_model
@@ -40,20 +40,20 @@ SCHEMA = pa.schema([pa.field("value", pa.float32(), nullable=False)])
 TABLE = pa.table({"value": NOISE.ravel()}, schema=SCHEMA)
 
 
-class Large(SequenceRecommender):
+class Large(VectorRecommender):
     """A model of the size of the noise."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(num_items=2000, max_sequence_length=1)
         self.weights = nn.Parameter(torch.from_numpy(NOISE))
 
     def item_table(self) -> torch.Tensor:
         """The weights."""
         return self.weights
 
-    def encode(self, items: torch.Tensor) -> torch.Tensor:
+    def encode(self, history: History) -> torch.Tensor:
         """The same for everybody."""
-        return self.weights[: len(items)]
+        return self.weights[: len(history.users)]
 
 
 def write_parts(folder: Path) -> None:

@@ -15,7 +15,9 @@ all interactions. Texts and pictures of all items are known to the model.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +39,15 @@ class HeldOut:
 
     histories: Histories
     targets: Tensor
+
+    @property
+    def digest(self) -> str:
+        """Changes with users, their histories and targets; with no item that comes after those."""
+        rows = self.histories
+        digest = blake2b(digest_size=16)
+        for tensor in (rows.users, rows.lengths, rows.flat(), self.targets):
+            digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+        return digest.hexdigest()
 
 
 def training_part(sequences: Sequences) -> Sequences:

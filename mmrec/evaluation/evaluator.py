@@ -5,7 +5,8 @@ Shapes: R users, B users of a chunk, N items incl. padding, D' width of a query.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +16,12 @@ from torch import Tensor
 from mmrec import schemas
 from mmrec.data.histories import Histories, inference_batches
 from mmrec.data.split import HeldOut
+from mmrec.device import choose_device
 from mmrec.evaluation.metrics import metric_names, summarize
 from mmrec.evaluation.ranks import mask_items_, rank_targets
 from mmrec.io import DataError
-from mmrec.models.recommender import SequenceRecommender, inference
 from mmrec.nn.scoring import score
+from mmrec.recommender import History, Recommender, VectorRecommender, inference
 
 TOKEN_BUDGET = {"cpu": 1 << 13}
 TOKEN_BUDGET_ELSEWHERE = 1 << 18
@@ -33,10 +35,9 @@ torch finds the largest of other numbers of scores in ten times the time."""
 
 
 def evaluate_ranks(
-    recommender: SequenceRecommender,
+    recommender: Recommender,
     held_out: HeldOut,
     *,
-    max_sequence_length: int,
     mask_history: bool,
     is_cold: Tensor,
     training_counts: Tensor,
@@ -46,7 +47,6 @@ def evaluate_ranks(
     Args:
         recommender: the model, on its device.
         held_out: histories and what came next; nothing in it need be on that device.
-        max_sequence_length: latest items of a history that the model sees.
         mask_history: items of the whole history compete at minus infinity.
         is_cold: bool [N], by item index.
         training_counts: [N], training interactions by item index.
@@ -54,12 +54,7 @@ def evaluate_ranks(
     Raises:
         ValueError: a score is not finite.
     """
-    ranks = rank_held_out(
-        recommender,
-        held_out,
-        max_sequence_length=max_sequence_length,
-        mask_history=mask_history,
-    )
+    ranks = rank_held_out(recommender, held_out, mask_history=mask_history)
     columns = {
         "user_index": held_out.histories.users,
         "target": held_out.targets,
@@ -73,10 +68,9 @@ def evaluate_ranks(
 
 
 def validation_metrics(
-    recommender: SequenceRecommender,
+    recommender: Recommender,
     held_out: HeldOut,
     *,
-    max_sequence_length: int,
     mask_history: bool,
     cutoffs: Sequence[int],
 ) -> dict[str, float]:
@@ -86,12 +80,7 @@ def validation_metrics(
         DataError: nobody is held out.
     """
     require_held_out(held_out)
-    ranks = rank_held_out(
-        recommender,
-        held_out,
-        max_sequence_length=max_sequence_length,
-        mask_history=mask_history,
-    )
+    ranks = rank_held_out(recommender, held_out, mask_history=mask_history)
     summary = summarize(ranks.numpy(), metric_names(cutoffs))
     return {name: float(value) for name, value in summary.items() if name != "num_users"}
 
@@ -109,31 +98,46 @@ def require_held_out(held_out: HeldOut) -> None:
         )
 
 
-def rank_held_out(
-    recommender: SequenceRecommender,
-    held_out: HeldOut,
-    *,
-    max_sequence_length: int,
-    mask_history: bool,
-) -> Tensor:
+def rank_held_out(recommender: Recommender, held_out: HeldOut, *, mask_history: bool) -> Tensor:
     """Rank of every target, int64 [R] on the CPU, scored in chunks of users."""
     with inference(recommender):
-        table = recommender.item_table().detach()  # [N, D']
-        histories = held_out.histories.to(table.device)
-        targets = held_out.targets.to(table.device)
-        queries = _encode(recommender, histories, table, max_sequence_length)  # [R, D']
-        if not (queries.isfinite().all() and table.isfinite().all()):
-            raise ValueError(
-                "the model gives vectors that are not finite; train it again with a lower "
-                "learning_rate"
-            )
+        scored = _scorer(recommender, held_out.histories)
+        histories = held_out.histories.to(scored.device)
+        targets = held_out.targets.to(scored.device)
         ranks = torch.zeros_like(targets)
-        for rows in _chunks(histories, len(table)):
-            scores = score(queries[rows], table)  # [B, N]
+        for rows in _chunks(histories, recommender.num_items):
+            scores = scored.scores(rows)  # [B, N]
             if mask_history:
                 mask_items_(scores, histories.padded(rows), targets[rows])
             ranks[rows] = rank_targets(scores, targets[rows])
     return ranks.cpu()
+
+
+class _Scorer(NamedTuple):
+    """Scores [B, N] of rows [B] of some histories, on a device."""
+
+    device: torch.device
+    scores: Callable[[Tensor], Tensor]
+
+
+def _scorer(recommender: Recommender, histories: Histories) -> _Scorer:
+    if not isinstance(recommender, VectorRecommender):
+        device = choose_device()
+        latest = histories.to(device).latest(recommender.max_sequence_length)
+
+        def scores_of(rows: Tensor) -> Tensor:
+            scores = recommender.scores(History(latest.users[rows], latest.padded(rows)))
+            scores[:, 0] = -torch.inf
+            return scores
+
+        return _Scorer(device, scores_of)
+    table = recommender.item_table().detach()  # [N, D']
+    queries = _encode(recommender, histories.to(table.device), table)  # [R, D']
+    if not (queries.isfinite().all() and table.isfinite().all()):
+        raise ValueError(
+            "the model gives vectors that are not finite; train it again with a lower learning_rate"
+        )
+    return _Scorer(table.device, lambda rows: score(queries[rows], table))
 
 
 def _chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
@@ -149,10 +153,9 @@ def _chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
 
 
 def retrieval_vectors(
-    recommender: SequenceRecommender,
+    recommender: VectorRecommender,
     histories: Histories,
     *,
-    max_sequence_length: int,
     items: pa.Table,
     users: pa.Table,
 ) -> tuple[pa.Table, pa.Table]:
@@ -162,7 +165,6 @@ def retrieval_vectors(
         recommender: the model, on its device.
         histories: everything each user did, a row per user; one without history gets a
             zero vector.
-        max_sequence_length: latest items of a history that the model sees.
         items: `CLEAN_ITEMS`.
         users: `CLEAN_USERS`.
 
@@ -172,7 +174,7 @@ def retrieval_vectors(
     """
     with inference(recommender):
         table = recommender.item_table().detach()  # [N, D']
-        queries = _encode(recommender, histories.to(table.device), table, max_sequence_length)
+        queries = _encode(recommender, histories.to(table.device), table)
     item_vectors = _checked(table[1:], items, "item")
     user_vectors = _checked(queries, users, "user")
     columns = {name: items.column(name) for name in ("item_index", "item_id", "title")}
@@ -201,16 +203,15 @@ def _checked(vectors: Tensor, rows: pa.Table, what: str) -> Tensor:
     return vectors.float().cpu()
 
 
-def _encode(
-    recommender: SequenceRecommender, histories: Histories, table: Tensor, max_sequence_length: int
-) -> Tensor:
+def _encode(recommender: VectorRecommender, histories: Histories, table: Tensor) -> Tensor:
     """Query of every row [R, D'] in the type of the table; zeros without history."""
     queries = table.new_zeros(histories.num_rows, table.shape[1])
     budget = TOKEN_BUDGET.get(table.device.type, TOKEN_BUDGET_ELSEWHERE)
     for rows, items in inference_batches(
-        histories, max_sequence_length=max_sequence_length, token_budget=budget
+        histories, max_sequence_length=recommender.max_sequence_length, token_budget=budget
     ):
-        queries[rows] = recommender.encode(items).to(table.dtype)
+        history = History(histories.users[rows], items)
+        queries[rows] = recommender.encode(history).to(table.dtype)
     return queries
 
 

@@ -12,7 +12,27 @@ import torch
 from torch import Tensor
 
 from mmrec.data.split import HeldOut
-from mmrec.evaluation.metrics import user_metrics
+from mmrec.evaluation.metrics import REFERENCES, reference_column, user_metrics
+
+
+def reference_metrics(
+    held_out: HeldOut, training_counts: Tensor, metric: str, *, mask_history: bool
+) -> dict[str, float]:
+    """The deciding metric of each of `REFERENCES`, by its column of the history.
+
+    >>> from mmrec.data.sequences import Sequences
+    >>> from mmrec.data.split import hold_out_validation
+    >>> held_out = hold_out_validation(Sequences.from_lists([[1, 2, 3], [3, 2, 1]]))
+    >>> reference_metrics(held_out, torch.tensor([0, 5, 9, 9]), "recall@1", mask_history=True)
+    {'recall@1_random': 0.5, 'recall@1_popularity': 0.5}
+    """
+    values = {
+        "random": random_metric(held_out, len(training_counts), metric, mask_history=mask_history),
+        "popularity": popularity_metric(
+            held_out, training_counts, metric, mask_history=mask_history
+        ),
+    }
+    return {reference_column(metric, name): values[name] for name in REFERENCES}
 
 
 def random_metric(held_out: HeldOut, num_items: int, name: str, *, mask_history: bool) -> float:

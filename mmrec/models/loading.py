@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from torch import Tensor, nn
 
 from mmrec.io import DataError
-from mmrec.models.recommender import SequenceRecommender
+from mmrec.recommender import Recommender
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +90,7 @@ def load_finished(model: nn.Module, weights: TrainedWeights) -> None:
     model.load_state_dict(weights.tensors)
 
 
-def check_items(
-    model: SequenceRecommender, weights: TrainedWeights, item_ids: pa.ChunkedArray
-) -> None:
+def check_items(model: Recommender, weights: TrainedWeights, item_ids: pa.ChunkedArray) -> None:
     """Refuse weights with rows of other items; of content alone they serve, which is logged.
 
     Args:

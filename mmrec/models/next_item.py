@@ -6,12 +6,11 @@ Shapes: n training samples, c candidates, N items incl. padding, D' width of a q
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from mmrec.models.recommender import NextItemModel, Objective, TrainingBatch
 from mmrec.nn.losses import full_cross_entropy
 from mmrec.nn.processes import Parts, first_process_has
 from mmrec.nn.sampled_softmax import (
@@ -20,6 +19,50 @@ from mmrec.nn.sampled_softmax import (
     log_sampled_weights,
     sampled_softmax,
 )
+from mmrec.recommender import Objective, VectorRecommender
+
+
+class TrainingBatch(Protocol):
+    """Sequences and what to predict after each position; B sequences of length L."""
+
+    @property
+    def items(self) -> Tensor:
+        """Item indices [B, L], right padded with 0."""
+
+    @property
+    def targets(self) -> Tensor:
+        """Next item [B, L] where a position is trained, 0 elsewhere."""
+
+
+class QueriesAndTable(NamedTuple):
+    """Both factors of the scores of a training step."""
+
+    queries: Tensor  # [n, D']
+    table: Tensor  # [N, D']
+
+
+class QueriesAndCandidates(NamedTuple):
+    """Both factors of the scores of a training step among some items."""
+
+    queries: Tensor  # [n, D']
+    candidates: Tensor  # [c, D']
+
+
+class NextItemModel(VectorRecommender):
+    """A recommender that can be trained on its own scores."""
+
+    @abstractmethod
+    def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
+        """Queries after the positions (row, column) [n] of items [B, L], and the table."""
+
+    @abstractmethod
+    def queries_and_candidates(
+        self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
+    ) -> QueriesAndCandidates:
+        """The same queries, and the rows of the table of item indices [c] alone.
+
+        Items that are neither in the histories nor candidates are not encoded.
+        """
 
 
 class Samples(NamedTuple):

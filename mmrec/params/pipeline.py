@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mmrec.params.datasets import DatasetParams, UnionParams
 from mmrec.params.features import EmbedParams
-from mmrec.params.models import ModelParams
+from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Name, Section
 
 

@@ -77,7 +77,14 @@ class NextItemTrainingParams(TrainingParams):
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
 
 
-class TransformerArchitecture(Section):
+class SequenceArchitecture(Section):
+    """An encoder of histories."""
+
+    max_sequence_length: PositiveInt = 50
+    """Latest items of a history that are read."""
+
+
+class TransformerArchitecture(SequenceArchitecture):
     """The causal transformer over a sequence."""
 
     embedding_dim: PositiveInt = 64
@@ -86,7 +93,6 @@ class TransformerArchitecture(Section):
     feedforward_dim: PositiveInt = 256
     dropout: Probability
     attention_dropout: Probability
-    max_sequence_length: PositiveInt = 50
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:

@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmrec.data.split import HeldOut
-
 _PACKAGE = Path(__file__).parents[1]
 CODE = (
     "stage.py",
@@ -21,6 +19,8 @@ CODE = (
     "io.py",
     "paths.py",
     "schemas.py",
+    "seeds.py",
+    "recommender.py",
     "device.py",
     "params",
     "training",
@@ -28,6 +28,8 @@ CODE = (
     "nn",
     "evaluation",
     "features/table.py",
+    "data/batches.py",
+    "data/cutting.py",
     "data/sequences.py",
     "data/histories.py",
     "data/split.py",
@@ -51,15 +53,6 @@ def training_digest(
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         values = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
         digest.update(np.ascontiguousarray(values.numpy()).data)
-    return digest.hexdigest()
-
-
-def held_out_digest(held_out: HeldOut) -> str:
-    """Digest of users, their histories and targets; of no item that comes after those."""
-    rows = held_out.histories
-    digest = blake2b(digest_size=16)
-    for tensor in (rows.users, rows.lengths, rows.flat(), held_out.targets):
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
     return digest.hexdigest()
 
 

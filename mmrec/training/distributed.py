@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from mmrec.device import choose_device
 from mmrec.nn.processes import num_processes, process_rank
-from mmrec.training.batches import Batch
-from mmrec.training.seeds import derive_seed
+from mmrec.recommender import Batch
+from mmrec.seeds import derive_seed
 
 TIMEOUT = timedelta(minutes=60)
 """Longest wait for another process; a validation by the first is the longest there is."""
@@ -95,18 +95,8 @@ def from_first(compute: Callable[[], dict[str, float]]) -> dict[str, float]:
 
 
 def own_part(batch: Batch) -> Batch:
-    """The rows of a batch that this process trains.
-
-    With fewer rows than processes the last ones get a row that trains nothing.
-    """
-    size, rank = num_processes(), process_rank()
-    if size == 1:
-        return batch
-    rows = torch.tensor_split(torch.arange(len(batch.items)), size)[rank]
-    if not len(rows):
-        return Batch(batch.items[:1], torch.zeros_like(batch.targets[:1]), batch.users[:1])
-    own = slice(int(rows[0]), int(rows[-1]) + 1)
-    return Batch(batch.items[own], batch.targets[own], batch.users[own])
+    """What of a batch this process trains."""
+    return batch if num_processes() == 1 else batch.part(process_rank(), num_processes())
 
 
 class SumOverProcesses:

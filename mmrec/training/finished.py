@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
@@ -15,10 +15,11 @@ from mmrec.data.split import full_histories, hold_out_test
 from mmrec.device import choose_device
 from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors
 from mmrec.io import DataError, read_table, write_json, write_table
+from mmrec.models.data import ModelData
 from mmrec.models.loading import TrainedWeights, check_items, load_finished
-from mmrec.models.recommender import SequenceRecommender
-from mmrec.params.models import ModelParams
-from mmrec.training.run_data import RunData, build_for, max_sequence_length
+from mmrec.models.registry import system_of
+from mmrec.params.models.registry import ModelParams
+from mmrec.recommender import Recommender, VectorRecommender
 from mmrec.training.sealed_files import (
     DamagedError,
     file_checksum,
@@ -36,7 +37,7 @@ _REMEDY = "run the stage that writes it again"
 
 
 def save_model(
-    recommender: SequenceRecommender | None,
+    recommender: Recommender | None,
     record: Mapping[str, object],
     items: pa.Table,
     folder: Path,
@@ -71,8 +72,8 @@ def load_weights(folder: Path) -> TrainedWeights | None:
     return _weights(read_record(folder), folder)
 
 
-def load_finetuned(data: RunData, folder: Path) -> tuple[SequenceRecommender, ModelParams]:
-    """The recommender of a finished run, on the chosen device, and its params.
+def load_finetuned(data: ModelData, folder: Path) -> Recommender:
+    """The recommender of a finished run, on the chosen device.
 
     Raises:
         DataError: a file is missing or damaged, or the weights do not go with the data.
@@ -86,12 +87,12 @@ def load_finetuned(data: RunData, folder: Path) -> tuple[SequenceRecommender, Mo
         raise DataError(
             f"{folder / RECORD}: settings that this version does not know ({error}); {_REMEDY}"
         ) from None
-    recommender = build_for(params, data, "finetune")
+    recommender = system_of(params).build_recommender(params, data, "finetune")
     weights = _weights(record, folder)
     if weights is not None:
         check_items(recommender, weights, data.items["item_id"])
         load_finished(recommender, weights)
-    return recommender.to(choose_device()), params
+    return recommender.to(choose_device())
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -127,10 +128,17 @@ def _weights(record: Mapping[str, Any], folder: Path) -> TrainedWeights | None:
     return TrainedWeights(tensors, items["item_id"], str(path))
 
 
+class Evaluated(NamedTuple):
+    """What a finished run is worth, and what to retrieve by."""
+
+    ranks: pa.Table
+    vectors: tuple[pa.Table, pa.Table] | None  # of items and users; None where it has no vectors
+
+
 def evaluate_run(
-    folder: Path, data: RunData, users: pa.Table, *, mask_history: bool
-) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Ranks after leave-one-out, and item and user vectors after whole histories.
+    folder: Path, data: ModelData, users: pa.Table, *, mask_history: bool
+) -> Evaluated:
+    """Ranks after leave-one-out, and item and user vectors after whole histories, if it has any.
 
     Args:
         folder: that `save_model` wrote.
@@ -138,21 +146,17 @@ def evaluate_run(
         users: CLEAN_USERS.
         mask_history: items of the history are no candidates.
     """
-    recommender, params = load_finetuned(data, folder)
-    length = max_sequence_length(params)
+    recommender = load_finetuned(data, folder)
     ranks = evaluate_ranks(
         recommender,
         hold_out_test(data.sequences),
-        max_sequence_length=length,
         mask_history=mask_history,
         is_cold=data.is_cold,
         training_counts=data.training_counts,
     )
-    items, queries = retrieval_vectors(
-        recommender,
-        full_histories(data.sequences),
-        max_sequence_length=length,
-        items=data.items,
-        users=users,
+    if not isinstance(recommender, VectorRecommender):
+        return Evaluated(ranks, None)
+    vectors = retrieval_vectors(
+        recommender, full_histories(data.sequences), items=data.items, users=users
     )
-    return ranks, items, queries
+    return Evaluated(ranks, vectors)

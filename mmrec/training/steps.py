@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mmrec.training.batches import Batch
+from mmrec.recommender import Batch
 from mmrec.training.checkpoint import trainable_parameters
 from mmrec.training.distributed import SumOverProcesses, own_part
 
@@ -22,23 +22,23 @@ class NonFiniteError(Exception):
 
 
 class LossMeter:
-    """Mean losses per target, kept on the device so that no step waits for them."""
+    """Mean losses per sample, kept on the device so that no step waits for them."""
 
     def __init__(self, device: torch.device) -> None:
         self._sums: dict[str, Tensor] = defaultdict(
             lambda: torch.zeros((), dtype=torch.float64, device=device)
         )
-        self._num_targets = torch.zeros((), dtype=torch.float64, device=device)
+        self._num_samples = torch.zeros((), dtype=torch.float64, device=device)
 
-    def add(self, losses: dict[str, Tensor], num_targets: Tensor) -> None:
+    def add(self, losses: dict[str, Tensor], num_samples: Tensor) -> None:
         """Count the mean losses of a batch."""
-        self._num_targets += num_targets
+        self._num_samples += num_samples
         for name, loss in losses.items():
-            self._sums[name] += loss.detach() * num_targets
+            self._sums[name] += loss.detach() * num_samples
 
     def means(self) -> dict[str, float]:
         """`loss` (the sum) first, then each loss by name."""
-        means = {name: float(total / self._num_targets) for name, total in self._sums.items()}
+        means = {name: float(total / self._num_samples) for name, total in self._sums.items()}
         return {"loss": math.fsum(means.values()), **means}
 
 
@@ -78,7 +78,7 @@ def run_epoch(
         gradients = [value.grad for value in parameters.values() if value.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         watched += total.detach() + norm  # once not finite, never finite again
-        meter.add(losses, (batch.targets != 0).sum())
+        meter.add(losses, batch.num_samples)
         if number % check_every == 0 and not math.isfinite(float(watched)):
             raise NonFiniteError(_describe(number, losses, parameters))
         nn.utils.clip_grads_with_norm_(parameters.values(), max_grad_norm, norm)

@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from mmrec.nn.processes import process_rank
+from mmrec.recommender import BatchSource
+from mmrec.seeds import derive_seed
 from mmrec.stage import memory_for, progress
-from mmrec.training.batches import BatchSource
 from mmrec.training.checkpoint import CheckpointStore, trainable_parameters
 from mmrec.training.digest import training_digest
 from mmrec.training.distributed import first_one_first, from_first, seed_of_process, wait_for_all
 from mmrec.training.history import write_history
-from mmrec.training.seeds import derive_seed
 from mmrec.training.state import HistoryRow, TrainingState
 from mmrec.training.steps import NonFiniteError, run_epoch
 from mmrec.training.validation import validated

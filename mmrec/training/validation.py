@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from mmrec.data.split import HeldOut
-from mmrec.evaluation.knowing_nothing import popularity_metric, random_metric
 from mmrec.evaluation.metrics import REFERENCES, reference_column
 
 VALIDATION_PROTOCOL = "validation_mask_history"
@@ -45,26 +43,6 @@ def validated(
     if not math.isfinite(metrics[metric]):
         raise ValueError(f"{stage}: {metric} is {metrics[metric]}, not finite")
     return metrics
-
-
-def reference_metrics(
-    held_out: HeldOut, training_counts: Tensor, metric: str, *, mask_history: bool
-) -> dict[str, float]:
-    """The deciding metric of each of `REFERENCES`, by its column of the history.
-
-    >>> from mmrec.data.sequences import Sequences
-    >>> from mmrec.data.split import hold_out_validation
-    >>> held_out = hold_out_validation(Sequences.from_lists([[1, 2, 3], [3, 2, 1]]))
-    >>> reference_metrics(held_out, torch.tensor([0, 5, 9, 9]), "recall@1", mask_history=True)
-    {'recall@1_random': 0.5, 'recall@1_popularity': 0.5}
-    """
-    values = {
-        "random": random_metric(held_out, len(training_counts), metric, mask_history=mask_history),
-        "popularity": popularity_metric(
-            held_out, training_counts, metric, mask_history=mask_history
-        ),
-    }
-    return {reference_column(metric, name): values[name] for name in REFERENCES}
 
 
 def tell_references(references: Mapping[str, float], metric: str, stage: str) -> None:

@@ -9,18 +9,18 @@ from mmrec.data.split import full_histories, hold_out_test, hold_out_validation
 from mmrec.evaluation import evaluator
 from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors, validation_metrics
 from mmrec.io import DataError
-from mmrec.models.recommender import SequenceRecommender
 from mmrec.nn.scoring import score
+from mmrec.recommender import History, Recommender, VectorRecommender
 from tests.evaluation import oracles
 
 NUM_ITEMS = 31
 
 
-class MeanRecommender(SequenceRecommender):
+class MeanRecommender(VectorRecommender):
     """Query = mean of the history's vectors; dropout shows whether it is in eval mode."""
 
-    def __init__(self, table=None):
-        super().__init__()
+    def __init__(self, table=None, max_sequence_length=5):
+        super().__init__(num_items=NUM_ITEMS, max_sequence_length=max_sequence_length)
         generator = torch.Generator().manual_seed(0)
         table = torch.randn(NUM_ITEMS, 6, generator=generator) if table is None else table
         table[0] = 0
@@ -32,7 +32,8 @@ class MeanRecommender(SequenceRecommender):
         self.num_tables += 1
         return self.table
 
-    def encode(self, items):
+    def encode(self, history):
+        items = history.items
         return self.dropout(self.table[items].sum(dim=1) / (items != 0).sum(dim=1, keepdim=True))
 
 
@@ -42,12 +43,11 @@ def make_sequences(num_users=40, longest=15):
     return Sequences.from_lists([generator.integers(1, NUM_ITEMS, n).tolist() for n in lengths])
 
 
-def evaluate(recommender, held_out, mask_history=False, max_sequence_length=5):
+def evaluate(recommender, held_out, mask_history=False):
     counts = torch.arange(NUM_ITEMS)
     return evaluate_ranks(
         recommender,
         held_out,
-        max_sequence_length=max_sequence_length,
         mask_history=mask_history,
         is_cold=counts < 10,
         training_counts=counts,
@@ -103,7 +103,6 @@ def test_users_left_over_see_equal_items_as_equal():
     table = evaluate_ranks(
         MeanRecommender(vector.repeat(num_items, 1)),
         hold_out_test(Sequences.from_lists(users)),
-        max_sequence_length=5,
         mask_history=False,
         is_cold=torch.zeros(num_items, dtype=torch.bool),
         training_counts=torch.zeros(num_items),
@@ -113,9 +112,7 @@ def test_users_left_over_see_equal_items_as_equal():
 
 def test_validation_metrics_are_those_of_the_validation_ranks():
     held_out, recommender = hold_out_validation(make_sequences()), MeanRecommender()
-    found = validation_metrics(
-        recommender, held_out, max_sequence_length=5, mask_history=False, cutoffs=[3, 20]
-    )
+    found = validation_metrics(recommender, held_out, mask_history=False, cutoffs=[3, 20])
     ranks = evaluate(recommender, held_out).column("rank").to_pylist()
     assert set(found) >= {"recall@3", "ndcg@20", "mrr"}
     for name, value in found.items():
@@ -125,9 +122,7 @@ def test_validation_metrics_are_those_of_the_validation_ranks():
 def test_nobody_to_validate_on_is_a_data_error():
     held_out = hold_out_validation(Sequences.from_lists([[1, 2], [3]]))
     with pytest.raises(DataError, match="no user to validate on"):
-        validation_metrics(
-            MeanRecommender(), held_out, max_sequence_length=5, mask_history=False, cutoffs=[1]
-        )
+        validation_metrics(MeanRecommender(), held_out, mask_history=False, cutoffs=[1])
 
 
 def test_nobody_held_out_gives_an_empty_ranks_table():
@@ -152,7 +147,6 @@ def vectors_of(recommender, sequences, num_items=NUM_ITEMS - 1):
     return retrieval_vectors(
         recommender,
         full_histories(sequences),
-        max_sequence_length=5,
         items=pa.table(items, schema=schemas.CLEAN_ITEMS),
         users=pa.table(users, schema=schemas.CLEAN_USERS),
     )
@@ -171,7 +165,7 @@ def test_retrieval_vectors_score_as_the_model_does():
     item_vectors = torch.tensor(items.column("vector").to_pylist())
     user_vectors = torch.tensor(users.column("vector").to_pylist())
     recommender.eval()
-    query = recommender.encode(torch.tensor([[7, 8, 9, 10, 11]]))
+    query = recommender.encode(History(torch.tensor([0]), torch.tensor([[7, 8, 9, 10, 11]])))
     expected = score(query, recommender.table)[0, 1:]
     assert torch.allclose(item_vectors @ user_vectors[2], expected, atol=1e-6)
     assert user_vectors[1].tolist() == [0] * 6
@@ -187,3 +181,34 @@ def test_vector_that_is_not_finite_is_refused():
 def test_items_of_another_catalogue_are_refused():
     with pytest.raises(DataError, match="7 rows in the table of items, 30 item vectors"):
         vectors_of(MeanRecommender(), Sequences.from_lists([[1]]), num_items=7)
+
+
+class Counting(Recommender):
+    """No vectors: the score of an item is how often the history has it, and who asks."""
+
+    def __init__(self):
+        super().__init__(num_items=NUM_ITEMS, max_sequence_length=5)
+
+    def scores(self, history):
+        counts = torch.zeros(len(history.users), NUM_ITEMS)
+        counts.scatter_add_(1, history.items, torch.ones(history.items.shape))
+        return counts + 0.01 * (history.users[:, None] + torch.arange(NUM_ITEMS))
+
+
+@pytest.mark.parametrize("mask_history", [False, True])
+@pytest.mark.parametrize("budget", [1, 100, 10**6])
+def test_a_model_without_vectors_is_ranked_by_its_scores(monkeypatch, mask_history, budget):
+    monkeypatch.setitem(evaluator.SCORE_BUDGET, "cpu", budget)
+    held_out = hold_out_test(make_sequences())
+    found = evaluate(Counting(), held_out, mask_history)["rank"].to_pylist()
+    rows, expected = held_out.histories, []
+    for row, (start, length) in enumerate(zip(rows.starts, rows.lengths, strict=True)):
+        seen = rows.items[start : start + length].tolist()
+        scores = {
+            item: seen[-5:].count(item) + 0.01 * (int(rows.users[row]) + item)
+            for item in range(1, NUM_ITEMS)
+        }
+        target = int(held_out.targets[row])
+        rivals = [item for item in scores if not (mask_history and item in seen) or item == target]
+        expected.append(sum(scores[item] >= scores[target] for item in rivals))
+    assert found == expected

@@ -1,23 +1,21 @@
 import torch
 import torch.nn.functional as F
 
-from mmrec.models.baselines.popularity import Popularity
-from mmrec.models.build import build_recommender
-from mmrec.nn.scoring import score
+from mmrec.models.popularity.model import Popularity
 from tests import reference
 from tests.models import worlds
 
 
 def test_popularity_scores_are_training_counts_for_everybody():
     model = Popularity(torch.tensor([0, 5, 2, 5, 9]))
-    scores = score(model.encode(torch.tensor([[1, 2], [4, 0]])), model.item_table())
+    scores = worlds.scores(model, torch.tensor([[1, 2], [4, 0]]))
     assert scores.tolist() == [[-torch.inf, 5, 2, 5, 9]] * 2
     assert not list(model.parameters())
 
 
 def test_equally_popular_items_tie_and_ties_lose():
     model = Popularity(torch.tensor([0, 5, 2, 5, 9]))
-    scores = score(model.encode(torch.tensor([[2], [2], [2]])), model.item_table())
+    scores = worlds.scores(model, torch.tensor([[2], [2], [2]]))
     assert reference.ranks(scores, torch.tensor([4, 1, 2])) == [1, 3, 4]
 
 
@@ -26,21 +24,12 @@ def test_padding_has_no_count():
 
 
 def build(name):
-    torch.manual_seed(0)
-    model = build_recommender(
-        worlds.params(name),
-        num_items=worlds.NUM_ITEMS,
-        text=worlds.no_table(),
-        image=worlds.no_table(),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage="finetune",
-    )
-    return model.double().eval()
+    return worlds.recommender(worlds.params(name)).double().eval()
 
 
 def assert_scores_are_of_the_last_states(model, items, states):
     last = states[torch.arange(len(items)), (items != 0).sum(dim=1) - 1]
-    scores = score(model.encode(items), model.item_table())
+    scores = worlds.scores(model, items)
     torch.testing.assert_close(scores[:, 1:], (last @ model.item_ids.T)[:, 1:].detach())
 
 

@@ -4,23 +4,14 @@ import sys
 import pytest
 import torch
 
-from mmrec.models.build import build_objective, build_recommender
-from mmrec.models.mp4sr_pretraining import JointObjective, PretrainObjective
+from mmrec.models.mp4sr.pretraining import JointObjective, PretrainObjective
 from mmrec.models.next_item import NextItemObjective
-from tests.models import worlds
+from tests.models import cases, worlds
 
 
 def build(name, stage="finetune", text=None, image=None, num_items=worlds.NUM_ITEMS, **changes):
-    params = worlds.params(name, **changes)
-    recommender = build_recommender(
-        params,
-        num_items=num_items,
-        text=text or worlds.text_table(),
-        image=image or worlds.image_table(),
-        training_counts=torch.zeros(num_items),
-        stage=stage,
-    )
-    return recommender, params
+    world = worlds.data(text, image, num_items)
+    return worlds.recommender(worlds.params(name, **changes), stage, world)
 
 
 @pytest.mark.parametrize(
@@ -34,31 +25,22 @@ def build(name, stage="finetune", text=None, image=None, num_items=worlds.NUM_IT
     ],
 )
 def test_every_stage_gets_its_objective(name, stage, changes, kind):
-    recommender, params = build(name, stage, **changes)
-    assert isinstance(
-        build_objective(
-            params, recommender, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
-        ),
-        kind,
-    )
+    model = build(name, stage, **changes)
+    objective = worlds.objective(worlds.params(name, **changes), model, stage)
+    assert isinstance(objective, kind)
 
 
 @pytest.mark.parametrize(
     ("name", "stage", "changes"),
     [
-        ("sasrec", "pretrain", {}),
-        ("gru4rec", "pretrain", {}),
-        ("popularity", "pretrain", {}),
         ("popularity", "finetune", {}),
         ("mp4sr", "pretrain", {"pretrain": None}),
     ],
 )
 def test_a_stage_without_training_is_refused(name, stage, changes):
-    recommender, params = build(name, stage, **changes)
+    model = build(name, stage, **changes)
     with pytest.raises(ValueError, match=f"model {name} has nothing to {stage}"):
-        build_objective(
-            params, recommender, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
-        )
+        worlds.objective(worlds.params(name, **changes), model, stage)
 
 
 @pytest.mark.parametrize("absent", ["text", "image"])
@@ -93,15 +75,17 @@ def test_features_of_another_catalogue_are_refused():
         build("mp4sr", num_items=20)
 
 
-def test_the_other_models_need_no_features():
-    for name in ("sasrec", "gru4rec", "popularity"):
-        recommender, _ = build(name, text=worlds.no_table(), image=worlds.no_table())
-        assert recommender.item_table().shape[0] == worlds.NUM_ITEMS
+def test_a_model_that_reads_no_features_needs_none():
+    for name in cases.CASES:
+        if not worlds.params(name).modalities:
+            model = build(name, text=worlds.no_table(), image=worlds.no_table())
+            assert worlds.scores(model, torch.tensor([[1, 2]])).shape == (1, worlds.NUM_ITEMS)
 
 
-def test_importing_the_builder_loads_no_model():
+def test_importing_the_registry_loads_no_model():
     code = (
-        "import sys, mmrec.models.build; kinds = ('mmrec.models.mp4sr', 'mmrec.models.baselines'); "
-        "loaded = [name for name in sys.modules if name.startswith(kinds)]; sys.exit(bool(loaded))"
+        "import sys, mmrec.models.registry; "
+        f"kinds = tuple(f'mmrec.models.{{name}}' for name in {[*cases.CASES]}); "
+        "sys.exit(any(name.startswith(kinds) for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,21 +4,12 @@ import pytest
 import torch
 
 from mmrec.features.table import FeatureTable
-from mmrec.models.build import build_objective, build_recommender
-from mmrec.nn.scoring import score
-from tests.models import worlds
+from tests.models import cases, worlds
+from tests.models.cases import CASES
 
 NUM_WARM, NUM_COLD = 16, 8  # items 1..16 are in the sequences, 17..24 are not
 ITEMS = torch.arange(1, NUM_WARM + NUM_COLD + 1)
 WARM = ITEMS[:NUM_WARM]
-SMALL = {
-    "embedding_dim": 16,
-    "num_layers": 1,
-    "num_heads": 1,
-    "feedforward_dim": 32,
-    "dropout": 0.1,
-    "attention_dropout": 0.1,
-}
 
 
 def users(num_users, seed):
@@ -43,17 +34,9 @@ def build(name, stage, *, shuffled=False, **changes):
     text, image = feature_table(1), feature_table(2)
     if shuffled:
         text, image = text.shuffled(seed=0), image.shuffled(seed=0)
-    recommender = build_recommender(
-        params,
-        num_items=len(ITEMS) + 1,
-        text=text,
-        image=image,
-        training_counts=torch.zeros(len(ITEMS) + 1),
-        stage=stage,
-    )
-    return build_objective(
-        params, recommender, training_counts=torch.zeros(len(ITEMS) + 1), stage=stage
-    )
+    num_items = len(ITEMS) + 1
+    world = worlds.data(text, image, num_items, torch.zeros(num_items))
+    return worlds.objective(params, worlds.recommender(params, stage, world), stage, world)
 
 
 def train(objective, sequences, steps):
@@ -69,8 +52,7 @@ def train(objective, sequences, steps):
 
 def unseen_scores(model, history):
     """Scores with each user's own history at minus infinity."""
-    scores = score(model.encode(history), model.item_table())
-    return scores.scatter(1, history, -torch.inf)
+    return worlds.scores(model, history).scatter(1, history, -torch.inf)
 
 
 def recall_of_the_withheld_item(model, sequences):
@@ -85,38 +67,32 @@ def recall_of_cold_items(model, sequences):
     return (best % 2 == sequences[:, :1] % 2).float().mean().item()
 
 
-@pytest.mark.parametrize(
-    ("name", "architecture"),
-    [
-        ("sasrec", SMALL),
-        ("mp4sr", SMALL),
-        ("gru4rec", {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1}),
-    ],
-)
-def test_the_checkerboard_is_learned(name, architecture):
-    torch.manual_seed(0)
-    objective = build(name, "finetune", architecture=architecture)
+@pytest.mark.parametrize("name", [name for name, _ in cases.SUPERVISED])
+def test_the_checkerboard_is_learned(name):
+    objective = build(name, "finetune", architecture=CASES[name].learning)
     model = train(objective, users(40, seed=0), steps=60)
     assert recall_of_the_withheld_item(model, users(40, seed=1)) == 1
 
 
-def test_features_alone_place_items_that_nobody_has_seen():
-    torch.manual_seed(0)
-    objective = build("mp4sr", "finetune", architecture=SMALL, finetune={"use_id": False})
-    model = train(objective, users(40, seed=0), steps=60)
+BY_CONTENT = [
+    (name, stage, settings)
+    for name, case in CASES.items()
+    for stage, settings in case.content_learns.items()
+]
+
+
+@pytest.mark.parametrize(("name", "stage", "settings"), BY_CONTENT)
+def test_features_alone_place_items_that_nobody_has_seen(name, stage, settings):
+    changes = {"architecture": CASES[name].learning, stage: settings}
+    model = train(build(name, stage, **changes), users(40, seed=0), steps=60)
     assert recall_of_cold_items(model, users(40, seed=1)) == 1
 
 
-def test_pre_training_alone_places_items_that_nobody_has_seen():
-    torch.manual_seed(0)
-    model = train(build("mp4sr", "pretrain", architecture=SMALL), users(40, seed=0), steps=60)
-    assert recall_of_cold_items(model, users(40, seed=1)) == 1
-
-
-def test_shuffled_features_do_not():
-    torch.manual_seed(0)
-    objective = build(
-        "mp4sr", "finetune", shuffled=True, architecture=SMALL, finetune={"use_id": False}
-    )
+@pytest.mark.parametrize(
+    ("name", "stage", "settings"), [case for case in BY_CONTENT if case[1] == "finetune"]
+)
+def test_shuffled_features_do_not(name, stage, settings):
+    changes = {"architecture": CASES[name].learning, stage: settings}
+    objective = build(name, stage, shuffled=True, **changes)
     model = train(objective, users(40, seed=0), steps=60)
     assert recall_of_cold_items(model, users(40, seed=1)) < 0.8

@@ -3,78 +3,80 @@
 import pytest
 import torch
 
-from mmrec.models.build import build_objective, build_recommender
-from mmrec.models.recommender import inference
 from mmrec.nn.scoring import score
-from tests.models import worlds
+from mmrec.recommender import VectorRecommender, inference
+from tests.models import cases, worlds
+from tests.models.cases import CASES, RECOMMENDERS, SUPERVISED, TRAINED
+from tests.models.worlds import LENGTHS, scores
 
-SUPERVISED = [("mp4sr", "finetune"), ("sasrec", "finetune"), ("gru4rec", "finetune")]
-STAGES = [("mp4sr", "pretrain"), *SUPERVISED]
-RECOMMENDERS = [*STAGES, ("popularity", "finetune")]
-LENGTHS = [4, 9, 1, 2, 6]
+ORDERED = [(name, stage) for name, stage in RECOMMENDERS if CASES[name].ordered]
+WITH_VECTORS = [(name, stage) for name, stage in RECOMMENDERS if CASES[name].vectors]
+CAUSAL = [(name, stage) for name, stage in SUPERVISED if CASES[name].causal]
 
 
 def build(name, stage, seed=0, **changes):
-    torch.manual_seed(seed)
-    return build_recommender(
-        worlds.params(name, **changes),
-        num_items=worlds.NUM_ITEMS,
-        text=worlds.text_table(),
-        image=worlds.image_table(),
-        training_counts=torch.arange(worlds.NUM_ITEMS),
-        stage=stage,
-    )
+    return worlds.recommender(worlds.params(name, **changes), stage, seed=seed)
+
+
+def objective_of(name, stage):
+    return worlds.objective(worlds.params(name), build(name, stage), stage)
 
 
 def test_every_model_is_tested():
-    assert {name for name, _ in RECOMMENDERS} == set(worlds.model_names())
-    assert len(worlds.model_names()) >= 4
+    assert set(CASES) == set(cases.model_names())
+    assert len(CASES) >= 4
 
 
 @pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
-def test_table_and_queries_score_every_item_but_padding(name, stage):
-    model = build(name, stage)
-    table, queries = model.item_table(), model.encode(worlds.sequences(LENGTHS))
-    scores = score(queries, table)
-    assert scores.shape == (len(LENGTHS), worlds.NUM_ITEMS)
-    assert (table[0] == 0).all()
-    assert scores[:, 1:].isfinite().all()
-    assert not scores.requires_grad
+def test_every_item_but_padding_has_a_score(name, stage):
+    found = build(name, stage).scores(worlds.history(worlds.sequences(LENGTHS)))
+    assert found.shape == (len(LENGTHS), worlds.NUM_ITEMS)
+    assert found[:, 1:].isfinite().all()
+    assert not found.requires_grad
+
+
+@pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
+def test_where_there_are_vectors_their_inner_products_are_the_scores(name, stage):
+    model, items = build(name, stage), worlds.sequences(LENGTHS)
+    assert isinstance(model, VectorRecommender) == ((name, stage) in WITH_VECTORS)
+    if isinstance(model, VectorRecommender):
+        table = model.item_table()
+        assert (table[0] == 0).all()
+        found = score(model.encode(worlds.history(items)), table)
+        torch.testing.assert_close(found, scores(model, items))
 
 
 @pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
 def test_scoring_has_no_dropout_and_leaves_the_mode_alone(name, stage):
     model = build(name, stage).train()
     items = worlds.sequences(LENGTHS)
-    assert torch.equal(model.encode(items), model.encode(items))
-    assert torch.equal(model.item_table(), model.item_table())
+    assert torch.equal(scores(model, items), scores(model, items))
     assert all(module.training for module in model.modules())
 
 
 @pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
-def test_padding_and_the_rest_of_the_batch_change_no_query(name, stage):
+def test_padding_and_the_rest_of_the_batch_change_no_score(name, stage):
     model = build(name, stage)
     items = worlds.sequences(LENGTHS)
     wider = torch.cat([items, torch.zeros(len(items), 1, dtype=torch.int64)], dim=1)
-    torch.testing.assert_close(model.encode(wider), model.encode(items))
-    torch.testing.assert_close(model.encode(items[3:4, :2]), model.encode(items)[3:4])
+    torch.testing.assert_close(scores(model, wider), scores(model, items))
+    torch.testing.assert_close(scores(model, items[3:4, :2]), scores(model, items)[3:4])
 
 
-@pytest.mark.parametrize(("name", "stage"), STAGES)
-def test_the_query_depends_on_the_history_in_its_order(name, stage):
+@pytest.mark.parametrize(("name", "stage"), ORDERED)
+def test_scores_depend_on_the_history_in_its_order(name, stage):
     model = build(name, stage)
-    query = model.encode(torch.tensor([[1, 2, 4]]))
-    assert not torch.allclose(query, model.encode(torch.tensor([[1, 2, 6]])), atol=1e-5)
-    assert not torch.allclose(query, model.encode(torch.tensor([[6, 2, 4]])), atol=1e-5)
-    assert not torch.allclose(query, model.encode(torch.tensor([[2, 1, 4]])), atol=1e-5)
+    found = scores(model, torch.tensor([[1, 2, 4], [1, 2, 6], [6, 2, 4], [2, 1, 4]]))[:, 1:]
+    for other in found[1:]:
+        assert not torch.allclose(found[0], other, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
-def test_an_empty_history_has_a_query_that_depends_on_nobody(name, stage):
+def test_an_empty_history_has_scores_that_depend_on_nobody(name, stage):
     model = build(name, stage)
-    together = model.encode(torch.tensor([[1, 2], [0, 0], [3, 4]]))
-    torch.testing.assert_close(together[1:2], model.encode(torch.tensor([[0]])))
-    assert together.isfinite().all()
+    together = scores(model, torch.tensor([[1, 2], [0, 0], [3, 4]]))
+    torch.testing.assert_close(together[1:2], scores(model, torch.tensor([[0]])))
+    assert together[:, 1:].isfinite().all()
 
 
 @pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
@@ -82,8 +84,7 @@ def test_weights_move_to_another_instance(name, stage):
     model, other = build(name, stage), build(name, stage, seed=1)
     other.load_state_dict(model.state_dict())
     items = worlds.sequences(LENGTHS)
-    assert torch.equal(other.encode(items), model.encode(items))
-    assert torch.equal(other.item_table(), model.item_table())
+    assert torch.equal(scores(other, items), scores(model, items))
 
 
 @pytest.mark.parametrize(("name", "stage"), RECOMMENDERS)
@@ -92,15 +93,13 @@ def test_a_model_names_its_parameters_with_a_row_per_item(name, stage):
     sizes = {name: value.shape[0] for name, value in model.state_dict().items() if value.dim()}
     found = {name for name, size in sizes.items() if size == worlds.NUM_ITEMS}
     assert set(model.item_parameters()) == found
-    assert bool(found) == ((name, stage) not in [("mp4sr", "pretrain"), ("popularity", "finetune")])
+    assert bool(found) == (stage not in CASES[name].by_content)
 
 
-@pytest.mark.parametrize(("name", "stage"), STAGES)
+@pytest.mark.parametrize(("name", "stage"), TRAINED)
 def test_training_moves_every_weight(name, stage):
     model = build(name, stage)
-    objective = build_objective(
-        worlds.params(name), model, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
-    )
+    objective = worlds.objective(worlds.params(name), model, stage)
     assert objective.recommender is model
     losses = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))
     sum(losses.values()).backward()
@@ -110,15 +109,9 @@ def test_training_moves_every_weight(name, stage):
         assert parameter.grad.abs().sum() > 0, parameter_name
 
 
-@pytest.mark.parametrize(("name", "stage"), STAGES)
+@pytest.mark.parametrize(("name", "stage"), TRAINED)
 def test_all_weights_have_one_name(name, stage):
-    objective = build_objective(
-        worlds.params(name),
-        build(name, stage),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage=stage,
-    )
-    weights = objective.state_dict()
+    weights = objective_of(name, stage).state_dict()
     assert len({tensor.data_ptr() for tensor in weights.values()}) == len(weights)
 
 
@@ -130,17 +123,12 @@ def test_training_scores_are_the_scores_of_inference(name, stage):
     with inference(model):
         queries, table = model.queries_and_table(items, rows, columns)
         trained = score(queries, table)
-    torch.testing.assert_close(trained, score(model.encode(items), model.item_table()))
+    torch.testing.assert_close(trained, scores(model, items))
 
 
-@pytest.mark.parametrize(("name", "stage"), SUPERVISED)
+@pytest.mark.parametrize(("name", "stage"), CAUSAL)
 def test_dense_training_equals_prefix_training(name, stage):
-    objective = build_objective(
-        worlds.params(name),
-        build(name, stage),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage=stage,
-    ).double()
+    objective = objective_of(name, stage).double()
     objective.eval()
     whole = worlds.sequences(LENGTHS)
     parameters = list(objective.parameters())
@@ -152,14 +140,9 @@ def test_dense_training_equals_prefix_training(name, stage):
         torch.testing.assert_close(dense, prefix)
 
 
-@pytest.mark.parametrize(("name", "stage"), STAGES)
+@pytest.mark.parametrize(("name", "stage"), TRAINED)
 def test_training_in_bfloat16_keeps_the_losses_in_float32(name, stage):
-    objective = build_objective(
-        worlds.params(name),
-        build(name, stage),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage=stage,
-    )
+    objective = objective_of(name, stage)
     with torch.autocast("cpu", torch.bfloat16):
         losses = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))
     sum(losses.values()).backward()

@@ -2,21 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmrec.models.build import build_recommender
 from mmrec.models.loading import load_pretrained
 from tests.models import worlds
 
 
 def build(stage, seed, name="mp4sr"):
-    torch.manual_seed(seed)
-    return build_recommender(
-        worlds.params(name),
-        num_items=worlds.NUM_ITEMS,
-        text=worlds.text_table(),
-        image=worlds.image_table(),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage=stage,
-    )
+    return worlds.recommender(worlds.params(name), stage, seed=seed)
 
 
 def test_fine_tuning_starts_from_everything_pre_trained_and_fresh_ids():

@@ -2,8 +2,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmrec.models.build import build_objective, build_recommender
-from mmrec.nn.scoring import score
 from tests import reference
 from tests.models import worlds
 
@@ -11,15 +9,7 @@ LENGTHS = [4, 9, 1, 2, 6]
 
 
 def build(stage="finetune", text=None, image=None, **changes):
-    torch.manual_seed(0)
-    return build_recommender(
-        worlds.params("mp4sr", **changes),
-        num_items=worlds.NUM_ITEMS,
-        text=text or worlds.text_table(),
-        image=image or worlds.image_table(),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage=stage,
-    )
+    return worlds.recommender(worlds.params("mp4sr", **changes), stage, worlds.data(text, image))
 
 
 def slow_streams(model):
@@ -52,7 +42,7 @@ def test_scores_equal_the_paper_written_out(use_id, similarity):
         state = reference.sequence_encoder(model.sequence_encoder, stream[history], valid)[0, -1]
         similar = F.cosine_similarity(state, stream, dim=1) / 0.2
         expected += similar if similarity == "cosine" else stream @ state
-    scores = score(model.encode(history), model.item_table())
+    scores = worlds.scores(model, history)
     torch.testing.assert_close(scores[0, 1:], expected[1:].detach())
 
 
@@ -63,7 +53,7 @@ def test_a_single_branch_is_one_of_the_two_streams(branch):
     half = slice(0, 8) if branch == "text" else slice(8, 16)
     items = worlds.sequences(LENGTHS)
     torch.testing.assert_close(single.item_table(), both.item_table()[:, half])
-    torch.testing.assert_close(single.encode(items), both.encode(items)[:, half])
+    torch.testing.assert_close(worlds.queries(single, items), worlds.queries(both, items)[:, half])
 
 
 def test_pre_training_scores_with_both_branches_and_without_ids():
@@ -95,9 +85,7 @@ def test_a_shared_adaptor_needs_features_of_one_width():
 def test_items_without_text_image_or_both_never_make_a_nan(stage, mode):
     model = build(stage, architecture={"pooling": mode})
     params = worlds.params("mp4sr", architecture={"pooling": mode})
-    objective = build_objective(
-        params, model, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
-    )
+    objective = worlds.objective(params, model, stage)
     whole = torch.tensor([[3, 5, 7, 3], [7, 7, 5, 0], [1, 7, 0, 0]])
     loss = sum(objective(worlds.dense_batch(whole)).values())
     loss.backward()
@@ -105,7 +93,7 @@ def test_items_without_text_image_or_both_never_make_a_nan(stage, mode):
     gradients = [p.grad for p in objective.parameters() if p.grad is not None]
     assert all(gradient.isfinite().all() for gradient in gradients)
     assert model.item_table().isfinite().all()
-    assert model.encode(whole).isfinite().all()
+    assert worlds.queries(model, whole).isfinite().all()
 
 
 def test_an_item_without_a_modality_uses_no_other_items_vector():
@@ -124,7 +112,7 @@ def test_an_item_without_a_modality_uses_no_other_items_vector():
 def test_the_item_table_does_not_depend_on_the_chunk(chunk, monkeypatch):
     model = build()
     whole = model.item_table()
-    monkeypatch.setattr("mmrec.models.mp4sr.TABLE_CHUNK", chunk)
+    monkeypatch.setattr("mmrec.models.mp4sr.model.TABLE_CHUNK", chunk)
     torch.testing.assert_close(model.item_table(), whole)
 
 
@@ -132,12 +120,7 @@ def test_the_item_table_does_not_depend_on_the_chunk(chunk, monkeypatch):
 def test_one_modality_alone_can_be_fine_tuned_and_scored(absent, present):
     changes = {"finetune": {"score_branches": present}}
     model = build(**{absent: worlds.no_table()}, **changes)
-    objective = build_objective(
-        worlds.params("mp4sr", **changes),
-        model,
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage="finetune",
-    )
+    objective = worlds.objective(worlds.params("mp4sr", **changes), model)
     loss = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))["next_item"]
     loss.backward()
     assert loss.isfinite()

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from mmrec.models.build import build_objective, build_recommender
 from tests import reference
 from tests.models import worlds
 
@@ -10,20 +9,9 @@ STILL = {"drop_probability": 0.0, "mixup": False}
 
 
 def build(stage="pretrain", architecture=None, **contrast):
-    torch.manual_seed(0)
     section = {"contrast": contrast} if stage == "pretrain" else {"joint": contrast}
     params = worlds.params("mp4sr", architecture=architecture or {}, **{stage: section})
-    recommender = build_recommender(
-        params,
-        num_items=worlds.NUM_ITEMS,
-        text=worlds.text_table(),
-        image=worlds.image_table(),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage=stage,
-    )
-    return build_objective(
-        params, recommender, training_counts=torch.zeros(worlds.NUM_ITEMS), stage=stage
-    )
+    return worlds.objective(params, worlds.recommender(params, stage), stage)
 
 
 def batch():

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from benchmarks.straightforward_mp4sr import StraightforwardMp4sr
+from mmrec.data.batches import TrainingBatches
 from mmrec.data.sequences import Sequences
-from mmrec.models.build import build_objective, build_recommender
-from mmrec.training.batches import TrainingBatches
 from tests.models import worlds
 
 LENGTHS = [2, 11, 5, 1, 8, 11]  # items of each user; the model sees 10 at a time
@@ -16,21 +15,11 @@ LENGTHS = [2, 11, 5, 1, 8, 11]  # items of each user; the model sees 10 at a tim
 
 def both_forms(precision):
     """Ours and the straightforward form, with equal parameters of their own, dropout off."""
-    torch.manual_seed(0)
     params = worlds.params("mp4sr", architecture={"temperature": 0.3})
-    model = build_recommender(
-        params,
-        num_items=worlds.NUM_ITEMS,
-        text=worlds.text_table(),
-        image=worlds.image_table(),
-        training_counts=torch.zeros(worlds.NUM_ITEMS),
-        stage="finetune",
-    ).to(precision)
+    model = worlds.recommender(params).to(precision)
     for parameter in model.parameters():  # gates and norms start at values that hide mistakes
         torch.nn.init.normal_(parameter, std=0.5)
-    ours = build_objective(
-        params, model, training_counts=torch.zeros(worlds.NUM_ITEMS), stage="finetune"
-    ).eval()
+    ours = worlds.objective(params, model).eval()
     return ours, StraightforwardMp4sr(copy.deepcopy(model), padded_to=10).eval()
 
 

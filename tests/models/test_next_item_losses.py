@@ -4,12 +4,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from mmrec.models.build import build_objective, build_recommender
 from mmrec.models.next_item import FullSoftmax, InBatchSoftmax, SampledSoftmax
 from tests import reference
-from tests.models import worlds
+from tests.models import cases, worlds
 
-MODELS = ["mp4sr", "sasrec", "gru4rec"]
+MODELS = [name for name, _ in cases.SUPERVISED]
 FULL = {"name": "full"}
 LOSSES = {
     "full": FULL,
@@ -25,17 +24,8 @@ WHOLE = torch.tensor([[1, 2, 4, 0], [2, 6, 0, 0], [4, 1, 2, 6]])
 
 
 def build(name, loss, seed=0, **finetune):
-    torch.manual_seed(seed)
     params = worlds.params(name, finetune={"loss": loss, **finetune})
-    model = build_recommender(
-        params,
-        num_items=worlds.NUM_ITEMS,
-        text=worlds.text_table(),
-        image=worlds.image_table(),
-        training_counts=COUNTS,
-        stage="finetune",
-    )
-    return build_objective(params, model, training_counts=COUNTS, stage="finetune")
+    return worlds.objective(params, worlds.recommender(params, seed=seed))
 
 
 def positions():

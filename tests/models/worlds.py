@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, get_args
+from functools import partial
+from typing import NamedTuple
 
+import pyarrow as pa
 import torch
 from pydantic import TypeAdapter
 
+from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable
-from mmrec.params.models import ModelParams
+from mmrec.models.data import Feature, ModelData, TrainingRun
+from mmrec.models.registry import system_of
+from mmrec.params.models.registry import ModelParams
+from mmrec.recommender import History
+from tests.models import cases
 
 NUM_ITEMS = 13  # padding included
-TINY = {
-    "embedding_dim": 8,
-    "num_layers": 2,
-    "num_heads": 2,
-    "feedforward_dim": 16,
-    "max_sequence_length": 10,
-}
-TINY_MP4SR = TINY | {"attention_dim": 4, "num_experts": 3}
-SMALLEST = {
-    "mp4sr": {
-        "architecture": TINY_MP4SR,
-        "pretrain": {"epochs": 1, "patience": 1},
-        "finetune": {"epochs": 1, "patience": 1},
-    },
-    "sasrec": {"architecture": TINY, "pretrain": None, "finetune": {"epochs": 1, "patience": 1}},
-    "gru4rec": {
-        "architecture": {"embedding_dim": 8, "hidden_dim": 6, "max_sequence_length": 10},
-        "pretrain": None,
-        "finetune": {"epochs": 1, "patience": 1},
-    },
-    "popularity": {"architecture": {}, "pretrain": None, "finetune": None},
-}
+LENGTHS = [4, 9, 1, 2, 6]
 
 
 class Batch(NamedTuple):
@@ -42,18 +28,70 @@ class Batch(NamedTuple):
     targets: torch.Tensor
 
 
-def model_names():
-    """Names of all models there are, from the params union itself."""
-    members = get_args(get_args(ModelParams)[0])
-    return [member.model_fields["name"].annotation.__args__[0] for member in members]
-
-
 def params(name, **changes):
     """Smallest params of a model; `changes` update or remove its sections."""
-    sections = dict(SMALLEST[name])
+    sections = cases.smallest(name)
     for section, values in changes.items():
-        sections[section] = None if values is None else SMALLEST[name][section] | values
-    return TypeAdapter(ModelParams).validate_python({"name": name} | sections)
+        sections[section] = None if values is None else (sections[section] or {}) | values
+    return TypeAdapter(ModelParams).validate_python(sections)
+
+
+def data(text=None, image=None, num_items=NUM_ITEMS, training_counts=None, histories=None):
+    """A catalogue with features, and users who went through it."""
+    tables = {"text": text or text_table(), "image": image or image_table()}
+    if training_counts is None:
+        training_counts = torch.arange(num_items)
+    return ModelData(
+        items=pa.table({"item_id": [f"i{item}" for item in range(1, num_items)]}),
+        sequences=Sequences.from_lists(histories or [[1, 2, 3, 4], [4, 5, 6, 2], [2, 6, 5]]),
+        features={name: Feature(partial(_itself, table)) for name, table in tables.items()},
+        training_counts=training_counts,
+        is_cold=torch.zeros(num_items, dtype=torch.bool),
+    )
+
+
+def _itself(table):
+    return table
+
+
+def recommender(params, stage="finetune", world=None, seed=0):
+    """The model with fresh weights."""
+    torch.manual_seed(seed)
+    return system_of(params).build_recommender(params, world or data(), stage)
+
+
+def training(params, model, stage="finetune", world=None):
+    """What trains a model that was built for this stage."""
+    run = TrainingRun(stage, seed=0, mask_history=False)
+    return system_of(params).build_training(params, model, world or data(), run)
+
+
+def objective(params, model, stage="finetune", world=None):
+    """A model with the losses of a stage."""
+    return training(params, model, stage, world).objective
+
+
+def built(params, stage="finetune", world=None):
+    """Model and training, from the random state as it is."""
+    model = system_of(params).build_recommender(params, world or data(), stage)
+    return model, training(params, model, stage, world)
+
+
+def history(items):
+    """Right-padded items of users 0, 1, ..."""
+    return History(torch.arange(len(items)), items)
+
+
+def queries(model, items):
+    """What a model retrieves by, after right-padded items."""
+    return model.encode(history(items))
+
+
+def scores(model, items):
+    """Scores after right-padded items; padding at minus infinity."""
+    found = model.scores(history(items)).clone()
+    found[:, 0] = -torch.inf
+    return found
 
 
 def table(rows_per_item, dim, seed=0):

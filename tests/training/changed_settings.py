@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import TypeAdapter
 
-from mmrec.params.models import ModelParams
+from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Section
 
 

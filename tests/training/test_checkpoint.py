@@ -132,7 +132,7 @@ def test_optimizer_state_survives_exactly(tmp_path):
 
 
 def tiny_batch():
-    from mmrec.training.batches import Batch
+    from mmrec.data.batches import Batch
 
     items = torch.tensor([[1, 2, 3]])
     return Batch(items=items, targets=torch.tensor([[2, 3, 4]]), users=torch.tensor([0]))

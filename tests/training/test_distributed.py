@@ -20,11 +20,11 @@ import torch.distributed as dist
 from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
-from mmrec.params.models import ModelParams
+from mmrec.models.data import ModelData, TrainingRun
+from mmrec.params.models.registry import ModelParams
 from mmrec.training import distributed, launching, trainer
 from mmrec.training.fit import fit
 from mmrec.training.launching import LOST_CONTACT, asked_processes, on_processes
-from mmrec.training.run_data import RunData
 from tests.training.tiny_run import run_data
 
 NUM_ITEMS = 14
@@ -70,7 +70,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
 }
 
 
-def data() -> RunData:
+def data() -> ModelData:
     lists = [
         [(user * 3 + step) % NUM_ITEMS + 1 for step in range(4 + user % 4)] for user in range(11)
     ]
@@ -105,9 +105,7 @@ def fit_case(name: str, folder: Path, **changes: int) -> None:
     recommender, _ = fit(
         TypeAdapter(ModelParams).validate_python(sections),
         data(),
-        stage=stage,
-        seed=1,
-        mask_history=False,
+        TrainingRun(stage, 1, mask_history=False),
         weights=None,
         checkpoint_dir=folder / "checkpoints",
         history_path=folder / "history.csv",

@@ -11,11 +11,11 @@ from pydantic import TypeAdapter
 
 from mmrec.evaluation.evaluator import validation_metrics
 from mmrec.io import DataError
-from mmrec.params.models import ModelParams
+from mmrec.models.data import ModelData, TrainingRun
+from mmrec.params.models.registry import ModelParams
 from mmrec.training import trainer
 from mmrec.training.finished import load_weights, save_model
 from mmrec.training.fit import fit
-from mmrec.training.run_data import RunData
 from tests.training.tiny_run import run_data
 
 NUM_ITEMS = 12
@@ -33,7 +33,7 @@ def model(**stages: Any) -> ModelParams:
     return TypeAdapter(ModelParams).validate_python(settings)
 
 
-def data(lists: list[list[int]] | None = None) -> RunData:
+def data(lists: list[list[int]] | None = None) -> ModelData:
     return run_data(NUM_ITEMS, lists or histories())
 
 
@@ -46,15 +46,13 @@ def fitted(
     stage: Any,
     tmp_path: Any,
     *,
-    run: RunData | None = None,
+    run: ModelData | None = None,
     mask_history: bool = False,
 ) -> Any:
     return fit(
         params,
         run or data(),
-        stage=stage,
-        seed=1,
-        mask_history=mask_history,
+        TrainingRun(stage, 1, mask_history),
         weights=None,
         checkpoint_dir=tmp_path / "checkpoints",
         history_path=tmp_path / "history.csv",
@@ -81,7 +79,7 @@ def test_the_epoch_is_chosen_on_so_many_users_and_the_same_every_time(
         ranked.append(held_out.histories.users.tolist())
         return validation_metrics(recommender, held_out, **keywords)
 
-    monkeypatch.setattr("mmrec.training.fit.validation_metrics", noted)
+    monkeypatch.setattr("mmrec.models.next_item_training.validation_metrics", noted)
     fitted(model(), "finetune", tmp_path / "all")
     few = model(finetune={"epochs": 2, "patience": 2, "validation_users": 7})
     fitted(few, "finetune", tmp_path / "few")

@@ -11,17 +11,17 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
+from mmrec.data.batches import TrainingBatches
 from mmrec.data.split import HeldOut, training_part
 from mmrec.device import choose_device
+from mmrec.evaluation.knowing_nothing import reference_metrics
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.nn.moe import MixtureOfExperts
-from mmrec.params.models import ModelParams, Mp4srParams
-from mmrec.training.batches import TrainingBatches
-from mmrec.training.digest import held_out_digest
+from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.registry import ModelParams
+from mmrec.seeds import derive_seed
 from mmrec.training.fit import fit
-from mmrec.training.run_data import RunData
-from mmrec.training.seeds import derive_seed
 from mmrec.training.trainer import TrainingResult
-from mmrec.training.validation import reference_metrics
 from tests.training.changed_settings import with_one_changed
 from tests.training.tiny_run import run_data
 
@@ -100,9 +100,7 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
         fit(
             params,
             data(),
-            stage=stage,
-            seed=1,
-            mask_history=mask_history,
+            TrainingRun(stage, 1, mask_history),
             weights=None,
             checkpoint_dir=Path("checkpoints"),
             history_path=Path("history.csv"),
@@ -111,13 +109,13 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr("mmrec.training.fit.train", train)
     monkeypatch.setattr(
-        "mmrec.training.fit.validation_metrics",
+        "mmrec.models.next_item_training.validation_metrics",
         lambda _, held_out, **keywords: {"held out": held_out, **keywords},
     )
     return fitted
 
 
-def data() -> RunData:
+def data() -> ModelData:
     lists = [[(user + step) % NUM_ITEMS + 1 for step in range(24)] for user in range(20)]
     whole = run_data(NUM_ITEMS, lists)
     whole.is_cold[list(COLD)] = True
@@ -140,7 +138,7 @@ def test_a_training_gets_the_settings_of_its_stage(
         "stage": stage,
         "settings": {
             "model": params.model_dump(mode="json", include={"name", "architecture", stage}),
-            "validated": held_out_digest(training.held_out),
+            "validated": training.held_out.digest,
             "mask_history": mask_history,
             "device": choose_device().type,
         },
@@ -148,7 +146,6 @@ def test_a_training_gets_the_settings_of_its_stage(
         "history_path": Path("history.csv"),
     }
     assert training.validation == {
-        "max_sequence_length": 8,
         "mask_history": mask_history,
         "cutoffs": [5, 7, 10, 20, 50],
     } | reference_metrics(

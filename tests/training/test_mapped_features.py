@@ -21,10 +21,12 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 from mmrec.features import table
-from mmrec.models.build import build_objective, build_recommender
+from mmrec.models.data import Feature, ModelData
+from mmrec.models.next_item_training import next_item_objective
+from mmrec.models.registry import system_of
 from mmrec.data.sequences import Sequences
-from mmrec.params.models import ModelParams
-from mmrec.training.batches import TrainingBatches
+from mmrec.params.models.registry import ModelParams
+from mmrec.data.batches import TrainingBatches
 from pydantic import TypeAdapter
 
 folder = Path(sys.argv[1])
@@ -42,10 +44,11 @@ used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesi
 resource.setrlimit(resource.RLIMIT_DATA, (used + budget, used + budget))
 text = table.load_feature_table(folder, items)
 none = table.FeatureTable(torch.zeros(0, 0), torch.zeros(num_items + 1, dtype=torch.int64))
-model = build_recommender(params, num_items=num_items + 1, text=text, image=none,
-                          training_counts=torch.zeros(num_items + 1), stage="finetune")
-objective = build_objective(params, model, training_counts=torch.zeros(num_items + 1),
-                            stage="finetune")
+counts = torch.zeros(num_items + 1, dtype=torch.int64)
+features = {"text": Feature(lambda: text), "image": Feature(lambda: none)}
+data = ModelData(items, Sequences.from_lists([]), features, counts, counts.bool())
+model = system_of(params).build_recommender(params, data, "finetune")
+objective = next_item_objective(model, params.finetune, counts)
 sequences = Sequences.from_lists([list(range(1, 60)), list(range(num_items - 50, num_items))])
 batches = TrainingBatches(sequences, batching="dense", max_sequence_length=50,
                           window_overlap=None, batch_size=64, seed=1)

@@ -10,8 +10,8 @@ import pytest
 from mmrec import schemas
 from mmrec.features.table import write_empty_feature
 from mmrec.io import DataError, write_table
+from mmrec.models.data import load_model_data
 from mmrec.paths import DatasetPaths, Paths
-from mmrec.training.run_data import load_run_data
 from tests.training.tiny_run import run_data
 
 
@@ -35,7 +35,7 @@ def clean_tables(folder: Path, num_items: int, lists: list[list[int]]) -> Datase
 def test_sequences_of_another_catalogue_are_named(tmp_path: Path) -> None:
     dataset = clean_tables(tmp_path, 5, [[1, 2, 3], [4, 5, 1]])
     write_empty_feature(dataset.features("none"))
-    assert load_run_data(dataset, text="none", image="none").sequences.num_users == 2
+    assert load_model_data(dataset, text="none", image="none").sequences.num_users == 2
     clean_tables(tmp_path, 4, [[1, 2, 3], [4, 5, 1]])
     with pytest.raises(DataError, match=r"item index 5, .* has 4 items; .* run the clean stage"):
-        load_run_data(dataset, text="none", image="none")
+        load_model_data(dataset, text="none", image="none")

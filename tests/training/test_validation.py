@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from mmrec.params.models import ModelParams
+from mmrec.params.models.registry import ModelParams
 from mmrec.training.finished import read_record, save_model
 from mmrec.training.validation import warn_if_validated_otherwise
 from tests.training.test_fit import NUM_ITEMS, TRAINING, data, fitted, model
@@ -47,7 +47,8 @@ def test_a_best_epoch_that_knows_nothing_is_kept_and_warned_of(
     said = {}
     for value in (0.2, 0.25, 0.3, 0.9):
         monkeypatch.setattr(
-            "mmrec.training.fit.validation_metrics", lambda *_, v=value, **__: {"recall@3": v}
+            "mmrec.models.next_item_training.validation_metrics",
+            lambda *_, v=value, **__: {"recall@3": v},
         )
         caplog.clear()
         recommender, _ = fitted(params, stage, tmp_path / str(value), run=popular)

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mmrec.data.batches import TrainingBatches
 from mmrec.data.sequences import Sequences
-from mmrec.training.batches import TrainingBatches
 from mmrec.training.trainer import TrainingResult, train
 
 NUM_ITEMS = 12

@@ -8,10 +8,10 @@ import torch
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable
-from mmrec.training.run_data import RunData
+from mmrec.models.data import Feature, ModelData
 
 
-def run_data(num_items: int, lists: list[list[int]]) -> RunData:
+def run_data(num_items: int, lists: list[list[int]]) -> ModelData:
     """The sequences of `lists` over items 1 to `num_items`."""
     generator = torch.Generator().manual_seed(0)
     vectors = torch.randn(num_items, 4, generator=generator).half()
@@ -26,11 +26,10 @@ def run_data(num_items: int, lists: list[list[int]]) -> RunData:
         "training_count": [1 for _ in rows],
         "is_cold": [False for _ in rows],
     }
-    return RunData(
+    return ModelData(
         items=pa.table(columns, schema=schemas.CLEAN_ITEMS),
         sequences=Sequences.from_lists(lists),
-        text=features,
-        image=features,
+        features={"text": Feature(lambda: features), "image": Feature(lambda: features)},
         training_counts=torch.ones(num_items + 1, dtype=torch.int64),
         is_cold=torch.zeros(num_items + 1, dtype=torch.bool),
     )

@@ -1,6 +1,6 @@
 from itertools import product
 
-from mmrec.training.seeds import derive_seed
+from mmrec.seeds import derive_seed
 
 
 def test_seed_is_the_same_for_the_same_parts_and_fits_torch():

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmrec.data.batches import TrainingBatches
+from mmrec.data.cutting import cut_batches
 from mmrec.data.sequences import Sequences
 from mmrec.io import DataError
-from mmrec.training.batches import TrainingBatches
-from mmrec.training.cutting import cut_batches
 
 LISTS = st.lists(st.lists(st.integers(1, 99), max_size=25), min_size=1, max_size=12).filter(
     lambda lists: any(len(items) > 1 for items in lists)

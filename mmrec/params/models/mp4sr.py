@@ -1,17 +1,12 @@
-"""Settings of every model: one class per model, defaults as published but where a field says so.
-
-A model entry of `params.yaml` has four keys: `name`, `architecture`, `pretrain` and
-`finetune`. They are separate so that DVC can tell them apart: a new learning rate of
-fine-tuning does not touch pre-training.
-"""
+"""Settings of MP4SR, as published but where a field says so."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from mmrec.params.baselines import Gru4RecParams, PopularityParams, SasrecParams
+from mmrec.params.model import SystemParams
 from mmrec.params.section import Section
 from mmrec.params.training import (
     Batching,
@@ -104,7 +99,7 @@ class Mp4srFinetune(NextItemTrainingParams):
     """Set, the pre-training losses are added to fine-tuning: the paper's 'E2E'."""
 
 
-class Mp4srParams(Section):
+class Mp4srParams(SystemParams):
     """MP4SR: multimodal pre-training for sequential recommendation."""
 
     name: Literal["mp4sr"]
@@ -124,8 +119,3 @@ class Mp4srParams(Section):
         if self.pretrain or self.finetune.joint or branches == "both":
             return ("text", "image")
         return (branches,)
-
-
-ModelParams = Annotated[
-    Mp4srParams | SasrecParams | Gru4RecParams | PopularityParams, Field(discriminator="name")
-]

@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmrec.data.cutting import cut_batches
 from mmrec.data.histories import pad_slices
 from mmrec.data.sequences import Sequences
 from mmrec.io import DataError
-from mmrec.training.cutting import cut_batches
-from mmrec.training.seeds import derive_seed
+from mmrec.seeds import derive_seed
 
 CHUNK_BATCHES = 16
 """Batches that are sorted by length together: less mixes worse, more pads more."""
@@ -41,6 +41,22 @@ class Batch:
     targets: Tensor
     users: Tensor
 
+    @property
+    def num_samples(self) -> Tensor:
+        """Trained positions."""
+        return (self.targets != 0).sum()
+
+    def part(self, rank: int, size: int) -> Batch:
+        """The rows that one of several processes trains.
+
+        With fewer rows than processes the last ones get a row that trains nothing.
+        """
+        rows = torch.tensor_split(torch.arange(len(self.items)), size)[rank]
+        if not len(rows):
+            return Batch(self.items[:1], torch.zeros_like(self.targets[:1]), self.users[:1])
+        own = slice(int(rows[0]), int(rows[-1]) + 1)
+        return Batch(self.items[own], self.targets[own], self.users[own])
+
 
 class _Rows(NamedTuple):
     users: Tensor
@@ -50,27 +66,6 @@ class _Rows(NamedTuple):
 
     def select(self, order: Tensor) -> _Rows:
         return _Rows(*(column[order] for column in self))
-
-
-class EpochBatches(Protocol):
-    """The batches of one epoch, in order."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[Batch]: ...
-
-
-class BatchSource(Protocol):
-    """What the trainer asks of batches."""
-
-    @property
-    def digest(self) -> str:
-        """Changes with everything that decides what the batches hold."""
-        ...
-
-    def epoch(self, epoch: int) -> EpochBatches:
-        """Batches of an epoch: the same for the same number, whatever ran before."""
-        ...
 
 
 class TrainingBatches:
@@ -138,7 +133,7 @@ class TrainingBatches:
             digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
         return digest.hexdigest()
 
-    def epoch(self, epoch: int) -> EpochBatches:
+    def epoch(self, epoch: int) -> EpochOfBatches:
         """Batches of an epoch in random order; `dense` rows of similar lengths each."""
         generator = torch.Generator().manual_seed(derive_seed(self._seed, "order", epoch))
         order = torch.randperm(len(self._rows.users), generator=generator)
@@ -149,7 +144,7 @@ class TrainingBatches:
         widths = np.maximum.reduceat(rows.lengths.numpy(), borders[:-1]).tolist()
         cuts = list(zip(borders[:-1], borders[1:], widths, strict=True))
         shuffled = torch.randperm(len(cuts), generator=generator).tolist()
-        return _Epoch(self._items, rows, [cuts[index] for index in shuffled])
+        return EpochOfBatches(self._items, rows, [cuts[index] for index in shuffled])
 
     def _by_length_in_chunks(self, order: Tensor) -> Tensor:
         """Shuffled rows, sorted by length within each chunk.
@@ -165,7 +160,7 @@ class TrainingBatches:
         return order[key.argsort(stable=True)]
 
 
-class _Epoch:
+class EpochOfBatches:
     """Sized and iterable; rows are gathered from the flat array when their turn comes."""
 
     def __init__(self, items: Tensor, rows: _Rows, cuts: list[tuple[int, int, int]]) -> None:

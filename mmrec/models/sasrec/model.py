@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmrec.models.baselines.item_ids import ItemIdModel
+from mmrec.models.item_ids import ItemIdModel
 from mmrec.nn.packing import Packing
 from mmrec.nn.sequence_encoder import SequenceEncoder
 
@@ -14,9 +14,15 @@ class Sasrec(ItemIdModel):
     """Inner product of the last state and the item's embedding."""
 
     def __init__(
-        self, sequence_encoder: SequenceEncoder, *, num_items: int, embedding_dim: int
+        self,
+        sequence_encoder: SequenceEncoder,
+        *,
+        num_items: int,
+        embedding_dim: int,
+        max_sequence_length: int,
     ) -> None:
-        super().__init__(torch.empty(num_items, embedding_dim).normal_(std=0.02))
+        item_ids = torch.empty(num_items, embedding_dim).normal_(std=0.02)
+        super().__init__(item_ids, max_sequence_length=max_sequence_length)
         self.sequence_encoder = sequence_encoder
 
     def _states(self, vectors: Tensor, packing: Packing, samples: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmrec.models.recommender import SequenceRecommender
+from mmrec.recommender import History, VectorRecommender
 
 
-class Popularity(SequenceRecommender):
+class Popularity(VectorRecommender):
     """Score = number of training interactions; nothing to train. Equal counts are ties.
 
     Args:
@@ -21,7 +21,7 @@ class Popularity(SequenceRecommender):
     training_counts: Tensor
 
     def __init__(self, training_counts: Tensor) -> None:
-        super().__init__()
+        super().__init__(num_items=len(training_counts), max_sequence_length=1)
         self.register_buffer("training_counts", training_counts.float(), persistent=False)
 
     def item_table(self) -> Tensor:
@@ -30,6 +30,6 @@ class Popularity(SequenceRecommender):
         table[0] = 0
         return table
 
-    def encode(self, items: Tensor) -> Tensor:
+    def encode(self, history: History) -> Tensor:
         """The same query for everybody, [B, 1]."""
-        return torch.ones(len(items), 1, device=items.device)
+        return torch.ones(len(history.items), 1, device=history.items.device)

@@ -12,21 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmrec.models.recommender import (
-    NextItemModel,
-    QueriesAndCandidates,
-    QueriesAndTable,
-    inference,
-)
+from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
+from mmrec.recommender import History, inference
 
 
 class ItemIdModel(NextItemModel):
     """Inner product of the last state and the item's embedding; subclasses give the states."""
 
-    def __init__(self, item_ids: Tensor) -> None:
+    def __init__(self, item_ids: Tensor, *, max_sequence_length: int) -> None:
         """Take the initial embeddings [N, D]."""
-        super().__init__()
+        super().__init__(num_items=len(item_ids), max_sequence_length=max_sequence_length)
         self.item_ids = nn.Parameter(item_ids)
 
     @abstractmethod
@@ -43,8 +39,9 @@ class ItemIdModel(NextItemModel):
         table[0] = 0
         return table
 
-    def encode(self, items: Tensor) -> Tensor:
-        """State after the last real item; [B, L] -> [B, D]."""
+    def encode(self, history: History) -> Tensor:
+        """State after the last real item; [B, D]."""
+        items = history.items
         with inference(self):
             packing = Packing.of(items)
             vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]

@@ -16,16 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmrec.models.mp4sr_items import ItemEncoder, Modality
-from mmrec.models.recommender import (
-    NextItemModel,
-    QueriesAndCandidates,
-    QueriesAndTable,
-    inference,
-)
+from mmrec.models.mp4sr.items import ItemEncoder, Modality
+from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
 from mmrec.nn.scoring import unit
 from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.recommender import History, inference
 
 Similarity = Literal["cosine", "dot"]
 
@@ -48,6 +44,7 @@ class Mp4sr(NextItemModel):
         use_id: Add an embedding of the item itself to inputs and candidates.
         similarity: Cosine over temperature (the authors' code) or inner product (eq. 12).
         temperature: Divides cosines; unused by `dot`.
+        max_sequence_length: Latest items of a history that it reads.
     """
 
     def __init__(
@@ -61,11 +58,11 @@ class Mp4sr(NextItemModel):
         use_id: bool,
         similarity: Similarity,
         temperature: float,
+        max_sequence_length: int,
     ) -> None:
-        super().__init__()
+        super().__init__(num_items=num_items, max_sequence_length=max_sequence_length)
         self.item_encoder = item_encoder
         self.sequence_encoder = sequence_encoder
-        self.num_items = num_items
         self.scored = tuple(scored)
         self.similarity: Similarity = similarity
         self.temperature = temperature
@@ -88,8 +85,9 @@ class Mp4sr(NextItemModel):
             table[0] = 0
             return table
 
-    def encode(self, items: Tensor) -> Tensor:
-        """Query [B, S * D] after the last real item of [B, L], 1 / temperature included."""
+    def encode(self, history: History) -> Tensor:
+        """Query [B, S * D] after the last real item, 1 / temperature included."""
+        items = history.items
         with inference(self):
             packing = Packing.of(items)
             unique, index = torch.unique(packing.pack(items), return_inverse=True)  # [n], [T]

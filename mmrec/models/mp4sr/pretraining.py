@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmrec.models.mp4sr import Mp4sr
-from mmrec.models.mp4sr_items import MODALITIES, Modality
-from mmrec.models.next_item import NextItemLoss
-from mmrec.models.recommender import Objective, TrainingBatch
+from mmrec.models.mp4sr.items import MODALITIES, Modality
+from mmrec.models.mp4sr.model import Mp4sr
+from mmrec.models.next_item import NextItemLoss, TrainingBatch
 from mmrec.nn.augmentation import (
     DropSchedule,
     draw_drop_probability,
@@ -28,6 +27,7 @@ from mmrec.nn.losses import (
 )
 from mmrec.nn.packing import Packing
 from mmrec.nn.processes import Parts, num_processes, shared_uniform
+from mmrec.recommender import Objective
 
 
 class ContrastiveLosses(nn.Module):

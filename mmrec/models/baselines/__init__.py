@@ -1,1 +1,0 @@
-"""Reference points: recommenders that see neither text nor pictures."""

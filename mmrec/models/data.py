@@ -1,0 +1,126 @@
+"""What a model is built from and trained on: a dataset's items, sequences and features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from mmrec import schemas
+from mmrec.data.sequences import Sequences
+from mmrec.features.table import FeatureTable, load_feature_table
+from mmrec.io import DataError, read_table
+from mmrec.params.model import SystemParams
+from mmrec.params.training import Modality
+from mmrec.paths import DatasetPaths
+from mmrec.stage import memory_for
+
+Stage: TypeAlias = Literal["pretrain", "finetune"]
+
+
+class Feature:
+    """A feature of a dataset, read on first use.
+
+    Args:
+        read: gives the vectors of every item; of dimension 0 where a run has no such feature.
+    """
+
+    def __init__(self, read: Callable[[], FeatureTable]) -> None:
+        self._read = read
+
+    @cached_property
+    def vectors(self) -> FeatureTable:
+        """Vectors of every item.
+
+        Raises:
+            DataError: a file is not what it must be, or there is too little memory for it.
+        """
+        return self._read()
+
+
+@dataclass(frozen=True)
+class ModelData:
+    """What a model is built from and trained on.
+
+    Attributes:
+        items: CLEAN_ITEMS.
+        sequences: of all users, whole.
+        features: by modality.
+        training_counts: int64 [N], training interactions by item index.
+        is_cold: bool [N], by item index.
+    """
+
+    items: pa.Table
+    sequences: Sequences
+    features: dict[Modality, Feature]
+    training_counts: Tensor
+    is_cold: Tensor
+
+    @property
+    def num_items(self) -> int:
+        """N, padding included."""
+        return int(self.items.num_rows) + 1
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Of which run a training is, and which part.
+
+    Attributes:
+        stage: which of the model's two trainings; part of every seed.
+        seed: of the run.
+        mask_history: in validation, what a user has seen is no candidate.
+    """
+
+    stage: Stage
+    seed: int
+    mask_history: bool
+
+
+def load_model_data(dataset: DatasetPaths, *, text: str, image: str) -> ModelData:
+    """Read items and sequences of a dataset, and two of its features when they are asked for.
+
+    Raises:
+        DataError: a file is not what it must be, or there is too little memory for it.
+    """
+    with _memory(dataset):
+        items = read_table(dataset.items, schemas.CLEAN_ITEMS)
+        sequences = Sequences.from_table(read_table(dataset.sequences, schemas.CLEAN_SEQUENCES))
+    counts = torch.from_numpy(items["training_count"].to_numpy().astype("int64"))
+    is_cold = torch.from_numpy(items["is_cold"].to_numpy(zero_copy_only=False).astype("bool"))
+    largest = int(sequences.items.max()) if len(sequences.items) else 0
+    if largest > items.num_rows:
+        raise DataError(
+            f"{dataset.sequences}: item index {largest:,}, but {dataset.items} has "
+            f"{items.num_rows:,} items; they are of two cleanings, run the clean stage again"
+        )
+
+    def feature(name: str) -> Feature:
+        def read() -> FeatureTable:
+            with _memory(dataset):
+                return load_feature_table(dataset.features(name), items)
+
+        return Feature(read)
+
+    return ModelData(
+        items=items,
+        sequences=sequences,
+        features={"text": feature(text), "image": feature(image)},
+        training_counts=torch.cat([counts.new_zeros(1), counts]),
+        is_cold=torch.cat([is_cold.new_zeros(1), is_cold]),
+    )
+
+
+def nothing_to_train(params: SystemParams, stage: Stage) -> ValueError:
+    """The error that a model has no such training."""
+    return ValueError(f"model {params.name} has nothing to {stage}; skip the stage for it")
+
+
+def _memory(dataset: DatasetPaths) -> AbstractContextManager[None]:
+    return memory_for(f"reading {dataset.root}", lower="take features of fewer dimensions")

@@ -1,0 +1,1 @@
+"""GRU4Rec: model, objectives, and how they are built."""

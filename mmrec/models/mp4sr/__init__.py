@@ -1,0 +1,1 @@
+"""MP4SR: model, objectives, and how they are built."""

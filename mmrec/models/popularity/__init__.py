@@ -1,0 +1,1 @@
+"""Items by popularity: the model, and how it is built."""

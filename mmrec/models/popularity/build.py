@@ -1,0 +1,20 @@
+"""The ranking by popularity; nothing to train."""
+
+from __future__ import annotations
+
+from mmrec.models.data import ModelData, Stage, TrainingRun, nothing_to_train
+from mmrec.models.popularity.model import Popularity
+from mmrec.params.models.popularity import PopularityParams
+from mmrec.recommender import Training
+
+
+def build_recommender(params: PopularityParams, data: ModelData, stage: Stage) -> Popularity:
+    """The training counts as a model."""
+    return Popularity(data.training_counts)
+
+
+def build_training(
+    params: PopularityParams, recommender: Popularity, data: ModelData, run: TrainingRun
+) -> Training:
+    """Refuse."""
+    raise nothing_to_train(params, run.stage)

@@ -1,0 +1,38 @@
+"""Every model there is: where its settings lead. Only the module of the chosen one is loaded."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, assert_never
+
+from mmrec.models.data import ModelData, Stage, TrainingRun
+from mmrec.params.models.registry import ModelParams
+from mmrec.recommender import Recommender, Training
+
+
+class System(Protocol):
+    """A model's module `build`."""
+
+    def build_recommender(self, params: Any, data: ModelData, stage: Stage) -> Recommender:
+        """The recommender of one of the model's two trainings, with fresh weights."""
+
+    def build_training(
+        self, params: Any, recommender: Any, data: ModelData, run: TrainingRun
+    ) -> Training:
+        """What trains a recommender that was built for this stage; one of no training has none."""
+
+
+def system_of(params: ModelParams) -> System:
+    """The module that builds the model of these settings."""
+    system: System
+    match params.name:
+        case "mp4sr":
+            from mmrec.models.mp4sr import build as system
+        case "sasrec":
+            from mmrec.models.sasrec import build as system
+        case "gru4rec":
+            from mmrec.models.gru4rec import build as system
+        case "popularity":
+            from mmrec.models.popularity import build as system
+        case _:
+            assert_never(params.name)
+    return system

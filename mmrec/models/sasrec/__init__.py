@@ -1,0 +1,1 @@
+"""SASRec: model, objectives, and how they are built."""

@@ -1,0 +1,16 @@
+"""Every model there is: a line for each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mmrec.params.models.gru4rec import Gru4RecParams
+from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.popularity import PopularityParams
+from mmrec.params.models.sasrec import SasrecParams
+
+ModelParams = Annotated[
+    Mp4srParams | SasrecParams | Gru4RecParams | PopularityParams, Field(discriminator="name")
+]

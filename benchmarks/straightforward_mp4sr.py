@@ -18,7 +18,8 @@ from mmrec.models.mp4sr_items import Modality
 from mmrec.models.recommender import Objective, TrainingBatch
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.nn.pooling import AttentionPooling, RaggedFeatures
-from mmrec.nn.sequence_encoder import CausalSelfAttention, SequenceEncoder, TransformerLayer
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.transformer import SelfAttention, TransformerLayer
 
 
 class StraightforwardMp4sr(Objective):
@@ -116,7 +117,7 @@ def sequence_states(module: SequenceEncoder, inputs: Tensor, valid: Tensor) -> T
     return states
 
 
-def _attention(module: CausalSelfAttention, states: Tensor, mask: Tensor) -> Tensor:
+def _attention(module: SelfAttention, states: Tensor, mask: Tensor) -> Tensor:
     query, key, value = (
         part.unflatten(-1, (module.num_heads, -1)).transpose(1, 2)  # [B, H, L, D / H]
         for part in module.query_key_value(states).chunk(3, dim=-1)

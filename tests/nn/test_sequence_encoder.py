@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from mmrec.nn.packing import Packing
-from mmrec.nn.sequence_encoder import CausalSelfAttention, SequenceEncoder
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.transformer import SelfAttention
 from tests import reference
 
 LENGTHS = [3, 9, 1, 5, 12, 4]
@@ -153,4 +154,4 @@ def test_a_sequence_longer_than_the_positions_is_refused(encoder):
 
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match=r"embedding_dim \(10\).*num_heads \(4\)"):
-        CausalSelfAttention(10, 4, 0.0)
+        SelfAttention(10, 4, 0.0)

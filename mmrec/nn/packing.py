@@ -80,8 +80,13 @@ class Packing:
         return cls.of_lengths((items != 0).sum(dim=1).clamp(min=1), width=items.shape[1])
 
     @classmethod
-    def of_lengths(cls, lengths: Tensor, *, width: int) -> Packing:
-        """Lay out sequences of that many tokens [B], 0 allowed, right padded to `width`."""
+    def of_lengths(cls, lengths: Tensor, *, width: int | None = None) -> Packing:
+        """Lay out sequences of that many tokens [B], 0 allowed.
+
+        Args:
+            lengths: [B].
+            width: what they are padded to on the right, the longest if None.
+        """
         order = lengths.argsort(stable=True)
         ordered = lengths[order]
         ends = ordered.cumsum(0)
@@ -93,7 +98,7 @@ class Packing:
         return cls(
             sequences=sequences,
             columns=columns,
-            places=sequences * width + columns,
+            places=sequences * (borders[-1].longest if width is None else width) + columns,
             starts=starts,
             lengths=lengths,
             groups=tuple(_group(ordered, columns, *pair) for pair in pairwise(borders)),

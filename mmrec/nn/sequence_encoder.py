@@ -116,9 +116,7 @@ class SequenceEncoder(nn.Module):
         return encoded
 
 
-def position_index(
-    packing: Packing, anchor: Literal["start", "end"], num_positions: int
-) -> Tensor:
+def position_index(packing: Packing, anchor: Literal["start", "end"], num_positions: int) -> Tensor:
     """Row of each token in a table of positions; [T].
 
     `start`: a sequence's first step has the first row, as if it were padded on the right. `end`:

@@ -8,6 +8,7 @@ Sequences are padded on the right, and only inside attention: a token never sees
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -22,7 +23,7 @@ Direction = Literal["causal", "both"]
 Activation = Literal["gelu", "relu"]
 Initialisation = Literal["normal", "xavier_normal"]
 
-ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
 LAYER_NORM_EPS = 1e-12
 
 

@@ -41,6 +41,6 @@ def cross_modal_ranks(queries: Tensor, candidates: Tensor) -> Tensor:
     own = torch.arange(1, len(table), device=table.device)
     ranks = [
         rank_targets(score(part, table), targets)
-        for part, targets in zip(queries.split(CHUNK), own.split(CHUNK), strict=True)
+        for part, targets in zip(torch.split(queries, CHUNK), torch.split(own, CHUNK), strict=True)
     ]
     return torch.cat(ranks).cpu()

@@ -7,6 +7,7 @@ from torch import nn
 
 from mmrec.data.batches import TrainingBatches
 from mmrec.data.sequences import Sequences
+from mmrec.params.optimizer import OptimizerParams
 from mmrec.training.trainer import TrainingResult, train
 
 NUM_ITEMS = 12
@@ -58,8 +59,10 @@ def tiny_train(folder: Path, objective, validate=None, batches=None, **changes) 
         "epochs": 4,
         "patience": 10,
         "metric": "recall@20",
-        "learning_rate": 0.01,
-        "weight_decay": 1e-3,
+        "optimizer": OptimizerParams(
+            learning_rate=changes.pop("learning_rate", 0.01),
+            weight_decay=changes.pop("weight_decay", 1e-3),
+        ),
         "max_grad_norm": 5.0,
         "seed": 7,
         "stage": "finetune",

@@ -35,7 +35,7 @@ def open_extractor(params: Section, build: Callable[..., X], project: Path) -> O
     """
     load = partial(_load, build, params)
     cache = open_cache(project)
-    extractor = remembered(params.model_dump(), load, cache.root / "fingerprints")
+    extractor = remembered(params, load, cache.root / "fingerprints")
     return Opened(extractor, cache, choose_executor(load))
 
 

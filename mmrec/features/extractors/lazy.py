@@ -28,16 +28,17 @@ from mmrec.features.contract import (
 )
 from mmrec.features.extractors.hub import PACKAGE_PREFIX, WeightsError, package_model_folder
 from mmrec.io import DataError, write_json
+from mmrec.params.named_files import texts_that_may_name_files
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+    from mmrec.params.section import Section
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 X = TypeVar("X", bound="Extractor[Any] | TokenExtractor[Any]")
-
-_FILE_SETTINGS = ("model", "pretrained", "checkpoint", "tokenizer")
 
 
 class _Lazy(Generic[X]):
@@ -102,18 +103,18 @@ class LazyTokenExtractor(_Lazy[TokenExtractor[T]], Generic[T]):
         return self.loaded.last_blocks
 
 
-def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: Path) -> X:
-    """The extractor of some settings, its model loaded only if it is not known or is needed.
+def remembered(params: Section, build: Callable[[], X], memory: Path) -> X:
+    """The extractor of some params, its model loaded only if it is not known or is needed.
 
     Args:
-        settings: resolved params of the extractor, which say where its files are.
+        params: of the extractor; they say where its files are.
         build: loads the model.
         memory: folder of remembered fingerprints.
     """
-    files = _files(settings)
+    files = _files(params)
     if files is None:
         return build()
-    path = memory / f"{_signature(settings, files)}.json"
+    path = memory / f"{_signature(params, files)}.json"
     try:
         kept: dict[str, Any] = json.loads(path.read_text() if is_plain_file(path) else "")
         kind: Any = LazyExtractor if kept["level"] == "vector" else LazyTokenExtractor
@@ -137,22 +138,17 @@ def remembered(settings: Mapping[str, object], build: Callable[[], X], memory: P
     return extractor
 
 
-def _files(settings: Mapping[str, object]) -> list[Path] | None:
+def _files(params: Section) -> list[Path] | None:
     """Files of a model, its tokenizer and whatever else it reads.
 
     None if one of them comes from the hub, where a name may mean other files tomorrow.
     """
     found: list[Path] = []
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            inner = _files(value) if "model" in value else []
-        elif name in _FILE_SETTINGS and value is not None:
-            inner = _local_files(str(value))
-        else:
-            inner = []
-        if inner is None:
+    for text in texts_that_may_name_files(params):
+        files = _local_files(text)
+        if files is None:
             return None
-        found += inner
+        found += files
     return found
 
 
@@ -174,11 +170,11 @@ def _file_signature(path: Path) -> str:
     return f"{path} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
 
 
-def _signature(settings: Mapping[str, object], files: list[Path]) -> str:
+def _signature(params: Section, files: list[Path]) -> str:
     folder = Path(__file__).parent
     code = [*sorted(folder.glob("*.py")), folder.parent / "contract.py"]
     parts = [
-        canonical_json(settings),
+        canonical_json(params.model_dump()),
         *map(_file_signature, sorted(files)),
         *(blake2b(path.read_bytes()).hexdigest() for path in code),
     ]

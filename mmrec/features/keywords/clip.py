@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmrec.features.extractors.lazy import remembered
+from mmrec.params.features import OpenClipImageParams, OpenClipTextParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +53,10 @@ def build_clip(
 
     if memory is None:
         return Clip(image(), text(), load)
-    settings = {"model": model, "pretrained": pretrained, "normalize": True}
-    return Clip(
-        remembered({"name": "open_clip_image", **settings}, image, memory),
-        remembered({"name": "open_clip_text", **settings}, text, memory),
-        load,
+    of_image = OpenClipImageParams(
+        name="open_clip_image", model=model, pretrained=pretrained, normalize=True
     )
+    of_text = OpenClipTextParams(
+        name="open_clip_text", model=model, pretrained=pretrained, normalize=True
+    )
+    return Clip(remembered(of_image, image, memory), remembered(of_text, text, memory), load)

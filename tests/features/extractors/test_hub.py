@@ -148,7 +148,9 @@ def test_a_memory_that_cannot_be_kept_ends_no_run(
 ) -> None:
     folder = worlds.write_tiny_clip(tmp_path / "clip")
     (tmp_path / "memory").write_text("no folder")
-    settings = {"name": "open_clip_image", "model": str(folder), "pretrained": None}
-    extractor = remembered(settings, _clip(str(folder), None), tmp_path / "memory")  # type: ignore[type-var]
+    params = OpenClipImageParams(
+        name="open_clip_image", model=str(folder), pretrained=None, normalize=True
+    )
+    extractor = remembered(params, _clip(str(folder), None), tmp_path / "memory")  # type: ignore[type-var]
     assert extractor is not None
     assert "the next run loads the model to know it" in caplog.text

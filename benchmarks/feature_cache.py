@@ -24,8 +24,8 @@ from benchmarks.workspace import PROJECT
 from mmrec import schemas
 from mmrec.features.cache.index import KeyIndex, load_index
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.extractor import Fingerprint, FloatArray
-from mmrec.features.run import embed_sentences
+from mmrec.features.contract import Fingerprint, FloatArray
+from mmrec.features.encode.embed import embed_sentences
 from mmrec.features.table import load_feature_table
 
 NUM, DIM = 100_000, 768

@@ -75,6 +75,7 @@ def fit(
         patience=settings.patience,
         metric=settings.metric,
         optimizer=settings,
+        groups=training.groups,
         max_grad_norm=settings.max_grad_norm,
         seed=run.seed,
         stage=stage,

@@ -40,7 +40,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
         "finetune",
     ),
     **{
-        f"{name} softmax, {size} targets": (
+        f"{name} loss, {size} targets": (
             {
                 "name": "sasrec",
                 "architecture": {**SMALL, **STILL},
@@ -53,6 +53,8 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
             ("in_batch", 13, {}),
             # Of one row: a process without any takes part all the same.
             ("in_batch", LENGTH, {}),
+            ("bce", 13, {}),
+            ("bce", LENGTH, {}),
         )
     },
     "in-batch negatives": (

@@ -27,3 +27,8 @@ class SystemParams(Section):
     def modalities(self) -> tuple[Modality, ...]:
         """Features that a run of it must have."""
         return ()
+
+    @property
+    def without_features(self) -> str:
+        """How a run does without features that it would read; empty where it cannot."""
+        return ""

@@ -138,12 +138,14 @@ def _wrong_features(params: Params) -> Iterator[str]:
 
 def _missing_modalities(params: Params, name: str, run: RunParams) -> Iterator[str]:
     model = params.models.get(run.model)
-    for modality in model.modalities if model else ():
+    if model is None:
+        return
+    advice = ", or ".join(filter(None, ["name one", model.without_features]))
+    for modality in model.modalities:
         if getattr(run, modality) == "none":
             yield (
                 f"runs.{name}.{modality}: found 'none', but model '{run.model}' reads {modality} "
-                "features; name one, or train and score without them (pretrain: null, "
-                "finetune.joint: null, finetune.score_branches)"
+                f"features; {advice}"
             )
 
 

@@ -57,6 +57,17 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
             ("bce", LENGTH, {}),
         )
     },
+    **{
+        name: (
+            {"name": name, "architecture": {**SMALL, **STILL, **own}, "finetune": TRAINING},
+            "finetune",
+        )
+        for name, own in (
+            ("sasrecm", {"feature_dropout": 0}),
+            ("fdsa", {"feature_dropout": 0}),
+            ("morec", {}),
+        )
+    },
     "in-batch negatives": (
         {"name": "mp4sr", "architecture": MP4SR, "pretrain": TRAINING},
         "pretrain",

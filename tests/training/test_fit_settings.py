@@ -16,6 +16,7 @@ from mmrec.data.split import HeldOut, training_part
 from mmrec.device import choose_device
 from mmrec.evaluation.knowing_nothing import reference_metrics
 from mmrec.models.data import ModelData, TrainingRun
+from mmrec.nn.mlp import Mlp
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
@@ -72,11 +73,26 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": TRAINING,
     },
 }
+MODELS |= {
+    name: {
+        "architecture": TRANSFORMER | {"attention_dropout": 0.4} | own,
+        "pretrain": None,
+        "finetune": TRAINING | {"loss": {"name": "sampled"}},
+    }
+    for name, own in (
+        ("sasrecm", {"feature_dropout": 0.6}),
+        ("fdsa", {"feature_dropout": 0.6}),
+        ("morec", {}),
+    )
+}
 STAGES = [
     ("mp4sr", "pretrain"),
     ("mp4sr", "finetune"),
     ("sasrec", "finetune"),
     ("gru4rec", "finetune"),
+    ("sasrecm", "finetune"),
+    ("fdsa", "finetune"),
+    ("morec", "finetune"),
 ]
 
 
@@ -214,6 +230,8 @@ def test_settings_keep_their_name_and_value_in_the_parts_they_reach(
         expected = dict(named)
         if isinstance(module, MixtureOfExperts) and isinstance(params, Mp4srParams):
             expected["dropout"] = params.architecture.expert_dropout
+        if isinstance(module, Mlp):
+            expected["dropout"] = named["feature_dropout"]
         if isinstance(module, nn.GRU):
             expected["dropout"] = 0.0  # that between its layers
         for attribute in vars(module).keys() & expected.keys():

@@ -119,3 +119,11 @@ class Mp4srParams(SystemParams):
         if self.pretrain or self.finetune.joint or branches == "both":
             return ("text", "image")
         return (branches,)
+
+    @property
+    def without_features(self) -> str:
+        """Contrasts need both features; scores, those of the branches."""
+        return (
+            "train and score without them (pretrain: null, finetune.joint: null, "
+            "finetune.score_branches)"
+        )

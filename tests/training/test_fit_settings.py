@@ -73,26 +73,11 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": TRAINING,
     },
 }
-MODELS |= {
-    name: {
-        "architecture": TRANSFORMER | {"attention_dropout": 0.4} | own,
-        "pretrain": None,
-        "finetune": TRAINING | {"loss": {"name": "sampled"}},
-    }
-    for name, own in (
-        ("sasrecm", {"feature_dropout": 0.6}),
-        ("fdsa", {"feature_dropout": 0.6}),
-        ("morec", {}),
-    )
-}
+FEATURE_DROPOUT = {"attention_dropout": 0.4, "feature_dropout": 0.6}
+for _name, _own in (("sasrecm", FEATURE_DROPOUT), ("fdsa", FEATURE_DROPOUT), ("morec", {})):
+    MODELS[_name] = {"architecture": TRANSFORMER | _own, "pretrain": None, "finetune": TRAINING}
 STAGES = [
-    ("mp4sr", "pretrain"),
-    ("mp4sr", "finetune"),
-    ("sasrec", "finetune"),
-    ("gru4rec", "finetune"),
-    ("sasrecm", "finetune"),
-    ("fdsa", "finetune"),
-    ("morec", "finetune"),
+    (name, stage) for name in MODELS for stage in ("pretrain", "finetune") if MODELS[name][stage]
 ]
 
 

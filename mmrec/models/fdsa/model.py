@@ -32,8 +32,8 @@ class FieldAttention(nn.Module):
 
     def forward(self, fields: Tensor) -> Tensor:
         """Pool; of one field it is the field itself."""
-        weights = self.score(F.relu(self.hidden(fields))).softmax(dim=1)  # [n, M, 1]
-        return (weights * fields).sum(dim=1)
+        scores: Tensor = self.score(F.relu(self.hidden(fields)))  # [n, M, 1]
+        return (scores.softmax(dim=1) * fields).sum(dim=1)
 
 
 class Fdsa(NextItemModel):
@@ -113,7 +113,7 @@ class Fdsa(NextItemModel):
         unique, index = torch.unique(tokens, return_inverse=True)
         features = F.embedding(index, self.item_encoder.encode(unique))  # [T, D]
         streams = self.sequence_encoder.first_states(torch.stack([ids, features]), packing)
-        of_ids, of_features = streams.split(1)  # [1, T, D] each
+        of_ids, of_features = streams.tensor_split(2)  # [1, T, D] each
         states = [
             self.sequence_encoder.layers(of_ids, packing, samples)[0],
             self.feature_layers(of_features, packing, samples)[0],

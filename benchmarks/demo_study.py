@@ -19,7 +19,6 @@ from hashlib import blake2b
 from pathlib import Path
 from statistics import mean, stdev
 
-from benchmarks.workspace import PROJECT
 from mmrec.data.split import hold_out_test
 from mmrec.evaluation.evaluator import evaluate_ranks
 from mmrec.evaluation.metrics import summarize_ranks
@@ -33,6 +32,7 @@ from mmrec.params.models.registry import ModelParams
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from mmrec.recommender import Recommender
+from mmrec.study.workspace import PROJECT
 from mmrec.training.fit import fit
 
 SEEDS = (1, 2, 3)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.workspace import PROJECT, dvc_environment, make_workspace
+from mmrec.study.workspace import PROJECT, dvc_environment, make_workspace
 
 GUIDE = (PROJECT / "docs" / "adding_a_model.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.workspace import make_workspace, repro
+from mmrec.study.workspace import make_workspace, repro
 from tests.e2e.small_shop import ran, small_params, text_of
 from tests.e2e.team import git
 

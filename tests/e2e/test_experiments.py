@@ -16,9 +16,9 @@ from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import load_yaml
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import PROJECT, dvc_environment, make_workspace, repro
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
+from mmrec.study.workspace import PROJECT, dvc_environment, make_workspace, repro
 from tests.e2e.small_shop import ran, small_params
 from tests.e2e.team import git
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import repro
+from mmrec.study.workspace import repro
 from tests.e2e.small_shop import digests, ran, text_of
 from tests.e2e.team import git, make
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import PROJECT, make_workspace, repro
 from mmrec.io import read_json
+from mmrec.study.workspace import PROJECT, make_workspace, repro
 from tests.e2e.small_shop import text_of
 
 DATA = Path(os.environ.get("MMREC_REAL_DATA", PROJECT / ".." / "shared" / "data")) / "ml-100k"

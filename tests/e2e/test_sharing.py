@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.workspace import dvc_environment, make_workspace, repro
 from mmrec.io import read_json
+from mmrec.study.workspace import dvc_environment, make_workspace, repro
 from tests.e2e.small_shop import ran, small_params, text_of
 from tests.features.cache.s3_server import s3_server
 from tests.features.cache.teams import FolderTeam, S3Team, Team

@@ -27,11 +27,12 @@ from mmrec.io import read_json, write_json, write_text
 from mmrec.models.loading import TrainedWeights
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.file import load_params
+from mmrec.params.model_section import Stage
 from mmrec.params.models import ModelParams, Mp4srParams
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from mmrec.training.fit import fit
-from mmrec.training.run_data import RunData, Stage, build_for, load_run_data, max_sequence_length
+from mmrec.training.run_data import RunData, build_for, load_run_data, max_sequence_length
 
 SEEDS = (1, 2, 3)
 METRICS = ("recall@10", "ndcg@10", "recall@20")
@@ -134,6 +135,8 @@ class Study:
         seed: int,
         weights: TrainedWeights | None,
     ) -> SequenceRecommender | None:
+        if model.training(stage) is None:
+            return None
         with tempfile.TemporaryDirectory() as work:
             recommender, _ = fit(
                 model,

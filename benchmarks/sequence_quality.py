@@ -72,7 +72,6 @@ def train_and_test(
         checkpoint_dir=work / "checkpoints",
         history_path=work / "history.csv",
     )
-    assert recommender is not None
     discard_checkpoints(work / "checkpoints")
     ranks = rank_held_out(
         recommender,

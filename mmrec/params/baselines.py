@@ -6,9 +6,9 @@ from typing import Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
+from mmrec.params.model_section import ModelSection
 from mmrec.params.section import Section
 from mmrec.params.training import (
-    Modality,
     NextItemTrainingParams,
     Probability,
     TransformerArchitecture,
@@ -42,7 +42,7 @@ class ItemIdFinetune(NextItemTrainingParams):
     patience: PositiveInt = 10
 
 
-class ItemIdParams(Section):
+class ItemIdParams(ModelSection):
     """A model that knows items by their IDs alone."""
 
     architecture: SasrecArchitecture | Gru4RecArchitecture
@@ -53,11 +53,6 @@ class ItemIdParams(Section):
     def _windows_fit(self) -> Self:
         check_windows(self.architecture.max_sequence_length, self.finetune)
         return self
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """None: items are their IDs."""
-        return ()
 
 
 class SasrecParams(ItemIdParams):
@@ -78,15 +73,10 @@ class NoSettings(Section):
     """A section in which there is nothing to set."""
 
 
-class PopularityParams(Section):
+class PopularityParams(ModelSection):
     """Items by their number of training interactions."""
 
     name: Literal["popularity"]
     architecture: NoSettings
     pretrain: None
     finetune: None
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """None."""
-        return ()

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from mmrec.params.baselines import Gru4RecParams, PopularityParams, SasrecParams
+from mmrec.params.model_section import ModelSection, Stage
 from mmrec.params.section import Section
 from mmrec.params.training import (
     Batching,
@@ -104,7 +105,7 @@ class Mp4srFinetune(NextItemTrainingParams):
     """Set, the pre-training losses are added to fine-tuning: the paper's 'E2E'."""
 
 
-class Mp4srParams(Section):
+class Mp4srParams(ModelSection):
     """MP4SR: multimodal pre-training for sequential recommendation."""
 
     name: Literal["mp4sr"]
@@ -117,13 +118,18 @@ class Mp4srParams(Section):
         check_windows(self.architecture.max_sequence_length, self.pretrain, self.finetune)
         return self
 
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """Features that a run must have: both for contrast, else those that are scored."""
+    def modalities(self, stage: Stage) -> tuple[Modality, ...]:
+        """Both for contrast, else those that are scored."""
         branches = self.finetune.score_branches
-        if self.pretrain or self.finetune.joint or branches == "both":
+        if stage == "pretrain" or self.finetune.joint or branches == "both":
             return ("text", "image")
         return (branches,)
+
+    def without_features(self, stage: Stage) -> str:
+        """Pre-training contrasts the two; fine-tuning may score one."""
+        if stage == "pretrain":
+            return ""
+        return "train and score without them (finetune.joint: null, finetune.score_branches)"
 
 
 ModelParams = Annotated[

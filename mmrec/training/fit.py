@@ -23,12 +23,12 @@ from mmrec.evaluation.evaluator import require_held_out, validation_metrics
 from mmrec.models.build import build_objective
 from mmrec.models.loading import TrainedWeights, check_items, load_pretrained
 from mmrec.models.recommender import SequenceRecommender
+from mmrec.params.model_section import Stage
 from mmrec.params.models import ModelParams, Mp4srPretrain
 from mmrec.params.training import TrainingParams
 from mmrec.training.batches import TrainingBatches
 from mmrec.training.digest import held_out_digest
-from mmrec.training.history import write_history
-from mmrec.training.run_data import RunData, Stage, build_for, max_sequence_length
+from mmrec.training.run_data import RunData, build_for, max_sequence_length
 from mmrec.training.seeds import derive_seed
 from mmrec.training.trainer import train
 from mmrec.training.validation import (
@@ -53,15 +53,13 @@ def fit(
     weights: TrainedWeights | None,
     checkpoint_dir: Path,
     history_path: Path,
-) -> tuple[SequenceRecommender | None, dict[str, object]]:
+) -> tuple[SequenceRecommender, dict[str, object]]:
     """Train one stage of a model; returns the recommender and a record of how it went.
-
-    A model without this stage gives no recommender and an empty history.
 
     Args:
         params: the model's settings.
         data: of the run.
-        stage: which of the model's two trainings.
+        stage: which of the model's two trainings; one that it has.
         seed: of the run; initial weights, order and dropout derive from it and the stage.
         mask_history: in validation, what a user has seen is no candidate.
         weights: pre-trained weights to start from, or None.
@@ -72,13 +70,8 @@ def fit(
         ValueError: settings and data do not go together, or training diverges.
         DataError: there is nothing to train or to validate on, or the weights are of other items.
     """
-    settings = params.pretrain if stage == "pretrain" else params.finetune
-    # Of this stage only: what the other is set to neither changes nor invalidates it.
-    described = params.model_dump(mode="json", include={"name", "architecture", stage})
-    record: dict[str, object] = {"model": described, "trained": settings is not None}
-    if settings is None:
-        write_history([], history_path)
-        return None, record
+    settings, described = params.training(stage), params.described(stage)
+    assert settings is not None
     torch.manual_seed(derive_seed(seed, stage, "initial weights"))
     recommender = build_for(params, data, stage)
     if weights is not None:
@@ -123,7 +116,9 @@ def fit(
     )
     if result.best_metric is not None:
         warn_if_nothing_learned(result.best_metric, references, settings.metric, stage)
-    record |= {
+    record = {
+        "model": described,
+        "trained": True,
         VALIDATION_PROTOCOL: mask_history,
         "best_epoch": result.best_epoch,
         "epochs": result.epochs_run,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import pyarrow as pa
 import torch
@@ -16,11 +15,10 @@ from mmrec.io import DataError, read_table
 from mmrec.models.build import build_recommender
 from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.baselines import PopularityParams
+from mmrec.params.model_section import Stage
 from mmrec.params.models import ModelParams
 from mmrec.paths import DatasetPaths
 from mmrec.stage import memory_for
-
-Stage: TypeAlias = Literal["pretrain", "finetune"]
 
 
 @dataclass(frozen=True)

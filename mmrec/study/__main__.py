@@ -1,4 +1,4 @@
-"""`python -m mmrec.study NAME`: train what is missing of studies/NAME.yaml, and write its tables."""
+"""`python -m mmrec.study NAME`: train what studies/NAME.yaml lacks, and write its tables."""
 
 from __future__ import annotations
 

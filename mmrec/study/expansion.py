@@ -28,7 +28,7 @@ class Expanded(NamedTuple):
 
 
 def expand(study: StudyParams, project: Path) -> Expanded:
-    """Write every row out as a model, and for each seed as a run and the pre-training it starts from.
+    """Write rows out as models, and for each seed as runs and pre-trainings that they start from.
 
     Raises:
         StudyError: the base is missing, or a row names a model that it has not.

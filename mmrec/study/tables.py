@@ -140,9 +140,9 @@ def study_markdown(
             "",
         ]
     lines += [
-        f"Mean ± standard deviation over the seeds. Stars: against {study.reference}, paired t-test "
-        "over users of their means over the seeds, p < .05 (\\*), .01 (\\*\\*), .001 (\\*\\*\\*), not "
-        "corrected for the number of rows.",
+        f"Mean ± standard deviation over the seeds. Stars: against {study.reference}, paired "
+        "t-test over users of their means over the seeds, p < .05 (\\*), .01 (\\*\\*), "
+        ".001 (\\*\\*\\*), not corrected for the number of rows.",
         "",
     ]
     return "\n".join(lines)

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+RESULTS = ("data/datasets/", "data/runs/", "data/pretraining_histories/")
+NO_RESULTS = {"data/pretraining_histories/none.csv"}
+"""Of the pre-training that there is none of: it comes with the project."""
 
 
 def make_workspace(
@@ -26,7 +29,7 @@ def make_workspace(
     """
     listing = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listing.split("\0")):
-        results = name.startswith(("data/datasets/", "data/runs/"))
+        results = name.startswith(RESULTS) and name not in NO_RESULTS
         if results or name in {"dvc.lock", "params.yaml"}:
             continue
         target = folder / name

@@ -24,6 +24,8 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         one_core = partial(repro, env={"OMP_NUM_THREADS": "1"})
         for output in pool.map(one_core, folders):
             assert {"crawl@demo", "report"} <= ran(output)
+            pretrained = {stage for stage in ran(output) if stage.startswith("pretrain@")}
+            assert pretrained == {"pretrain@demo-mp4sr"}
     for folder in folders:
         git(folder, "add", "--all")
         git(folder, "commit", "--quiet", "--message", "results")

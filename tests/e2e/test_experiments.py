@@ -82,6 +82,9 @@ def test_experiments_on_the_shipped_params_run_are_shown_and_applied(
     dvc(bob, "exp", "apply", next(name for name, users in found.items() if users == "1"))
     assert load_params(params).report.num_sample_users == 1
     assert ran(repro(bob)) == set()
+    # From `none`, which git has there, too.
+    faster = ("-S", "models.sasrec.finetune.epochs=1", "finetune@demo-sasrec")
+    assert ran(dvc(bob, "exp", "run", "--temp", *faster)) == {"finetune@demo-sasrec"}
 
 
 @pytest.fixture

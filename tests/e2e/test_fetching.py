@@ -46,6 +46,17 @@ def train_sasrec_faster(params: Any) -> None:
     params["models"]["sasrec"]["finetune"]["learning_rate"] = 0.01
 
 
+def start_another_run(params: Any) -> None:
+    """From a pre-training that two runs start from already."""
+    params["runs"]["third"] = {**params["runs"]["demo-mp4sr-id"], "seed": 1}
+
+
+def start_from_nothing(params: Any) -> None:
+    params["pretrainings"] = {}
+    for run in params["runs"].values():
+        run["init_from"] = "none"
+
+
 @pytest.fixture(scope="module")
 def alice(projects: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Someone who has run everything and shared it."""
@@ -73,6 +84,16 @@ def test_a_fresh_clone_gets_every_output_and_runs_no_stage(alice: Path, tmp_path
     [
         (train_sasrec_faster, {"finetune@demo-sasrec", "evaluate@demo-sasrec", "report"}),
         (remove_sasrec, {"report"}),
+        (start_another_run, {"finetune@third", "evaluate@third", "report"}),
+        (
+            start_from_nothing,
+            {
+                *(f"{stage}@demo-mp4sr" for stage in ("finetune", "evaluate")),
+                *(f"{stage}@demo-mp4sr-id" for stage in ("finetune", "evaluate")),
+                "recommend",
+                "report",
+            },
+        ),
     ],
 )
 def test_a_teammate_runs_what_a_changed_line_touches_and_the_next_nothing(

@@ -63,9 +63,9 @@ def expand(study: StudyParams, project: Path) -> Expanded:
                 start = f"{shared}-{seed}"
                 pretrainings.setdefault(start, {**entry, "seed": seed})
             runs[name] = {**entry, "init_from": start, "seed": seed}
-    first = next(iter(runs))
     own = {"models": models, "pretrainings": pretrainings, "runs": runs}
-    shown = {"recommend": {"run": first}, "report": {"dataset": study.dataset}}
+    # These stages do not run; what they name has to be there.
+    shown = {"recommend": {"run": names[study.reference][0]}, "report": {"dataset": study.dataset}}
     return Expanded(changed({**base, **own}, shown), names)
 
 

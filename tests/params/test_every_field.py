@@ -63,9 +63,7 @@ def candidates(annotation: Any) -> Iterator[Any]:
         yield from inner
     elif origin is typing.Annotated:
         yield from candidates(inner[0])
-    elif origin is list:
-        yield from ([value] for value in candidates(inner[0]))
-    elif origin is tuple and inner[-1] is Ellipsis:
+    elif origin is list or (origin is tuple and inner[-1] is Ellipsis):
         yield from ([value] for value in candidates(inner[0]))
     elif origin is tuple:
         columns = [[*candidates(one)] for one in inner]

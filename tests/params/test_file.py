@@ -138,6 +138,21 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ("models.sasrec.finetune.batch_size", 10, "batch_size (10 targets) cannot hold a window"),
         ("models.sasrec.finetune.window_overlap", 50, "window_overlap (50) must be below"),
         ("models.sasrec.finetune.learning_rate", float("inf"), "should be a finite number"),
+        (
+            "models.sasrec.finetune.groups",
+            [{"prefixes": ["recommender"]}, {"prefixes": ["recommender.item_embedding"]}],
+            "models.sasrec.finetune: groups 0 and 1 both claim what is in 'recommender.item_emb",
+        ),
+        (
+            "models.sasrec.finetune.groups",
+            [{"prefixes": ["loss"], "weight_decoy": 0.1}],
+            "finetune.groups[0].weight_decoy: unknown key (did you mean weight_decay?)",
+        ),
+        (
+            "models.mp4sr.pretrain.schedule",
+            {"name": "cosine"},
+            "models.mp4sr.pretrain.schedule.name: found 'cosine', allowed: 'constant', 'linear_to'",
+        ),
         ("models.sasrec.finetune.epochs", True, "epochs: found True; Input should be a valid int"),
         (
             "models.mp4sr.pretrain.contrast",

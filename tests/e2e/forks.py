@@ -11,7 +11,7 @@ server's did is a real start.
 This file is both ends. The caller's has to start at once and imports next to nothing.
 """
 
-# ruff: noqa: PTH, T201
+# ruff: noqa: PTH100, PTH109, PTH120, T201
 
 from __future__ import annotations
 

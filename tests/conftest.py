@@ -10,6 +10,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from mmrec.stage import share_cores
+from tests.interpreters import forking
 
 WITH_PROJECTS = {
     f"tests/e2e/test_{name}.py" for name in ("demo_pipeline", "experiments", "fetching")
@@ -23,6 +24,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Machines are shared: a slow example is no failure.
 settings.register_profile("mmrec", deadline=None)
 settings.load_profile("mmrec")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where several processes test, they share one that forks."""
+    if config.getoption("numprocesses", None):
+        forking()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

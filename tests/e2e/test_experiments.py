@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,22 +16,9 @@ from ruamel.yaml import YAML
 
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
-from mmrec.study.workspace import PROJECT, dvc_environment, make_workspace, repro
+from mmrec.study.workspace import PROJECT, make_workspace
 from tests.e2e.small_shop import ran, small_params
-from tests.e2e.team import git
-
-
-def dvc(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=folder,
-        env=dvc_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tests.e2e.team import dvc, git, repro
 
 
 def commit(folder: Path) -> set[str]:

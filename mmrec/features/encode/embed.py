@@ -254,4 +254,12 @@ def _embed(
         prepare=prepare,
     )
     num_encoded = states.encode_missing(order, unit=unit, executor=executor)
-    return write_token_states(states, rows, directory, num_encoded=num_encoded)
+    counts = write_token_states(states, rows, directory, num_encoded=num_encoded)
+    if extractor.blocks_plan.below_last:
+        # Here, so that torch is not imported where states are final and all in the cache.
+        from mmrec.features.extractors.kept_blocks import write_last_blocks
+
+        write_last_blocks(
+            extractor.last_blocks, extractor.blocks_plan, states.fingerprint, directory
+        )
+    return counts

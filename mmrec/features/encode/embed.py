@@ -27,7 +27,7 @@ from mmrec.features.encode.raw_pictures import (
     raw_pictures,
 )
 from mmrec.features.encode.token_states import CachedStates
-from mmrec.features.encode.vectors import Vectors, cached_vectors
+from mmrec.features.encode.vectors import cached_vectors
 from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
@@ -184,33 +184,6 @@ def embed_pairs(
         unit="pairs",
         order=np.array(sorted(range(len(texts)), key=image_keys.__getitem__), np.int64),
         prepare=decoded_pair,
-        executor=executor,
-    )
-
-
-def image_vectors(
-    rows: DistinctRows,
-    raw_images: RawImages,
-    extractor: ImageExtractor,
-    cache: FeatureCache | None,
-    *,
-    precision: str,
-    executor: Executor = LOCAL,
-) -> Vectors:
-    """Vectors of the distinct pictures.
-
-    Raises:
-        DataError: a picture is missing or does not decode, or a vector is not usable.
-    """
-    return cached_vectors(
-        rows.keys,
-        lambda places: raw_pictures(rows, places, raw_images),
-        extractor,
-        cache,
-        precision=precision,
-        unit="images",
-        item_of=rows.item_of,
-        prepare=decoded,
         executor=executor,
     )
 

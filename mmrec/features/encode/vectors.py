@@ -12,12 +12,21 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mmrec.data.images import RawImages
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import FeatureStore
-from mmrec.features.contract import Extractor, Fingerprint, FloatArray, IntArray
+from mmrec.features.contract import (
+    Extractor,
+    Fingerprint,
+    FloatArray,
+    ImageExtractor,
+    IntArray,
+)
+from mmrec.features.encode.distinct import DistinctRows
 from mmrec.features.encode.executor import LOCAL
 from mmrec.features.encode.job import Executor, Job
+from mmrec.features.encode.raw_pictures import decoded, raw_pictures
 from mmrec.io import DataError
 from mmrec.stage import progress
 
@@ -106,6 +115,33 @@ def cached_vectors(
     )
     libraries = extractor.libraries if store is None else store.libraries
     return Vectors(vectors, kept_as, libraries, num_encoded=len(missing))
+
+
+def image_vectors(
+    rows: DistinctRows,
+    raw_images: RawImages,
+    extractor: ImageExtractor,
+    cache: FeatureCache | None,
+    *,
+    precision: str,
+    executor: Executor = LOCAL,
+) -> Vectors:
+    """Vectors of the distinct pictures.
+
+    Raises:
+        DataError: a picture is missing or does not decode, or a vector is not usable.
+    """
+    return cached_vectors(
+        rows.keys,
+        lambda places: raw_pictures(rows, places, raw_images),
+        extractor,
+        cache,
+        precision=precision,
+        unit="images",
+        item_of=rows.item_of,
+        prepare=decoded,
+        executor=executor,
+    )
 
 
 def _rounded(

@@ -1,4 +1,4 @@
-"""Last blocks beside their states: built without the model, trained as within it."""
+"""Last blocks beside their states: written with the model, built without it."""
 
 from __future__ import annotations
 
@@ -6,44 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from mmrec.data.images import RawImages
-from mmrec.features.cache.place import FeatureCache
 from mmrec.features.contract import TokenStates
-from mmrec.features.encode.embed import embed_images, embed_pairs, embed_sentences
 from mmrec.features.extractors import kept_blocks
 from mmrec.features.extractors.kept_blocks import PLAN, WEIGHTS, build_last_blocks
 from mmrec.features.extractors.lazy import LazyTokenExtractor, remembered
-from mmrec.features.extractors.transformer_model import load_transformer
 from mmrec.features.token_table import PackedTokens, load_token_table
 from mmrec.io import DataError
 from tests.features import checkpoints, worlds
 from tests.features.extractors.test_tokens import CASES, depth_of
-from tests.features.token_worlds import Case, text_params
-
-ITEMS = ["a", "b", "c", "d"]
-TEXTS = ["red shirt", "the soft green shirt with blue stripes", "cotton", "red and blue"]
-
-
-def embed(extractor: Any, case: Case, folder: Path, *, precision: str = "float32") -> Path:
-    """The feature of four items by an extractor."""
-    cache = FeatureCache(folder.parent / "cache", None)
-    sentences = worlds.sentences([(i, 0, text) for i, text in zip(ITEMS, TEXTS, strict=True)])
-    pictures = [worlds.png(seed) for seed in range(4)]
-    images = worlds.images([(i, 0, data) for i, data in zip(ITEMS, pictures, strict=True)])
-    if case.input == "text":
-        embed_sentences(sentences, extractor, folder, precision=precision, cache=cache)
-        return folder
-    raw = RawImages(worlds.write_raw_images(folder.parent / "raw", pictures))
-    if case.input == "image":
-        embed_images(images, raw, extractor, folder, precision=precision, cache=cache)
-    else:
-        embed_pairs(sentences, images, raw, extractor, folder, precision=precision, cache=cache)
-    return folder
+from tests.features.token_worlds import ITEMS, TEXTS, Case, embed_case, text_params
 
 
 def tokens_of(folder: Path) -> PackedTokens:
@@ -68,7 +43,7 @@ def test_blocks_built_from_a_folder_are_those_of_the_model(
     case: Case, depth: str, build: Callable[..., Any], tmp_path: Path
 ) -> None:
     extractor = build(case, below_last=1 if depth == "one" else depth_of(case))
-    folder = embed(extractor, case, tmp_path / "f")
+    folder = embed_case(extractor, case, tmp_path / "f")
     built = build_last_blocks(folder)
     assert same_tensors(built, extractor.last_blocks)
     packed = tokens_of(folder)
@@ -81,7 +56,7 @@ def test_blocks_built_from_a_folder_are_those_of_the_model(
 def test_every_parameter_of_built_blocks_can_be_trained(
     case: Case, build: Callable[..., Any], tmp_path: Path
 ) -> None:
-    blocks = build_last_blocks(embed(build(case, below_last=1), case, tmp_path / "f"))
+    blocks = build_last_blocks(embed_case(build(case, below_last=1), case, tmp_path / "f"))
     states, mask = tokens_of(tmp_path / "f").padded()
     generator = torch.Generator().manual_seed(0)
     final = blocks(states, None if bool(mask.all()) else mask)
@@ -94,7 +69,9 @@ def test_every_parameter_of_built_blocks_can_be_trained(
 
 @pytest.fixture
 def folder(build: Callable[..., Any], tmp_path: Path) -> Path:
-    return embed(build(Case("text", "bert"), below_last=2), Case("text", "bert"), tmp_path / "f")
+    return embed_case(
+        build(Case("text", "bert"), below_last=2), Case("text", "bert"), tmp_path / "f"
+    )
 
 
 def test_building_draws_no_random_number(folder: Path) -> None:
@@ -117,14 +94,14 @@ def test_two_folders_of_the_same_weights_give_the_same_bytes(
 ) -> None:
     elsewhere = checkpoints.write_checkpoint("bert", tmp_path / "elsewhere")
     case = Case("text", "bert")
-    other = embed(build(case, below_last=2, model=elsewhere), case, tmp_path / "g")
+    other = embed_case(build(case, below_last=2, model=elsewhere), case, tmp_path / "g")
     for name in (PLAN, WEIGHTS):
         assert (other / name).read_bytes() == (folder / name).read_bytes()
     assert str(tmp_path) not in (folder / PLAN).read_text()
 
 
 def test_final_states_have_no_blocks_to_train(build: Callable[..., Any], tmp_path: Path) -> None:
-    folder = embed(build(Case("text", "bert")), Case("text", "bert"), tmp_path / "f")
+    folder = embed_case(build(Case("text", "bert")), Case("text", "bert"), tmp_path / "f")
     assert not (folder / PLAN).exists()
     with pytest.raises(DataError, match=r"f: no last_blocks.json.*below_last is 0.*embed with"):
         build_last_blocks(folder)
@@ -132,7 +109,7 @@ def test_final_states_have_no_blocks_to_train(build: Callable[..., Any], tmp_pat
 
 def test_blocks_of_other_states_are_refused(folder: Path, build: Any, tmp_path: Path) -> None:
     case = Case("text", "bert")
-    other = embed(build(case, below_last=1), case, tmp_path / "g")
+    other = embed_case(build(case, below_last=1), case, tmp_path / "g")
     for name in (PLAN, WEIGHTS):
         (other / name).write_bytes((folder / name).read_bytes())
     with pytest.raises(DataError, match=r"last_blocks.json: belongs to other states.*embed stage"):
@@ -163,73 +140,9 @@ def test_a_remembered_extractor_writes_the_same_blocks(
     for _ in range(2):
         extractor = remembered(params, lambda: build(case, below_last=2), tmp_path / "memory")
     assert isinstance(extractor, LazyTokenExtractor)
-    again = embed(extractor, case, tmp_path / "g")
+    again = embed_case(extractor, case, tmp_path / "g")
     for name in (PLAN, WEIGHTS):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
-
-
-# --- training from states equals training through the whole encoder ----------------------
-
-NUM_STEPS = 12
-TARGETS = torch.randn(len(ITEMS), checkpoints.SMALL["hidden_size"], generator=torch.manual_seed(1))
-
-
-def trained(
-    blocks: nn.Module, final: Callable[[], tuple[torch.Tensor, torch.Tensor]]
-) -> tuple[list[float], dict[str, torch.Tensor]]:
-    """Losses and parameters after some steps towards arbitrary vectors of the items."""
-    parameters = dict(blocks.named_parameters())
-    optimizer = torch.optim.Adam(parameters.values(), lr=1e-3)
-    losses = []
-    for _ in range(NUM_STEPS):
-        states, mask = final()
-        pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        loss = (pooled - TARGETS).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses, {name: p.detach().clone() for name, p in parameters.items()}
-
-
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("float16", 2e-3)])
-@pytest.mark.parametrize("kind", ["bert", "clip"])
-def test_training_from_states_equals_running_the_whole_encoder_in_each_step(
-    precision: str,
-    tolerance: float,
-    kind: str,
-    build: Callable[..., Any],
-    folder_of: Callable[[str], Path],
-    tmp_path: Path,
-) -> None:
-    case = Case("text", kind)
-    extractor = build(case, below_last=2)
-    folder = embed(extractor, case, tmp_path / "f", precision=precision)
-    blocks = build_last_blocks(folder).eval()  # the whole encoder, too, is without dropout
-    states, mask = tokens_of(folder).padded()
-    losses, parameters = trained(blocks, lambda: (blocks(states.float(), mask), mask))
-
-    whole = load_transformer(str(folder_of(kind)), None).module
-    encoder = getattr(whole, "text_model", whole).requires_grad_(requires_grad=True)
-    layers = encoder.encoder.layer if kind == "bert" else encoder.encoder.layers
-    top: dict[str, nn.Module] = {"blocks": nn.ModuleList(layers[-2:])}
-    if kind == "clip":
-        top["norm"] = encoder.final_layer_norm
-    ids, _ = extractor._tokenizer(TEXTS)
-    tokens, attended = extractor._tokenizer.batch(ids, mask.shape[1])
-
-    def through_all() -> tuple[torch.Tensor, torch.Tensor]:
-        found = encoder(input_ids=tokens, attention_mask=attended)
-        return found.last_hidden_state, attended.bool()
-
-    expected_losses, expected = trained(nn.ModuleDict(top), through_all)
-    assert parameters.keys() == expected.keys()
-    assert losses[-1] < losses[0]
-    assert np.abs(np.subtract(losses, expected_losses)).max() < tolerance * max(losses)
-    # An Adam step is as large for the smallest gradient as for the largest: compare what is made.
-    with torch.inference_mode():
-        found, wanted = blocks(states.float(), mask)[mask], through_all()[0][mask]
-    assert (found - wanted).abs().max() < tolerance * wanted.abs().max()
 
 
 def test_states_are_as_many_as_the_whole_encoder_reads(folder: Path, build: Any) -> None:

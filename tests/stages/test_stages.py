@@ -26,7 +26,7 @@ from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
-from tests.interpreters import ONE_CORE, forking
+from tests.interpreters import forking, threads
 from tests.params.test_file import sections
 from tests.stages.reads import Reads, declared, filled_in, value_at
 
@@ -59,7 +59,7 @@ KEYWORDS = {
     "dictionary": {"name": "file", "path": "data/dictionaries/words.txt"},
     **CLIP,
 }
-BARE = {"PYTHONPATH": str(ROOT), **ONE_CORE}
+BARE = {"PYTHONPATH": str(ROOT)}
 TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
 SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
 
@@ -356,7 +356,7 @@ def run_stage(
     return subprocess.run(
         ["python", "-m", *arguments],
         cwd=folder,
-        env={**BARE, "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
+        env={**BARE, **threads(), "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -382,7 +382,7 @@ def run_stage_within(limit: str, folder: Path, *arguments: str) -> subprocess.Co
     return subprocess.run(
         ["bash", "-c", f'{limit}; exec {sys.executable} -m "$@"', "bash", *arguments],
         cwd=folder,
-        env={**BARE, "PATH": "/usr/bin:/bin"},
+        env={**BARE, "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -29,7 +29,7 @@ from mmrec.paths import Paths
 from mmrec.training.finished import load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
-from tests.interpreters import ONE_CORE, forking
+from tests.interpreters import forking, threads
 from tests.params.test_file import sections
 from tests.stages.reads import Reads, declared, filled_in, value_at
 
@@ -62,7 +62,7 @@ KEYWORDS = {
     "dictionary": {"name": "file", "path": "data/dictionaries/words.txt"},
     **CLIP,
 }
-BARE = {"PYTHONPATH": str(ROOT), **ONE_CORE}
+BARE = {"PYTHONPATH": str(ROOT)}
 TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
 SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
 
@@ -393,7 +393,7 @@ def run_stage(
     return subprocess.run(
         ["python", "-m", *arguments],
         cwd=folder,
-        env={**BARE, "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
+        env={**BARE, **threads(), "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -430,7 +430,7 @@ def run_stage_within(limit: str, folder: Path, *arguments: str) -> subprocess.Co
     return subprocess.run(
         ["bash", "-c", f'{limit}; exec {sys.executable} -m "$@"', "bash", *arguments],
         cwd=folder,
-        env={**BARE, "PATH": "/usr/bin:/bin"},
+        env={**BARE, "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -25,7 +25,6 @@ import pyarrow as pa
 import torch
 
 from benchmarks.peers.machine import describe_machine
-from benchmarks.workspace import PROJECT
 from mmrec import schemas
 from mmrec.data.images import RawImages, decode_image
 from mmrec.data.packing import write_image_parts
@@ -38,6 +37,7 @@ from mmrec.features.extractors.open_clip_model import load_open_clip
 from mmrec.features.extractors.sentence_transformer import SentenceTransformerExtractor
 from mmrec.io import content_key, write_text
 from mmrec.params.features import SentenceTransformerParams
+from mmrec.study.workspace import PROJECT
 from mmrec.torchvision_schemas import define_missing_operators
 
 NUM_PICTURES, NUM_SENTENCES, ROUNDS = 2_000, 20_000, 2

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
-from mmrec.params.model import SystemParams
+from mmrec.params.model import Stage, SystemParams
 from mmrec.params.training import (
     Modality,
     NextItemTrainingParams,
@@ -45,13 +45,16 @@ class ContentParams(SystemParams):
         check_windows(self.architecture.max_sequence_length, self.finetune)
         return self
 
+    def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
+        """Features that are read."""
+        return self.read
+
     @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """Features that a run must have."""
+    def read(self) -> tuple[Modality, ...]:
+        """Features that items are known by, in order."""
         modality = self.architecture.modality
         return ("text", "image") if modality == "both" else (modality,)
 
-    @property
-    def without_features(self) -> str:
+    def without_features(self, stage: Stage) -> str:  # noqa: ARG002
         """It reads one of the two where asked."""
         return "read the other alone (architecture.modality)"

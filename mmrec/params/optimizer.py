@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations, product
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    StringConstraints,
     model_validator,
 )
 
 from mmrec.params.section import FROM_LIST, Section
 
 Decay = Annotated[float, Field(gt=0, le=1)]
-Prefix = Annotated[str, StringConstraints(pattern=r"^\w+(\.\w+)*$")]
+
+
+def _a_dotted_name(prefix: str) -> str:
+    if not re.fullmatch(r"\w+(\.\w+)*", prefix):
+        raise ValueError(
+            "a prefix is the name of a parameter or a module, its parts between single dots, as "
+            "recommender.item_encoder"
+        )
+    return prefix
+
+
+def _not_empty(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    if not prefixes:
+        raise ValueError("a group without a prefix has no parameters; name one, or leave it out")
+    return prefixes
+
+
+Prefix = Annotated[str, AfterValidator(_a_dotted_name)]
 
 
 class ConstantRate(Section):
@@ -73,7 +91,7 @@ class ParameterGroup(Section):
     claim follows the group of `params.yaml`.
     """
 
-    prefixes: Annotated[tuple[Prefix, ...], Field(min_length=1), FROM_LIST]
+    prefixes: Annotated[tuple[Prefix, ...], FROM_LIST, AfterValidator(_not_empty)]
     """Names of parameters, or of modules and all that is in them: `recommender.item_encoder`
     means `recommender.item_encoder.weight`, and not `recommender.item_encoders.weight`."""
     learning_rate: PositiveFloat | None = None

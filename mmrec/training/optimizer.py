@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, assert_never
 
 import torch
@@ -131,13 +132,20 @@ def _any_begins_with(prefix: str, names: Sequence[str]) -> bool:
 
 def _matches_nothing(prefix: str, names: Mapping[nn.Parameter, Sequence[str]], where: str) -> str:
     known = [name for of_one in names.values() for name in of_one]
+    beginnings = {name[:end] for name in known for end in _ends(name)}
+    close = get_close_matches(prefix, sorted(beginnings), n=1)
+    meant = f" (did you mean {close[0]}?)" if close else ""
     rest = len(known) - NAMED_PARAMETERS
     more = f" and {rest} more" if rest > 0 else ""
     return (
-        f"{where}: no trainable parameter is or is in {prefix!r}; there are "
+        f"{where}: no trainable parameter is or is in {prefix!r}{meant}; there are "
         f"{', '.join(known[:NAMED_PARAMETERS])}{more}: name one of them whole, or its beginning "
         "up to a dot"
     )
+
+
+def _ends(name: str) -> list[int]:
+    return [index for index, letter in enumerate(name) if letter == "."] + [len(name)]
 
 
 def _both_claim(one: str, other: str, names: Sequence[str], where: str) -> str:

@@ -72,10 +72,9 @@ def train(
 ) -> TrainingResult:
     """Train until `metric` has not improved for `patience` epochs, at most `epochs`.
 
-    The random state is set anew at every epoch, so a training that
-    was killed and continued gives the same weights and history as one that was not. The
-    checkpoints stay: the caller discards them (`discard_checkpoints`) when what it makes
-    of the result is written.
+    The random state is set anew at every epoch, so a training that was killed and continued
+    gives the same weights and history as one that was not. The checkpoints stay: the caller
+    discards them (`discard_checkpoints`) when what it makes of the result is written.
 
     Args:
         objective: `objective(batch)` gives weighted losses by name; on its device.

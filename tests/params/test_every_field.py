@@ -48,6 +48,8 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("GoodreadsSourceParams", "book_ids"): {"interactions": "log.csv"},
 }
 """Fields that may only be set with others."""
+READ: dict[str, Any] = {}
+"""Values as a YAML file gives them back, by how they were written."""
 
 
 def candidates(annotation: Any) -> Iterator[Any]:
@@ -100,12 +102,16 @@ def wrong(kind: type[BaseModel], data: dict[str, Any], name: str | None = None) 
     return False
 
 
-def through_yaml(data: object, folder: Path) -> Any:
-    path = folder / "section.yaml"
-    text = io.StringIO()
-    YAML(typ="safe").dump(data, text)
-    path.write_text(text.getvalue())
-    return read_yaml(path)
+def through_yaml(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings as they come out of a file; what many sections take is written once."""
+    for value in data.values():
+        if repr(value) not in READ:
+            path = folder / "setting.yaml"
+            text = io.StringIO()
+            YAML(typ="safe").dump({"setting": value}, text)
+            path.write_text(text.getvalue())
+            READ[repr(value)] = read_yaml(path)["setting"]
+    return {name: copy.deepcopy(READ[repr(value)]) for name, value in data.items()}
 
 
 def settings_that_were_taken(kind: type[BaseModel], name: str, folder: Path) -> list[Any]:

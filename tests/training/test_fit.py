@@ -10,11 +10,13 @@ import torch
 from pydantic import TypeAdapter
 
 from mmrec.evaluation.evaluator import validation_metrics
+from mmrec.features.table import FeatureTable
 from mmrec.io import DataError
-from mmrec.models.data import ModelData, TrainingRun
+from mmrec.models.data import Feature, ModelData, TrainingRun
+from mmrec.models.loading import TrainedWeights
 from mmrec.params.models.registry import ModelParams
 from mmrec.training import trainer
-from mmrec.training.finished import load_weights, save_model
+from mmrec.training.finished import save_model
 from mmrec.training.fit import fit
 from tests.training.tiny_run import run_data
 
@@ -118,6 +120,29 @@ def test_a_training_is_continued_only_with_what_it_was_validated_on(
     assert "belongs to other settings" in caplog.text
 
 
+def test_a_training_starts_from_weights_that_know_more_than_it_reads(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    recommender, _ = fitted(model(), "pretrain", tmp_path / "pretrained")
+    weights = TrainedWeights(recommender.state_dict(), data().items["item_id"], "there")
+    nothing = FeatureTable(torch.empty(0, 0), torch.zeros(NUM_ITEMS + 2, dtype=torch.int64))
+    run = data()
+    caplog.set_level("INFO")
+    fit(
+        model(finetune={**TRAINING, "score_branches": "text"}),
+        replace(run, features=run.features | {"image": Feature(lambda: nothing)}),
+        TrainingRun("finetune", 1, mask_history=False),
+        weights=weights,
+        checkpoint_dir=tmp_path / "checkpoints",
+        history_path=tmp_path / "history.csv",
+    )
+    (line,) = (line for line in caplog.messages if line.startswith("pre-trained parameters: "))
+    fresh, _, unused = line.partition("; fresh: ")[2].partition("; unused: ")
+    assert fresh == "item_ids"
+    assert unused
+    assert all("image" in name for name in unused.split(", "))
+
+
 @pytest.mark.parametrize("cold", [False, True])
 def test_nobody_to_validate_on_is_found_before_training(
     cold: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
@@ -160,11 +185,3 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_bits(
         assert torch.equal(continued.state_dict()[name], value), name
     history = (tmp_path / "history.csv").read_bytes()
     assert history == (tmp_path / "whole" / "history.csv").read_bytes()
-
-
-def test_a_stage_that_a_model_does_not_have_is_a_record_without_weights(tmp_path: Any) -> None:
-    recommender, record = fitted(model(pretrain=None), "pretrain", tmp_path)
-    save_model(recommender, record, data().items, tmp_path / "pretrained")
-    assert recommender is None
-    assert load_weights(tmp_path / "pretrained") is None
-    assert (tmp_path / "history.csv").is_file()

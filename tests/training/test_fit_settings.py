@@ -152,6 +152,7 @@ def test_a_training_gets_the_settings_of_its_stage(
             "mask_history": mask_history,
             "device": choose_device().type,
         },
+        "groups": (),
         "checkpoint_dir": Path("checkpoints"),
         "history_path": Path("history.csv"),
     }

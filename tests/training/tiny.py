@@ -79,7 +79,5 @@ def history(folder: Path) -> list[list[str]]:
 
 
 def equal_weights(first: nn.Module, second: nn.Module) -> bool:
-    return all(
-        torch.equal(one, two)
-        for one, two in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    )
+    one, two = first.state_dict(), second.state_dict()
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

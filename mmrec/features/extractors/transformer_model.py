@@ -40,6 +40,8 @@ class TransformerModel:
     module: Any
     architecture: str
     """Digest of the configuration."""
+    config: dict[str, Any]
+    """The configuration without names, folders and versions."""
     _missing: dict[int, str]
 
     @property
@@ -91,6 +93,7 @@ def load_transformer(model: str, revision: str | None) -> TransformerModel:
         name=model,
         module=module.eval().requires_grad_(requires_grad=False),
         architecture=text_digest(canonical_json(_settings(module.config.to_diff_dict()))),
+        config=_settings(module.config.to_dict()),
         _missing=report.lacking(),
     )
 

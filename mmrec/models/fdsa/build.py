@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mmrec.models.data import ModelData, Stage, TrainingRun
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.encoders import build_transformer
 from mmrec.models.fdsa.model import Fdsa, FieldAttention
 from mmrec.models.items.features import features_of
@@ -12,6 +12,7 @@ from mmrec.models.items.pooled import PooledItemEncoder
 from mmrec.models.next_item_training import next_item_objective, next_item_training
 from mmrec.nn.mlp import Mlp
 from mmrec.nn.transformer import TransformerLayers
+from mmrec.params.model import Stage
 from mmrec.params.models.fdsa import FdsaParams
 from mmrec.recommender import Training
 
@@ -25,7 +26,7 @@ def build_recommender(params: FdsaParams, data: ModelData, stage: Stage) -> Fdsa
     architecture = params.architecture
     width = architecture.embedding_dim
     item_encoder = PooledItemEncoder(
-        features_of(data, params.modalities, params.name),
+        features_of(data, params.read, params.name),
         partial(Mlp, embedding_dim=width, dropout=architecture.feature_dropout),
         FieldAttention(width),
     )

@@ -7,13 +7,14 @@ from typing import assert_never
 
 from torch import nn
 
-from mmrec.models.data import ModelData, Stage, TrainingRun
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.encoders import build_transformer
 from mmrec.models.item_table import ItemTableModel
 from mmrec.models.items.features import features_of
 from mmrec.models.items.pooled import PooledItemEncoder, SumOfFeatures
 from mmrec.models.morec.items import ConcatenatedFeatures, MorecHead
 from mmrec.models.next_item_training import next_item_objective, next_item_training
+from mmrec.params.model import Stage
 from mmrec.params.models.morec import MorecArchitecture, MorecParams
 from mmrec.recommender import Training
 
@@ -25,7 +26,7 @@ def build_recommender(params: MorecParams, data: ModelData, stage: Stage) -> Ite
         ValueError: The run has not the features that are read, or those of other items.
     """
     architecture = params.architecture
-    tables = features_of(data, params.modalities, params.name)
+    tables = features_of(data, params.read, params.name)
     item_encoder = PooledItemEncoder(
         tables,
         partial(MorecHead, embedding_dim=architecture.embedding_dim),

@@ -6,13 +6,14 @@ from functools import partial
 
 import torch
 
-from mmrec.models.data import ModelData, Stage, TrainingRun
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.encoders import build_transformer
 from mmrec.models.item_table import ItemTableModel
 from mmrec.models.items.features import features_of
 from mmrec.models.items.pooled import PooledItemEncoder, SumOfFeatures
 from mmrec.models.next_item_training import next_item_objective, next_item_training
 from mmrec.nn.mlp import Mlp
+from mmrec.params.model import Stage
 from mmrec.params.models.sasrecm import SasrecmParams
 from mmrec.recommender import Training
 
@@ -26,7 +27,7 @@ def build_recommender(params: SasrecmParams, data: ModelData, stage: Stage) -> I
     architecture = params.architecture
     width = architecture.embedding_dim
     item_encoder = PooledItemEncoder(
-        features_of(data, params.modalities, params.name),
+        features_of(data, params.read, params.name),
         partial(Mlp, embedding_dim=width, dropout=architecture.feature_dropout),
         SumOfFeatures(),
     )

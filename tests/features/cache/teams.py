@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from dvc.cli import main as dvc_main
@@ -17,6 +18,7 @@ from mmrec.features.cache.place import FeatureCache
 from mmrec.features.cache.store import FeatureStore
 from tests.features.cache.s3_server import BUCKET, S3Server, User
 from tests.features.cache.worlds import FINGERPRINT, keys_of, vectors_of
+from tests.interpreters import forking_environment
 
 
 def dvc(project: Path, *arguments: str) -> None:
@@ -70,10 +72,16 @@ class S3Team(Team):
         return sorted(key for key in self.server.objects() if key.startswith(f"{self.folder}/"))
 
 
+@cache
+def _new_project() -> TemporaryDirectory[str]:
+    made = TemporaryDirectory()
+    subprocess.run(["git", "init", "--quiet"], cwd=made.name, check=True)
+    dvc(Path(made.name), "init")
+    return made
+
+
 def make_project(folder: Path, join: Callable[[Path], None] | None = None) -> Path:
-    folder.mkdir()
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    dvc(folder, "init")
+    shutil.copytree(_new_project().name, folder)
     if join is not None:
         join(folder)
     return folder
@@ -81,9 +89,9 @@ def make_project(folder: Path, join: Callable[[Path], None] | None = None) -> Pa
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mmrec.features.cache", *arguments],
+        ["python", "-m", "mmrec.features.cache", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**forking_environment(), "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         check=False,

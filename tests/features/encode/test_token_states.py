@@ -15,11 +15,11 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.features.cache import maintenance
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.contract import Fingerprint, FloatArray, TextImagePair, TokenStates
+from mmrec.features.contract import BlocksPlan, Fingerprint, FloatArray, TextImagePair, TokenStates
 from mmrec.features.encode.embed import embed_pairs, embed_sentences
 from mmrec.features.encode.executor import LOCAL
 from mmrec.features.encode.token_states import CachedStates
-from mmrec.features.table import load_feature_table
+from mmrec.features.token_table import load_token_table
 from mmrec.io import DataError, content_key, part_files, read_table
 from tests.features import worlds
 
@@ -39,6 +39,7 @@ class LetterStates:
     dim = 2
     libraries: dict[str, str] = {}  # noqa: RUF012
     last_blocks = torch.nn.Identity()
+    blocks_plan = BlocksPlan("text", 0, {}, num_image_tokens=0)
     fingerprint = Fingerprint("letters", 1, "m", "a", "w", "p", "pool", normalize=False, dim=2)
 
     def __init__(self, change: Callable[[FloatArray], FloatArray] = lambda v: v) -> None:
@@ -92,12 +93,14 @@ def test_there_is_a_row_per_token_in_order_of_item_position_and_token(tmp_path: 
 
 def test_items_get_their_tokens_and_one_without_any_gets_none(tmp_path: Path) -> None:
     embed(tmp_path / "f", tmp_path / "cache")
-    table = load_feature_table(tmp_path / "f", worlds.items(["c", "b.2 ü", "z", "a"]))
-    assert table.counts.tolist() == [0, 0, 8, 0, 8 + 10 + 4]
-    first, last = table.offsets[4], table.offsets[5]
+    table = load_token_table(tmp_path / "f", worlds.items(["c", "b.2 ü", "z", "a"]))
+    # Of "..." there is no token, hence no content.
+    assert table.counts.tolist() == [0, 0, 1, 0, 3]
+    packed = table.gather(torch.tensor([4]))
     texts = "red shirt", "made of wool", "caf\u00e9"
-    expected = np.concatenate([LetterStates.states(text) for text in texts])
-    assert (table.vectors[first:last].numpy() == expected).all()
+    states = [LetterStates.states(text) for text in texts]
+    assert packed.lengths.tolist() == [len(one) for one in states] == [8, 10, 4]
+    assert (packed.values.numpy() == np.concatenate(states)).all()
 
 
 def test_warm_half_warm_and_compacted_caches_give_the_bytes_of_a_cold_one(tmp_path: Path) -> None:

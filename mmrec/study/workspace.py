@@ -9,7 +9,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
+RESULTS = ("data/datasets/", "data/runs/", "data/pretraining_histories/")
+NO_RESULTS = {"data/pretraining_histories/none.csv"}
+"""Of the pre-training that there is none of: it comes with the project."""
 
 
 def make_workspace(
@@ -26,7 +29,7 @@ def make_workspace(
     """
     listing = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listing.split("\0")):
-        results = name.startswith(("data/datasets/", "data/runs/"))
+        results = name.startswith(RESULTS) and name not in NO_RESULTS
         if results or name in {"dvc.lock", "params.yaml"}:
             continue
         target = folder / name
@@ -73,7 +76,7 @@ def dvc_environment() -> dict[str, str]:
 
 def _dvc(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        ["python", "-m", "dvc", *arguments],  # the one that runs the stages
         cwd=folder,
         env={**dvc_environment(), **(env or {})},
         stdout=subprocess.PIPE,

@@ -26,7 +26,7 @@ from mmrec.models.recommender import SequenceRecommender
 from mmrec.params.models import ModelParams, Mp4srPretrain
 from mmrec.params.training import TrainingParams
 from mmrec.training.batches import TrainingBatches
-from mmrec.training.digest import held_out_digest
+from mmrec.training.digest import code_digest, held_out_digest
 from mmrec.training.history import write_history
 from mmrec.training.run_data import RunData, Stage, build_for, max_sequence_length
 from mmrec.training.seeds import derive_seed
@@ -113,6 +113,7 @@ def fit(
         stage=stage,
         settings={
             "model": described,
+            "code": code_digest(stage, described),
             "validated": held_out_digest(validated),
             "mask_history": mask_history,
             # Half precision on an accelerator: such a training is not continued elsewhere.

@@ -17,14 +17,15 @@ imported or executed, so what is called by a computed name is not seen; the proj
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
 from mmrec.code.schema import Schema, SectionPart
-from mmrec.code.sources import EVERYTHING, CodeError, Reference, Sources, Symbol
-from mmrec.code.unit import Case, Reader, Unit
+from mmrec.code.sources import EVERYTHING, Reference, Sources, Symbol
+from mmrec.code.unit import Reader, Unit
 
 
 class Layout(NamedTuple):
@@ -81,12 +82,13 @@ class Code:
         found = Closure(self)
         for path in sections:
             parts, tags = self.schema.parts(path, values)
-            found.tags |= tags
+            found.tags.update(tags)
+            found.chosen.update(tags[:1])
             found.add_sections(parts)
         found.follow(module)
         return found
 
-    def unit(self, symbol: Symbol, nodes: Sequence[object], part: str | None = None) -> Unit:
+    def unit(self, symbol: Symbol, nodes: Sequence[ast.AST], part: str | None = None) -> Unit:
         """The unit of a definition, or of a part of it."""
         key = symbol, part
         if key not in self._units:
@@ -103,6 +105,8 @@ class Closure:
         self._code = code
         self.tags: set[str] = set()
         """Tags of the choices in the sections that the stage reads."""
+        self.chosen: set[str] = set()
+        """Those of outermost choices: the model itself, and not its loss."""
         self.cases: set[str] = set()
         """Those for which a case was found."""
         self.modules: set[str] = set()
@@ -189,6 +193,7 @@ class Closure:
                 self._add(f"{label}[{place}:{','.join(shown)}]", module, inner)
 
     def _refer(self, reference: Reference) -> None:
+        self._load(reference.module)
         for symbol in self._code.sources.resolve(reference):
             self._reach(symbol)
 

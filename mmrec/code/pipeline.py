@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 
 from mmrec.code.closure import Code
 from mmrec.code.sources import CodeError
+from mmrec.paths import Paths
 
-FOLDER: Final = "data/code"
 IN_OUTPUTS: Final = {"evaluate": ["models.${item.model}"]}
 """Sections that a stage reads as they lie beside an output of another one: a trained model's."""
 
@@ -45,11 +45,11 @@ def code_files(
     texts = {}
     for path, (name, read) in sections.items():
         found = code.closure(f"stages.{name}", sorted(read), values)
-        if "foreach" in stages[name] and not found.tags <= found.cases:
-            missing = ", ".join(sorted(found.tags - found.cases))
+        if "foreach" in stages[name] and not found.chosen <= found.cases:
+            missing = ", ".join(sorted(found.chosen - found.cases))
             raise CodeError(
-                f"stages.{name}: no case for '{missing}' of {path} in what it reaches; add it to "
-                "the builder of its kind"
+                f"stages.{name}: nothing that it reaches has a case for '{missing}' (for {path}); "
+                "add one to what builds its kind"
             )
         texts[path] = found.text
     return texts
@@ -60,7 +60,8 @@ def _files_of(
 ) -> Iterator[tuple[str, set[tuple[str, ...]]]]:
     """The file of each entry of a stage, and the sections that it reads for it."""
     body = stage.get("do", stage)
-    templates = [dep for dep in body.get("deps", []) if dep.startswith(f"{FOLDER}/")]
+    folder = Paths(Path()).code.as_posix()
+    templates = [dep for dep in body.get("deps", []) if dep.startswith(f"{folder}/")]
     read = [*body.get("params", []), *IN_OUTPUTS.get(name, [])]
     section = stage["foreach"][2:-1] if "foreach" in stage else ""
     for key, item in _at(values, section).items() if section else [("", {})]:

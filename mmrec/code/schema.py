@@ -58,10 +58,8 @@ class Schema:
         """Whether any section class has this tag."""
         return text in self._tags
 
-    def parts(
-        self, path: Sequence[str], values: object
-    ) -> tuple[list[SectionPart], frozenset[str]]:
-        """What checks a section, and the tags of the choices in it.
+    def parts(self, path: Sequence[str], values: object) -> tuple[list[SectionPart], list[str]]:
+        """What checks a section, and the tags of the choices in it, outer ones first.
 
         Args:
             path: of the section in the file.
@@ -72,7 +70,7 @@ class Schema:
         """
         walk = _Walk(self, ".".join(path))
         walk.section(self._root, values, path)
-        return list(walk.parts.values()), frozenset(walk.tags)
+        return list(walk.parts.values()), walk.tags
 
     def _node(self, symbol: Symbol) -> ast.stmt | None:
         found = self._sources.module(symbol.module).definitions.get(symbol.name)
@@ -142,7 +140,7 @@ class _Walk:
     def __init__(self, schema: Schema, told: str) -> None:
         self._schema, self._told = schema, told
         self.parts: dict[tuple[Symbol, str | None], SectionPart] = {}
-        self.tags: set[str] = set()
+        self.tags: list[str] = []
 
     def section(self, symbol: Symbol, value: object, path: Sequence[str]) -> None:
         """One class: the field that the path goes on with, or all, of it and of its bases."""
@@ -191,7 +189,7 @@ class _Walk:
         named = value.get("name")
         for section, tag in tags.items():
             if tag is None or tag == named:
-                self.tags |= {tag} if tag else set()
+                self.tags += [tag] if tag else []
                 self.section(section, value, path)
         if tags and None not in tags.values() and named not in tags.values():
             known = ", ".join(sorted(filter(None, tags.values())))

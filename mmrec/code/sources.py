@@ -64,6 +64,7 @@ class Sources:
         self._packages = packages
         self._paths: dict[str, Path | None] = {}
         self._modules: dict[str, Module] = {}
+        self._resolved: dict[Reference, tuple[Symbol, ...]] = {}
 
     def is_ours(self, module: str) -> bool:
         """Whether a dotted name begins with one of the packages."""
@@ -102,8 +103,14 @@ class Sources:
             parts = path.relative_to(self.root).with_suffix("").parts
             yield self.module(".".join(parts).removesuffix(".__init__"))
 
-    def resolve(self, reference: Reference) -> Iterator[Symbol]:
+    def resolve(self, reference: Reference) -> tuple[Symbol, ...]:
         """What a reference leads to, past imports that pass a name on; nothing in a library."""
+        if reference not in self._resolved:
+            self._resolved[reference] = ()  # until found otherwise: imports may go in a circle
+            self._resolved[reference] = tuple(self._resolve(reference))
+        return self._resolved[reference]
+
+    def _resolve(self, reference: Reference) -> Iterator[Symbol]:
         module, names = reference
         while self.path(module) is not None:
             found = self.module(module)

@@ -50,16 +50,14 @@ class Reader:
         is_tag: whether a text is a tag.
     """
 
-    def __init__(
-        self, sources: Sources, module: Module, tags_of: TagsOf, is_tag: IsTag
-    ) -> None:
+    def __init__(self, sources: Sources, module: Module, tags_of: TagsOf, is_tag: IsTag) -> None:
         self.sources, self.module, self.tags_of, self.is_tag = sources, module, tags_of, is_tag
 
     def unit(self, nodes: Sequence[ast.AST]) -> Unit:
         """The unit of a definition's statements."""
         writing = _Writing(self)
         writing.body(nodes)
-        return writing.unit({})
+        return writing.unit()
 
 
 @dataclass
@@ -70,25 +68,22 @@ class _Writing:
     text: list[str] = field(default_factory=list)
     used: set[tuple[str, ...]] = field(default_factory=set)
     """Names with the attributes that are taken of them."""
-    local: set[str] = field(default_factory=set)
-    """Names that an import inside binds."""
     references: list[Reference] = field(default_factory=list)
     choices: list[list[tuple[frozenset[str], _Writing]]] = field(default_factory=list)
 
-    def unit(self, above: set[str] | dict[str, None]) -> Unit:
-        """What was found, as a unit; `above` are the local names of the unit around."""
-        local = {*self.local, *above}
-        bound = sorted(chain for chain in self.used if chain[0] not in local)
-        for chain in bound:
+    def unit(self) -> Unit:
+        """What was found, as a unit."""
+        for chain in sorted(self.used):
             self._bind(chain)
         return Unit(
             blake2b("".join(self.text).encode(), digest_size=16).hexdigest(),
             sorted({*self.references}),
-            [[Case(tags, case.unit(local)) for tags, case in cases] for cases in self.choices],
+            [[Case(tags, case.unit()) for tags, case in cases] for cases in self.choices],
             ("__file__",) in self.used,
         )
 
     def _bind(self, chain: tuple[str, ...]) -> None:
+        """Look a name up at the top level, also where something inside has the same name."""
         module, (name, *rest) = self.reader.module, chain
         if name in module.definitions:
             self.references.append(Reference(module.name, (name,)))
@@ -129,25 +124,23 @@ class _Writing:
                 self.used.add(chain)
                 self.text.append(".".join(chain))
                 return
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if self.reader.sources.is_ours(node.value) and "." in node.value:
-                # As in `python -m mmrec.data.crawler.decode_worker`.
-                self._name_of_module(node.value)
+        elif isinstance(node, ast.Constant):
+            self._name_of_module(node.value)
         self.text.append(type(node).__name__)
         for name in node._fields:
             if name not in _WITHOUT_MEANING:
                 self.write(getattr(node, name, None))
         self.text.append(";")
 
-    def _name_of_module(self, text: str) -> None:
-        if self.reader.sources.path(text) is not None:
-            self.references.append(Reference(text))
+    def _name_of_module(self, value: object) -> None:
+        """Follow a text as in `python -m mmrec.data.crawler.decode_worker`."""
+        if isinstance(value, str) and "." in value and self.reader.sources.path(value) is not None:
+            self.references.append(Reference(value))
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         found = self.reader.sources.imported(self.reader.module, node)
         for name, reference, loads in found:
             whole = isinstance(node, ast.Import)
-            self.local.add(name)
             self.references.append(Reference(loads[0]) if whole else reference)
             self.text.append(f"{name}={'.'.join((reference.module, *reference.names))};")
 
@@ -231,10 +224,9 @@ def _patterns_inside(pattern: ast.pattern) -> list[object]:
     """What a pattern asks for besides its class."""
     match pattern:
         case ast.MatchClass():
-            return [pattern.patterns, pattern.kwd_attrs, pattern.kwd_patterns]
+            inside = [pattern.patterns, pattern.kwd_attrs, pattern.kwd_patterns]
+            return [inner for inner in inside if inner]
         case ast.MatchOr(patterns=patterns):
-            return [
-                inner for part in patterns for inner in _patterns_inside(part) if inner not in ([],)
-            ]
+            return [inner for part in patterns for inner in _patterns_inside(part)]
         case _:
             return []

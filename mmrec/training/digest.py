@@ -15,6 +15,7 @@ from mmrec.code.closure import Code
 from mmrec.data.split import HeldOut
 from mmrec.training.run_data import Stage
 
+
 def training_digest(
     settings: Mapping[str, object], batches_digest: str, objective: nn.Module
 ) -> str:

@@ -10,12 +10,12 @@ from mmrec.stage import Summary, run
 
 def main(params: Params, paths: Paths) -> Summary:
     """Write the files by which DVC sees what a change of the code touches."""
-    from mmrec.code.pipeline import code_files
+    from mmrec.code.pipeline import closures
 
-    files = code_files(paths.pipeline, params.model_dump())
-    for name, text in files.items():
-        write_text(text, paths.root / name)
-    return {"files": len(files)}
+    found = closures(paths.pipeline, params.model_dump())
+    for name, closure in found.items():
+        write_text(closure.text, paths.root / name)
+    return {"files": len(found)}
 
 
 if __name__ == "__main__":

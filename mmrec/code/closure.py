@@ -23,7 +23,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from mmrec.code.schema import Schema, SectionPart
+from mmrec.code.schema import Schema, SectionPart, SectionRead
 from mmrec.code.sources import EVERYTHING, Reference, Sources, Symbol
 from mmrec.code.unit import Reader, Unit
 
@@ -81,10 +81,7 @@ class Code:
         """
         found = Closure(self)
         for path in sections:
-            parts, tags = self.schema.parts(path, values)
-            found.tags.update(tags)
-            found.chosen.update(tags[:1])
-            found.add_sections(parts)
+            found.read(self.schema.read(path, values))
         found.follow(module)
         return found
 
@@ -104,9 +101,9 @@ class Closure:
     def __init__(self, code: Code) -> None:
         self._code = code
         self.tags: set[str] = set()
-        """Tags of the choices in the sections that the stage reads."""
-        self.chosen: set[str] = set()
-        """Those of outermost choices: the model itself, and not its loss."""
+        """Those of what is chosen in the sections that the stage reads."""
+        self.choices: set[str] = set()
+        """Those of the outermost choices."""
         self.cases: set[str] = set()
         """Those for which a case was found."""
         self.modules: set[str] = set()
@@ -126,9 +123,11 @@ class Closure:
         """Digest of it all."""
         return blake2b(self.text.encode(), digest_size=16).hexdigest()
 
-    def add_sections(self, parts: Iterable[SectionPart]) -> None:
-        """Take in what checks the sections that the stage reads."""
-        self._parts += parts
+    def read(self, section: SectionRead) -> None:
+        """Take in a section that the stage reads."""
+        self._parts += section.parts
+        self.tags |= section.tags
+        self.choices |= {section.choice} if section.choice else set()
 
     def follow(self, module: str) -> None:
         """Take in what a module reaches when it is run."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-from mmrec.code.closure import Code
+from mmrec.code.closure import Closure, Code
 from mmrec.code.sources import CodeError
 from mmrec.paths import Paths
 
@@ -22,10 +22,10 @@ IN_OUTPUTS: Final = {"evaluate": ["models.${item.model}"]}
 """Sections that a stage reads as they lie beside an output of another one: a trained model's."""
 
 
-def code_files(
+def closures(
     dvc_yaml: Path, values: Mapping[str, Any], code: Code | None = None
-) -> dict[str, str]:
-    """The text of every file that stages name, by its path.
+) -> dict[str, Closure]:
+    """What each file that stages name is about, by its path.
 
     Args:
         dvc_yaml: the pipeline.
@@ -42,17 +42,17 @@ def code_files(
     for name in stages:
         for path, read in _files_of(name, stages[name], values):
             sections.setdefault(path, (name, set()))[1].update(read)
-    texts = {}
+    closed = {}
     for path, (name, read) in sections.items():
         found = code.closure(f"stages.{name}", sorted(read), values)
-        if "foreach" in stages[name] and not found.chosen <= found.cases:
-            missing = ", ".join(sorted(found.chosen - found.cases))
+        if "foreach" in stages[name] and not found.choices <= found.cases:
+            missing = ", ".join(sorted(found.choices - found.cases))
             raise CodeError(
                 f"stages.{name}: nothing that it reaches has a case for '{missing}' (for {path}); "
                 "add one to what builds its kind"
             )
-        texts[path] = found.text
-    return texts
+        closed[path] = found
+    return closed
 
 
 def _files_of(

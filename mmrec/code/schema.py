@@ -23,6 +23,16 @@ class SectionPart(NamedTuple):
     nodes: Sequence[ast.AST]
 
 
+class SectionRead(NamedTuple):
+    """What a section that a stage reads brings with it."""
+
+    parts: list[SectionPart]
+    tags: frozenset[str]
+    """Of the classes among them."""
+    choice: str | None
+    """The tag of the outermost choice: that of a model, and not of its loss."""
+
+
 class Schema:
     """The section classes of a package.
 
@@ -58,8 +68,8 @@ class Schema:
         """Whether any section class has this tag."""
         return text in self._tags
 
-    def parts(self, path: Sequence[str], values: object) -> tuple[list[SectionPart], list[str]]:
-        """What checks a section, and the tags of the choices in it, outer ones first.
+    def read(self, path: Sequence[str], values: object) -> SectionRead:
+        """What checks a section, and the tags of what is chosen in it.
 
         Args:
             path: of the section in the file.
@@ -70,7 +80,7 @@ class Schema:
         """
         walk = _Walk(self, ".".join(path))
         walk.section(self._root, values, path)
-        return list(walk.parts.values()), walk.tags
+        return SectionRead(list(walk.parts.values()), frozenset(walk.tags), walk.outermost)
 
     def _node(self, symbol: Symbol) -> ast.stmt | None:
         found = self._sources.module(symbol.module).definitions.get(symbol.name)
@@ -140,7 +150,8 @@ class _Walk:
     def __init__(self, schema: Schema, told: str) -> None:
         self._schema, self._told = schema, told
         self.parts: dict[tuple[Symbol, str | None], SectionPart] = {}
-        self.tags: list[str] = []
+        self.tags: set[str] = set()
+        self.outermost: str | None = None
 
     def section(self, symbol: Symbol, value: object, path: Sequence[str]) -> None:
         """One class: the field that the path goes on with, or all, of it and of its bases."""
@@ -189,11 +200,17 @@ class _Walk:
         named = value.get("name")
         for section, tag in tags.items():
             if tag is None or tag == named:
-                self.tags += [tag] if tag else []
+                self._choose(tag, len(tags))
                 self.section(section, value, path)
         if tags and None not in tags.values() and named not in tags.values():
             known = ", ".join(sorted(filter(None, tags.values())))
             raise CodeError(f"{self._told}: no class of params for '{named}'; there is: {known}")
+
+    def _choose(self, tag: str | None, among: int) -> None:
+        if tag is not None:
+            self.tags.add(tag)
+        if among > 1 and self.outermost is None:
+            self.outermost = tag
 
 
 def _alias(node: ast.stmt | None) -> list[ast.expr]:

@@ -112,7 +112,8 @@ BEFORE = {
     "stage.py": "from shop.tools import f\nf()",
     "tools.py": (
         '"""Tools."""\nimport numpy as np\n\nclass A:\n    """An A."""\n\n    x: int = 1\n'
-        '    """A field."""\n\n\ndef f():\n    return A, np.zeros(3)\n\n\ndef other():\n    return 2\n'
+        '    """A field."""\n\n\ndef f():\n    return A, np.zeros(3)\n\n\n'
+        "def other():\n    return 2\n"
     ),
 }
 

@@ -71,8 +71,8 @@ def test_a_fresh_clone_gets_every_output_and_runs_no_stage(alice: Path, tmp_path
 @pytest.mark.parametrize(
     ("edit", "touched"),
     [
-        (train_sasrec_faster, {"finetune@demo-sasrec", "evaluate@demo-sasrec", "report"}),
-        (remove_sasrec, {"report"}),
+        (train_sasrec_faster, {"code", "finetune@demo-sasrec", "evaluate@demo-sasrec", "report"}),
+        (remove_sasrec, {"code", "report"}),
     ],
 )
 def test_a_teammate_runs_what_a_changed_line_touches_and_the_next_nothing(
@@ -97,7 +97,7 @@ def test_a_run_that_is_put_back_is_restored(alice: Path, tmp_path: Path) -> None
     shipped = (bob / "params.yaml").read_text()
     note.write_text("the user's own")
     change(bob, remove_sasrec)
-    assert ran(repro(bob)) == {"report"}
+    assert ran(repro(bob)) == {"code", "report"}
     assert [path.name for path in note.parent.iterdir()] == ["note.txt"]
     note.unlink()
     note.parent.rmdir()

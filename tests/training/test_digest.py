@@ -37,7 +37,7 @@ def digest_in(folder: Path, model: dict[str, Any], patch: pytest.MonkeyPatch) ->
     [
         ("nn/recurrent_encoder.py", "return ", "print(); return ", {"gru4rec"}),
         ("training/steps.py", "return ", "print(); return ", {"gru4rec", "sasrec"}),
-        ("training/steps.py", '"""', '"""Otherwise said: ', set()),
+        ("training/steps.py", " = ", " = \\\n  ", set()),
         ("data/fetch.py", "return ", "print(); return ", set()),
         ("features/timm_image.py", "return ", "print(); return ", set()),
     ],

@@ -2,7 +2,8 @@
 
 The digest is of the syntax tree, without comments, formatting and docstrings, and of what the
 names in it are bound to. A `match` over a tagged choice of params (`case SasrecParams():`, or
-`case "sasrec":` under `match params.name:`) is taken apart: each such case is a unit of its own.
+`case "sasrec":` under `match params.name:` or `match name:`) is taken apart: each such case is a
+unit of its own. Texts are taken for tags only where all cases with texts are tags.
 """
 
 from __future__ import annotations
@@ -205,7 +206,9 @@ def _chain(node: ast.expr) -> tuple[str, ...]:
 
 
 def _is_name(subject: ast.expr) -> bool:
-    return isinstance(subject, ast.Attribute) and subject.attr == "name"
+    return (isinstance(subject, ast.Attribute) and subject.attr == "name") or (
+        isinstance(subject, ast.Name) and subject.id == "name"
+    )
 
 
 def _texts(pattern: ast.pattern) -> frozenset[str]:

@@ -85,6 +85,7 @@ def build(params: ModelParams):
             from shop.systems.second import SecondModel as Model
     return Model()
 """
+OF_A_NAME = BY_NAME.replace("match params.name", "name = params.name\n    match name")
 FULL = {"loss": {"name": "full"}, "share": 0.5}
 SAMPLED = {"loss": {"name": "sampled", "negatives": 9}, "share": 0.5}
 VALUES: dict[str, Any] = {
@@ -105,7 +106,7 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("build", [BUILD, BY_NAME])
+@pytest.mark.parametrize("build", [BUILD, BY_NAME, OF_A_NAME])
 @pytest.mark.parametrize(("entry", "system"), [("one", "First"), ("two", "Second")])
 def test_a_registry_leads_to_the_system_that_the_section_names(
     entry: str, system: str, build: str, tmp_path: Path

@@ -129,8 +129,11 @@ class _Writing:
             self._name_of_module(node.value)
         self.text.append(type(node).__name__)
         for name in node._fields:
-            if name not in _WITHOUT_MEANING:
-                self.write(getattr(node, name, None))
+            value = getattr(node, name, None)
+            # Nor what is empty: later versions of Python have further fields.
+            if value is not None and value != [] and name not in _WITHOUT_MEANING:
+                self.text.append(name)
+                self.write(value)
         self.text.append(";")
 
     def _name_of_module(self, value: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,17 @@ def test_meaning_changes_the_digest_and_nothing_else_does(
     assert old in BEFORE["tools.py"]
     after = closure(tmp_path, {**BEFORE, "tools.py": BEFORE["tools.py"].replace(old, new)}).digest
     assert (before == after) is is_same
+
+
+def test_another_version_of_python_gives_the_same_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later one has further fields, which are empty unless its new syntax is used."""
+    before = closure(tmp_path, BEFORE).digest
+    for kind in (ast.FunctionDef, ast.ClassDef):
+        monkeypatch.setattr(kind, "_fields", (*kind._fields, "of_a_later_version"))
+        monkeypatch.setattr(kind, "of_a_later_version", [], raising=False)
+    assert closure(tmp_path, BEFORE).digest == before
 
 
 def test_files_beside_code_that_says_where_it_lies_count(tmp_path: Path) -> None:

@@ -59,7 +59,18 @@ class InBatchLoss(Section):
     """Weigh targets by 1 / their chance to be in a batch, so that the full softmax is estimated."""
 
 
-NextItemLossParams = Annotated[FullLoss | SampledLoss | InBatchLoss, Field(discriminator="name")]
+class BinaryLoss(Section):
+    """Binary cross-entropy of the target and one item for each position, drawn for each batch.
+
+    All items alike that are not in the row of the batch: what a window holds of a user.
+    """
+
+    name: Literal["bce"]
+
+
+NextItemLossParams = Annotated[
+    FullLoss | SampledLoss | InBatchLoss | BinaryLoss, Field(discriminator="name")
+]
 
 
 class NextItemTrainingParams(TrainingParams):

@@ -172,6 +172,26 @@ def test_what_does_not_go_together_is_named_with_what_would(
     assert message in "\n".join(messages(data, tmp_path))
 
 
+@pytest.mark.parametrize("model", ["sasrecm", "fdsa", "morec"])
+def test_a_run_of_one_feature_is_told_how_to_do_without_the_other(
+    data: Any, tmp_path: Path, model: str
+) -> None:
+    entry = {"name": model, "architecture": {}, "pretrain": None, "finetune": {}}
+    data["models"]["mine"] = entry
+    data["runs"]["mine"] = data["runs"]["demo-mp4sr-id"] | {"model": "mine", "image": "none"}
+    data["runs"]["mine"]["init_from"] = "mine"
+    text = "\n".join(messages(data, tmp_path))
+    assert (
+        "runs.mine.image: found 'none', but model 'mine' reads image features; name one, or read"
+        in text
+    )
+    assert "the other alone (architecture.modality)" in text
+    entry["architecture"] = {"modality": "text"}
+    path = tmp_path / "params.yaml"
+    YAML(typ="safe").dump(data, path)
+    assert load_params(path).runs["mine"].image == "none"
+
+
 def test_malformed_yaml_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("datasets:\n  demo: [1, 2\nruns: {}\n")

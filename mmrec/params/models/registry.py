@@ -6,11 +6,21 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mmrec.params.models.fdsa import FdsaParams
 from mmrec.params.models.gru4rec import Gru4RecParams
+from mmrec.params.models.morec import MorecParams
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.params.models.sasrec import SasrecParams
+from mmrec.params.models.sasrecm import SasrecmParams
 
 ModelParams = Annotated[
-    Mp4srParams | SasrecParams | Gru4RecParams | PopularityParams, Field(discriminator="name")
+    Mp4srParams
+    | SasrecParams
+    | Gru4RecParams
+    | SasrecmParams
+    | FdsaParams
+    | MorecParams
+    | PopularityParams,
+    Field(discriminator="name"),
 ]

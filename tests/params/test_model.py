@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmrec.params.baselines import SasrecParams
-from mmrec.params.model_section import ModelSection
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from mmrec.params.file import load_params
-from mmrec.params.models import ModelParams
+from mmrec.params.model import SystemParams
+from mmrec.params.models.registry import ModelParams
+from mmrec.params.models.sasrec import SasrecParams
 from mmrec.params.pipeline import Params
 from mmrec.params.references import wrong_references
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 class Taking(SasrecParams):
     """A model that takes what it can use of anybody's weights, and needs pictures for it."""
 
-    def takes(self, other: ModelSection) -> str | None:
+    def takes(self, other: SystemParams) -> str | None:
         return None if other.pretrain else "it has never learned a thing"
 
     def modalities(self, stage: str) -> tuple[Any, ...]:
@@ -32,7 +32,7 @@ class Taking(SasrecParams):
         return f"look away in {stage}"
 
 
-def mp4sr(**sections: Any) -> ModelSection:
+def mp4sr(**sections: Any) -> SystemParams:
     data = {"name": "mp4sr", "architecture": {}, "pretrain": {}, "finetune": {}} | sections
     model: ModelParams = TypeAdapter(ModelParams).validate_python(data)
     return model

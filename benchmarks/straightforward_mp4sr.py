@@ -18,7 +18,8 @@ from mmrec.models.mp4sr.model import Mp4sr
 from mmrec.models.next_item import TrainingBatch
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.nn.pooling import AttentionPooling, RaggedFeatures
-from mmrec.nn.sequence_encoder import CausalSelfAttention, SequenceEncoder, TransformerLayer
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.transformer import SelfAttention, TransformerLayer
 from mmrec.recommender import Objective
 
 
@@ -117,7 +118,7 @@ def sequence_states(module: SequenceEncoder, inputs: Tensor, valid: Tensor) -> T
     return states
 
 
-def _attention(module: CausalSelfAttention, states: Tensor, mask: Tensor) -> Tensor:
+def _attention(module: SelfAttention, states: Tensor, mask: Tensor) -> Tensor:
     query, key, value = (
         part.unflatten(-1, (module.num_heads, -1)).transpose(1, 2)  # [B, H, L, D / H]
         for part in module.query_key_value(states).chunk(3, dim=-1)

@@ -98,17 +98,29 @@ def mixture_of_experts(pooled, module):
     return total
 
 
-def sequence_encoder(module, inputs, valid):
-    """Padded [B, L, D] through a `SequenceEncoder` with a causal mask and a key-padding mask."""
+def sequence_encoder(module, inputs, valid, *, direction="causal", positions=None):
+    """Padded [B, L, D], on either side, through a `SequenceEncoder`, with masks.
+
+    `positions` [L, D] are added to every row; None takes the first L of the module's.
+    """
     length = inputs.shape[1]
-    states = module.input_norm(inputs + module.positions[:length])
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    if positions is None:
+        positions = module.positions[:length]
+    return transformer(module.layers, module.input_norm(inputs + positions), valid, direction)
+
+
+def transformer(layers, states, valid, direction):
+    """Padded [B, L, D] through transformer layers with a (causal and) key-padding mask."""
+    length = states.shape[1]
+    seen = torch.ones(length, length, dtype=torch.bool)
+    seen = seen.tril() if direction == "causal" else seen
     # Everyone sees itself, so that the softmax of a padded position is defined; nobody reads it.
-    allowed = (causal & valid.unsqueeze(1)) | torch.eye(length, dtype=torch.bool)  # [B, query, key]
-    for layer in module.layers:
+    allowed = (seen & valid.unsqueeze(1)) | torch.eye(length, dtype=torch.bool)  # [B, query, key]
+    for layer in layers:
         states = layer.attention_norm(states + _attention(layer.attention, states, allowed))
-        feedforward = layer.contract(F.gelu(layer.expand(states)))
-        states = layer.feedforward_norm(states + feedforward)
+        expanded = layer.expand(states)
+        inner = F.relu(expanded) if layer.activation == "relu" else F.gelu(expanded)
+        states = layer.feedforward_norm(states + layer.contract(inner))
     return states
 
 
@@ -123,6 +135,41 @@ def _attention(module, states, allowed):
         weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
         heads.append(weights @ value[..., part])
     return module.output(torch.cat(heads, dim=-1))
+
+
+def convolutional_encoder(module, inputs, valid):
+    """Left-padded [B, L, D] through a `ConvolutionalEncoder`: torch's `conv1d`, zeros on the left.
+
+    Padded positions are zeroed before each convolution.
+    """
+    states = inputs
+    for block in module.blocks:
+        inner = states
+        for convolution, norm in (
+            (block.first, block.first_norm),
+            (block.second, block.second_norm),
+        ):
+            width = inputs.shape[-1]
+            kernel = convolution.weights.weight.view(width, 3, width).transpose(
+                1, 2
+            )  # [out, in, 3]
+            rows = (inner * valid.unsqueeze(-1)).transpose(1, 2)  # [B, D, L]
+            rows = F.pad(rows, (2 * convolution.dilation, 0))
+            convolved = F.conv1d(
+                rows, kernel, convolution.weights.bias, dilation=convolution.dilation
+            )
+            inner = F.relu(norm(convolved.transpose(1, 2)))
+        states = states + inner
+    return states
+
+
+def step_states(states, steps, num_steps, absent):
+    """Largest value of each step's token states, feature by feature, one step at a time."""
+    found = []
+    for step in range(num_steps):
+        own = [state for state, of in zip(states, steps, strict=True) if of == step]
+        found.append(torch.stack(own).max(dim=0).values if own else absent)
+    return torch.stack(found)
 
 
 def recurrent_encoder(module, inputs):

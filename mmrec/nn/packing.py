@@ -10,10 +10,12 @@ one works on tokens; attention pads sequences of similar length together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Sequences of up to 4, 8, 16, ... items are padded together: at most half of it is padding.
@@ -22,11 +24,20 @@ SHORTEST_LIMIT, NUM_LIMITS = 4, 32
 
 @dataclass(frozen=True)
 class Group:
-    """Sequences of similar length."""
+    """Sequences of similar length, none of them empty."""
 
     places: Tensor  # [t] index of the tokens into the flattened [b * l]
     num_sequences: int  # b
     length: int  # l
+
+    @cached_property
+    def real(self) -> Tensor | None:
+        """True where `pad` puts a token, [b, l]; None if that is everywhere."""
+        num_places = self.num_sequences * self.length
+        if len(self.places) == num_places:
+            return None
+        real = torch.zeros(num_places, dtype=torch.bool, device=self.places.device)
+        return real.index_fill_(0, self.places, True).view(self.num_sequences, self.length)
 
     def pad(self, tokens: Tensor) -> Tensor:
         """Tokens in their places, zeros elsewhere; [S, t, D] -> [S * b, l, D]."""
@@ -43,22 +54,39 @@ class Group:
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the tokens of a right-padded batch are.
+    """Where the tokens of a batch of sequences are.
 
-    Tokens are ordered by sequence, shorter sequences first, then by position. An empty sequence
-    keeps its first position as a token, so that every sequence has a state.
+    Tokens are ordered by sequence, shorter sequences first, then by position. A step of a
+    sequence is one token; only where it has a token for each of its modalities
+    (`mmrec.nn.slot_packing`) are there more or fewer tokens than steps.
     """
 
-    places: Tensor  # [T] index of the tokens into the flattened [B * L]
-    columns: Tensor  # [T] position of the token in its sequence
+    sequences: Tensor  # [T] sequence of the token
+    columns: Tensor  # [T] number of the token in its sequence
+    places: Tensor  # [T] index of the tokens into the flattened padded batch
     starts: Tensor  # [B] first token of each sequence
     lengths: Tensor  # [B] tokens of each sequence
     groups: tuple[Group, ...]  # consecutive tokens
+    steps: Tensor  # [T] step of the token in its sequence
+    num_steps: Tensor  # [B] steps of each sequence
+    longest: int  # steps of the longest sequence
 
     @classmethod
     def of(cls, items: Tensor) -> Packing:
-        """Find the real positions of items [B, L], right padded with 0."""
-        lengths = (items != 0).sum(dim=1).clamp(min=1)  # [B]
+        """Find the real positions of items [B, L], right padded with 0.
+
+        An empty sequence keeps its first position as a token, so that every sequence has a state.
+        """
+        return cls.of_lengths((items != 0).sum(dim=1).clamp(min=1), width=items.shape[1])
+
+    @classmethod
+    def of_lengths(cls, lengths: Tensor, *, width: int | None = None) -> Packing:
+        """Lay out sequences of that many tokens [B], 0 allowed.
+
+        Args:
+            lengths: [B].
+            width: what they are padded to on the right, the longest if None.
+        """
         order = lengths.argsort(stable=True)
         ordered = lengths[order]
         ends = ordered.cumsum(0)
@@ -66,14 +94,18 @@ class Packing:
         num_tokens = borders[-1].token
         starts = torch.empty_like(ends).scatter(0, order, ends - ordered)  # [B]
         sequences = torch.repeat_interleave(order, ordered, output_size=num_tokens)  # [T]
-        columns = torch.arange(num_tokens, device=items.device) - starts[sequences]  # [T]
-        groups = tuple(_group(ordered, columns, *pair) for pair in pairwise(borders))
-        return cls(sequences * items.shape[1] + columns, columns, starts, lengths, groups)
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest sequence."""
-        return self.groups[-1].length
+        columns = torch.arange(num_tokens, device=lengths.device) - starts[sequences]  # [T]
+        return cls(
+            sequences=sequences,
+            columns=columns,
+            places=sequences * (borders[-1].longest if width is None else width) + columns,
+            starts=starts,
+            lengths=lengths,
+            groups=tuple(_group(ordered, columns, *pair) for pair in pairwise(borders)),
+            steps=columns,
+            num_steps=lengths,
+            longest=borders[-1].longest,
+        )
 
     def pack(self, padded: Tensor) -> Tensor:
         """Values of the tokens; [B, L] -> [T]."""
@@ -88,7 +120,7 @@ class Packing:
         return self.starts[sequences] + columns
 
     def last_tokens(self) -> Tensor:
-        """Number of each sequence's last token; [B]."""
+        """Number of each sequence's last token, none being empty; [B]."""
         return self.starts + self.lengths - 1
 
 
@@ -103,13 +135,15 @@ class _Border(NamedTuple):
 def _borders(lengths: Tensor, ends: Tensor) -> list[_Border]:
     """Where ascending lengths [B] pass group limits; `ends` [B] counts the tokens up to each.
 
-    All that must be known to lay out a batch is read at once: a GPU is waited for once.
+    All that must be known to lay out a batch is read at once: a GPU is waited for once. Empty
+    sequences come before the first border, and are in no group.
     """
     limits = SHORTEST_LIMIT << torch.arange(NUM_LIMITS, device=lengths.device)
-    sequences = torch.searchsorted(lengths, limits, right=True)
+    sequences = torch.searchsorted(lengths, F.pad(limits, (1, 0)), right=True)
     last = (sequences - 1).clamp(min=0)
-    borders = [_Border(0, 0, 0)]
-    for found in torch.stack([sequences, ends[last], lengths[last]], dim=1).tolist():
+    (num_empty, *_), *rest = torch.stack([sequences, ends[last], lengths[last]], dim=1).tolist()
+    borders = [_Border(num_empty, 0, 0)]
+    for found in rest:
         if found[0] > borders[-1].sequence:
             borders.append(_Border(*found))
     return borders

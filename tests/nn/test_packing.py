@@ -53,3 +53,30 @@ def test_a_group_holds_sequences_of_similar_length(lengths):
     for group in packing.groups:
         padded = group.num_sequences * group.length
         assert padded <= max(2 * len(group.places), SHORTEST_LIMIT * group.num_sequences)
+
+
+@given(LENGTHS)
+def test_sequences_may_be_laid_out_by_their_lengths_and_be_empty(lengths):
+    packing = Packing.of_lengths(torch.tensor(lengths))
+    ordered = sorted(range(len(lengths)), key=lambda row: lengths[row])
+    tokens = [(row, column) for row in ordered for column in range(lengths[row])]
+    found = zip(packing.sequences.tolist(), packing.columns.tolist(), strict=True)
+    assert list(found) == tokens
+    assert packing.places.tolist() == [row * max(lengths) + column for row, column in tokens]
+    assert sum(group.num_sequences for group in packing.groups) == sum(map(bool, lengths))
+    assert packing.longest == max(lengths)
+    assert packing.steps.tolist() == packing.columns.tolist()
+    assert packing.num_steps.tolist() == lengths
+
+
+@given(LENGTHS)
+def test_a_group_knows_where_it_is_padded(lengths):
+    packing = Packing.of_lengths(torch.tensor(lengths))
+    for group in packing.groups:
+        ones = group.pad(torch.ones(1, len(group.places), 1)).squeeze(-1)
+        if group.real is None:
+            assert ones.all()
+        else:
+            assert torch.equal(group.real, ones.bool())
+            assert not group.real.all()
+            assert group.real.any(dim=1).all()

@@ -77,3 +77,44 @@ def test_dropout_is_of_the_inputs(encoder, inputs):
     encoder.eval()
     nothing = encode(encoder, torch.zeros_like(inputs), LENGTHS)
     torch.testing.assert_close(dropped, nothing)
+
+
+def test_without_a_dense_layer_the_states_are_those_of_the_unit(inputs):
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(
+        embedding_dim=6, hidden_dim=6, num_layers=4, dropout=0.3, output="none"
+    )
+    encoder.double().eval()
+    assert {name.split(".")[0] for name in encoder.state_dict()} == {"gru"}
+    valid = valid_of(LENGTHS, inputs.shape[1])
+    slow = inputs
+    for layer in range(4):
+        unit = torch.nn.GRU(6, 6, bias=False, batch_first=True).double()
+        unit.weight_ih_l0 = encoder.gru._parameters[f"weight_ih_l{layer}"]
+        unit.weight_hh_l0 = encoder.gru._parameters[f"weight_hh_l{layer}"]
+        slow = unit(slow)[0]
+    torch.testing.assert_close(encode(encoder, inputs, LENGTHS)[valid], slow[valid])
+
+
+def test_without_a_dense_layer_the_widths_must_agree():
+    with pytest.raises(ValueError, match=r"hidden_dim \(5\).*embedding_dim \(6\)"):
+        RecurrentEncoder(embedding_dim=6, hidden_dim=5, num_layers=1, dropout=0.0, output="none")
+
+
+@pytest.mark.parametrize("output", ["dense", "none"])
+def test_states_of_samples_are_those_of_all_tokens(inputs, output):
+    torch.manual_seed(0)
+    encoder = RecurrentEncoder(
+        embedding_dim=6, hidden_dim=6, num_layers=2, dropout=0.0, output=output
+    ).double()
+    packing = Packing.of(valid_of(LENGTHS, inputs.shape[1]).long())
+    tokens = inputs.flatten(0, 1)[packing.places]
+    samples = torch.tensor([7, 0, 7, 33, 12])
+    sampled, every = encoder(tokens, packing, samples), encoder(tokens, packing)[samples]
+    torch.testing.assert_close(sampled, every)
+    for ours, theirs in zip(
+        torch.autograd.grad(sampled.square().sum(), encoder.parameters()),
+        torch.autograd.grad(every.square().sum(), encoder.parameters()),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)

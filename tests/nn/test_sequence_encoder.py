@@ -2,14 +2,17 @@ import pytest
 import torch
 
 from mmrec.nn.packing import Packing
-from mmrec.nn.sequence_encoder import CausalSelfAttention, SequenceEncoder
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.transformer import SelfAttention
 from tests import reference
 
 LENGTHS = [3, 9, 1, 5, 12, 4]
 
 
-@pytest.fixture
-def encoder():
+MAX_LENGTH = 20
+
+
+def build(**settings):
     torch.manual_seed(0)
     module = SequenceEncoder(
         embedding_dim=8,
@@ -18,11 +21,17 @@ def encoder():
         feedforward_dim=16,
         dropout=0.3,
         attention_dropout=0.3,
-        max_sequence_length=20,
+        max_sequence_length=MAX_LENGTH,
+        **settings,
     ).double()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
     return module.eval()
+
+
+@pytest.fixture(params=["causal", "both"])
+def encoder(request):
+    return build(direction=request.param)
 
 
 @pytest.fixture
@@ -35,33 +44,118 @@ def items_of(lengths, columns):
     return (torch.arange(columns) < torch.tensor(lengths).unsqueeze(1)).long()
 
 
-def encode(encoder, inputs, lengths):
+def encode(encoder, inputs, lengths, anchor="start"):
     """Padded in, padded out; zeros at padded positions."""
     packing = Packing.of(items_of(lengths, inputs.shape[1]))
     flat = inputs.flatten(0, 1)
-    states = encoder(flat[packing.places].unsqueeze(0), packing)[0]
+    states = encoder(flat[packing.places].unsqueeze(0), packing, anchor=anchor)[0]
     padded = torch.zeros_like(flat).index_copy(0, packing.places, states)
     return padded.view_as(inputs)
 
 
+def slow_states(encoder, inputs, lengths, anchor):
+    """States of the real positions, sequence after sequence, of rows padded as the anchor says."""
+    direction = encoder.layers[0].attention.direction
+    if anchor != "end":
+        positions = encoder.positions[: inputs.shape[1]] if anchor == "start" else 0
+        valid = items_of(lengths, inputs.shape[1]).bool()
+        padded = inputs
+    else:  # on the left, with what lies there of no matter
+        positions = encoder.positions
+        padded = torch.randn(len(lengths), MAX_LENGTH, inputs.shape[2], dtype=inputs.dtype)
+        for row, length in enumerate(lengths):
+            padded[row, MAX_LENGTH - length :] = inputs[row, :length]
+        valid = items_of(lengths, MAX_LENGTH).bool().flip(1)
+    states = reference.sequence_encoder(
+        encoder, padded, valid, direction=direction, positions=positions
+    )
+    return states[valid]
+
+
 @pytest.mark.parametrize("in_training", [False, True])
-def test_states_equal_naive_attention_with_a_key_padding_mask(encoder, inputs, in_training):
+@pytest.mark.parametrize("anchor", ["start", "end", "none"])
+def test_states_equal_naive_attention_with_a_key_padding_mask(encoder, inputs, anchor, in_training):
     for module in encoder.modules():
         # Rounds to none, and yet goes the way of attention with dropout.
         vars(module).update({name: 1e-9 for name in vars(module) if "dropout" in name})
     encoder.train(in_training)
+    inputs.requires_grad_()
     valid = items_of(LENGTHS, inputs.shape[1]).bool()
-    slow = reference.sequence_encoder(encoder, inputs, valid)
-    fast = encode(encoder, inputs, LENGTHS)
-    torch.testing.assert_close(fast[valid], slow[valid])
+    slow = slow_states(encoder, inputs, LENGTHS, anchor)
+    fast = encode(encoder, inputs, LENGTHS, anchor)[valid]
+    torch.testing.assert_close(fast, slow)
     with torch.no_grad():
-        torch.testing.assert_close(encode(encoder, inputs, LENGTHS)[valid], slow[valid])
-    weight = torch.randn_like(fast[valid])
-    parameters = list(encoder.parameters())
-    fast_gradients = torch.autograd.grad((fast[valid] * weight).sum(), parameters)
-    slow_gradients = torch.autograd.grad((slow[valid] * weight).sum(), parameters)
+        torch.testing.assert_close(encode(encoder, inputs, LENGTHS, anchor)[valid], slow)
+    weight = torch.randn_like(fast)
+    parameters = [
+        inputs,
+        *(
+            value
+            for name, value in encoder.named_parameters()
+            if anchor != "none" or "pos" not in name
+        ),
+    ]
+    fast_gradients = torch.autograd.grad((fast * weight).sum(), parameters)
+    slow_gradients = torch.autograd.grad((slow * weight).sum(), parameters)
     for ours, theirs in zip(fast_gradients, slow_gradients, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("direction", ["causal", "both"])
+def test_positions_from_the_end_equal_padding_on_the_left_in_single_precision(inputs, direction):
+    encoder, inputs = build(direction=direction).float(), inputs.float()
+    valid = items_of(LENGTHS, inputs.shape[1]).bool()
+    slow = slow_states(encoder, inputs, LENGTHS, "end")
+    fast = encode(encoder, inputs, LENGTHS, "end")[valid]
+    torch.testing.assert_close(fast, slow, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"activation": "relu"}, {"attention_bias": False}], ids=str)
+def test_settings_of_the_layers_act_as_written_out(inputs, settings):
+    encoder = build(**settings)
+    valid = items_of(LENGTHS, inputs.shape[1]).bool()
+    slow = slow_states(encoder, inputs, LENGTHS, "start")
+    torch.testing.assert_close(encode(encoder, inputs, LENGTHS)[valid], slow)
+    if "attention_bias" in settings:
+        assert {name for name, _ in encoder.layers[0].attention.named_parameters()} == {
+            "query_key_value.weight",
+            "output.weight",
+        }
+
+
+def test_every_layer_norm_has_the_epsilon_asked_for():
+    norms = [module for module in build(norm_eps=1e-5).modules() if hasattr(module, "eps")]
+    assert [norm.eps for norm in norms] == [1e-5] * 5
+    assert {norm.eps for norm in build().modules() if hasattr(norm, "eps")} == {1e-12}
+
+
+def test_inputs_have_a_dropout_of_their_own_where_it_is_given():
+    encoder = build(input_dropout=0.1)
+    assert [encoder.dropout, *(layer.dropout for layer in encoder.layers)] == [0.1, 0.3, 0.3]
+    assert build().dropout == 0.3
+
+
+def test_xavier_weights_of_query_key_and_value_are_drawn_apart():
+    torch.manual_seed(0)
+    width = 200
+    encoder = SequenceEncoder(
+        embedding_dim=width,
+        num_layers=1,
+        num_heads=1,
+        feedforward_dim=2 * width,
+        dropout=0.0,
+        attention_dropout=0.0,
+        max_sequence_length=width,
+        initialisation="xavier_normal",
+    )
+    layer = encoder.layers[0]
+    alone = (1 / width) ** 0.5  # sqrt(2 / (inputs + outputs)); a joint map would have half of 1 / D
+    for part in layer.attention.query_key_value.weight.chunk(3):
+        assert part.std().item() == pytest.approx(alone, rel=0.02)
+    assert encoder.positions.std().item() == pytest.approx(alone, rel=0.02)
+    assert layer.expand.weight.std().item() == pytest.approx((2 / 3 / width) ** 0.5, rel=0.02)
+    assert not layer.expand.bias.any()
+    assert not layer.attention.query_key_value.bias.any()
 
 
 def test_states_of_samples_are_those_of_all_tokens(encoder, inputs):
@@ -87,12 +181,25 @@ def test_streams_are_encoded_apart_by_the_same_weights(encoder, inputs):
     torch.testing.assert_close(together, apart)
 
 
-def test_later_items_change_no_earlier_state(encoder, inputs):
+def test_later_items_change_earlier_states_of_an_encoder_both_ways_only(inputs):
     changed = inputs.clone()
     changed[4, 7:] = torch.randn(5, 8, dtype=torch.float64)
-    before, after = encode(encoder, inputs, LENGTHS), encode(encoder, changed, LENGTHS)
-    torch.testing.assert_close(after[4, :7], before[4, :7])
-    assert ((after[4, 7:] - before[4, 7:]).abs().amax(dim=-1) > 1e-6).all()
+    differences = {}
+    for direction in ("causal", "both"):
+        encoder = build(direction=direction)
+        before, after = encode(encoder, inputs, LENGTHS), encode(encoder, changed, LENGTHS)
+        torch.testing.assert_close(after[[0, 1, 2, 3, 5]], before[[0, 1, 2, 3, 5]])
+        differences[direction] = (after[4] - before[4]).abs().amax(dim=-1)
+    assert (differences["causal"][:7] < 1e-12).all()
+    assert (differences["causal"][7:] > 1e-6).all()
+    assert (differences["both"] > 1e-6).all()
+
+
+def test_gradients_both_ways_are_those_of_small_differences():
+    encoder = build(direction="both")
+    packing = Packing.of(items_of([3, 1, 2], 3))
+    tokens = torch.randn(1, 6, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda tokens: encoder(tokens, packing, anchor="end"), tokens)
 
 
 def test_padding_on_the_right_changes_nothing(encoder, inputs):
@@ -100,18 +207,6 @@ def test_padding_on_the_right_changes_nothing(encoder, inputs):
     before = encode(encoder, inputs, LENGTHS)
     after = encode(encoder, wider, LENGTHS)
     torch.testing.assert_close(after[:, : inputs.shape[1]], before)
-
-
-def test_padding_on_the_left_changes_nothing_once_positions_are_shifted(encoder, inputs):
-    length, shift = 5, 4
-    sequence = inputs[3:4, :length]
-    on_the_right = encode(encoder, sequence, [length])
-    on_the_left = torch.cat([torch.randn(1, shift, 8, dtype=torch.float64), sequence], dim=1)
-    valid = (torch.arange(length + shift) >= shift).unsqueeze(0)
-    with torch.no_grad():
-        encoder.positions.copy_(encoder.positions.roll(shift, dims=0))
-    states = reference.sequence_encoder(encoder, on_the_left, valid)
-    torch.testing.assert_close(states[:, shift:], on_the_right)
 
 
 def test_a_sequence_does_not_depend_on_its_batch(encoder, inputs):
@@ -145,12 +240,21 @@ def test_dropout_acts_at_each_place_by_itself(encoder, inputs, place):
     assert not torch.equal(encode(encoder, inputs, LENGTHS), encode(encoder, inputs, LENGTHS))
 
 
-def test_a_sequence_longer_than_the_positions_is_refused(encoder):
+@pytest.mark.parametrize("anchor", ["start", "end"])
+def test_a_sequence_longer_than_the_positions_is_refused(encoder, anchor):
     inputs = torch.zeros(1, 21, 8, dtype=torch.float64)
     with pytest.raises(ValueError, match="21 items, the model has positions for 20"):
-        encode(encoder, inputs, [21])
+        encode(encoder, inputs, [21], anchor)
+
+
+def test_without_positions_a_sequence_may_have_any_length_and_order_both_ways(inputs):
+    encoder = build(direction="both")
+    row = torch.randn(1, 30, 8, dtype=torch.float64)
+    states = encode(encoder, row, [30], "none")
+    turned = encode(encoder, row.flip(1), [30], "none")
+    torch.testing.assert_close(turned.flip(1), states)
 
 
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match=r"embedding_dim \(10\).*num_heads \(4\)"):
-        CausalSelfAttention(10, 4, 0.0)
+        SelfAttention(10, 4, 0.0)

@@ -31,6 +31,10 @@ def system_of(params: ModelParams) -> System:
             from mmrec.models.sasrec import build as system
         case "gru4rec":
             from mmrec.models.gru4rec import build as system
+        case "itemknn":
+            from mmrec.models.itemknn import build as system
+        case "transitions":
+            from mmrec.models.transitions import build as system
         case "popularity":
             from mmrec.models.popularity import build as system
         case _:

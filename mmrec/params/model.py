@@ -7,6 +7,8 @@ fine-tuning does not touch pre-training.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from mmrec.params.section import Section
 from mmrec.params.training import Modality, TrainingParams
 
@@ -17,6 +19,9 @@ class NoSettings(Section):
 
 class SystemParams(Section):
     """Settings of a model; subclasses say which, with the defaults of its paper."""
+
+    has_vectors: ClassVar[bool] = True
+    """It scores by inner products; without them there is no index to recommend from."""
 
     name: str
     architecture: Section

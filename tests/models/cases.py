@@ -36,7 +36,7 @@ class Case(NamedTuple):
         architecture: the smallest that has everything.
         learning: what it needs to learn the known-answer worlds; None where it cannot train.
         trainings: the stages in which it trains.
-        ordered: its scores depend on the order of a history.
+        ordered: its scores depend on all items of a history, and on their order.
         vectors: it scores by inner products.
         causal: training every position at once is training every prefix.
         by_content: of its trainings, those whose weights know no item by its ID.
@@ -71,6 +71,17 @@ CASES = {
     "gru4rec": Case(
         {"embedding_dim": 8, "hidden_dim": 6, "max_sequence_length": 10},
         {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1},
+    ),
+    "itemknn": Case(
+        {"num_neighbours": 4},
+        None,
+        trainings=(),
+        ordered=False,
+        vectors=False,
+        by_content=("finetune",),
+    ),
+    "transitions": Case(
+        {}, None, trainings=(), ordered=False, vectors=False, by_content=("finetune",)
     ),
     "popularity": Case({}, None, trainings=(), ordered=False, by_content=("finetune",)),
 }

@@ -88,7 +88,12 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ("runs.demo-mp4sr.text", "titles", "runs.demo-mp4sr.text: found 'titles', allowed: none,"),
         ("runs.demo-mp4sr.init_from", "x", "runs.demo-mp4sr.init_from: found 'x', allowed:"),
         ("runs.demo-mp4sr.init_from", "demo-sasrec", "start from a run of the same model"),
-        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-mp4sr"),
+        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-itemknn"),
+        (
+            "recommend.run",
+            "demo-itemknn",
+            "'demo-itemknn', but its model 'itemknn' (itemknn) has no",
+        ),
         ("report.dataset", "x", "report.dataset: found 'x', allowed: demo"),
         ("embed.image.demo-clip_image.feature", "sentences", "already writes feature 'sentences'"),
         ("embed.image.demo-clip_image.feature", "none", "'none' is the name of no feature"),

@@ -7,10 +7,18 @@ from typing import Annotated
 from pydantic import Field
 
 from mmrec.params.models.gru4rec import Gru4RecParams
+from mmrec.params.models.itemknn import ItemKnnParams
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.params.models.sasrec import SasrecParams
+from mmrec.params.models.transitions import TransitionsParams
 
 ModelParams = Annotated[
-    Mp4srParams | SasrecParams | Gru4RecParams | PopularityParams, Field(discriminator="name")
+    Mp4srParams
+    | SasrecParams
+    | Gru4RecParams
+    | ItemKnnParams
+    | TransitionsParams
+    | PopularityParams,
+    Field(discriminator="name"),
 ]

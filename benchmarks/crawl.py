@@ -31,11 +31,11 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.picture_server import LATENCY_S
-from benchmarks.workspace import PROJECT
 from mmrec.data.crawler.crawl import Crawler
 from mmrec.data.crawler.settings import CrawlSettings
 from mmrec.data.fetch import fetch_images
 from mmrec.data.sources.source import ImageRef, Url
+from mmrec.study.workspace import PROJECT
 
 NUM_PICTURES = 3_000
 CONNECTIONS = 64

@@ -19,20 +19,21 @@ from hashlib import blake2b
 from pathlib import Path
 from statistics import mean, stdev
 
-from benchmarks.workspace import PROJECT
 from mmrec.data.split import hold_out_test
 from mmrec.evaluation.evaluator import evaluate_ranks
 from mmrec.evaluation.metrics import summarize_ranks
 from mmrec.io import read_json, write_json, write_text
-from mmrec.models.data import Feature, ModelData, Stage, TrainingRun, load_model_data
+from mmrec.models.data import Feature, ModelData, TrainingRun, load_model_data
 from mmrec.models.loading import TrainedWeights
 from mmrec.models.registry import system_of
 from mmrec.params.file import load_params
+from mmrec.params.model import Stage
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from mmrec.recommender import Recommender
+from mmrec.study.workspace import PROJECT
 from mmrec.training.fit import fit
 
 SEEDS = (1, 2, 3)
@@ -134,6 +135,8 @@ class Study:
         seed: int,
         weights: TrainedWeights | None,
     ) -> Recommender | None:
+        if model.training(stage) is None:
+            return None
         with tempfile.TemporaryDirectory() as work:
             recommender, _ = fit(
                 model,

@@ -25,19 +25,19 @@ import pyarrow as pa
 import torch
 
 from benchmarks.peers.machine import describe_machine
-from benchmarks.workspace import PROJECT
 from mmrec import schemas
 from mmrec.data.images import RawImages, decode_image
 from mmrec.data.packing import write_image_parts
 from mmrec.data.sentences import repair_text, split_sentences
-from mmrec.features.build import build_text_extractor
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.open_clip_extractors import OpenClipImageExtractor
-from mmrec.features.open_clip_model import load_open_clip
-from mmrec.features.run import embed_images, embed_sentences
-from mmrec.features.sentence_transformer import SentenceTransformerExtractor
+from mmrec.features.encode.embed import embed_images, embed_sentences
+from mmrec.features.extractors.build import build_text_extractor
+from mmrec.features.extractors.open_clip import OpenClipImageExtractor
+from mmrec.features.extractors.open_clip_model import load_open_clip
+from mmrec.features.extractors.sentence_transformer import SentenceTransformerExtractor
 from mmrec.io import content_key, write_text
 from mmrec.params.features import SentenceTransformerParams
+from mmrec.study.workspace import PROJECT
 from mmrec.torchvision_schemas import define_missing_operators
 
 NUM_PICTURES, NUM_SENTENCES, ROUNDS = 2_000, 20_000, 2

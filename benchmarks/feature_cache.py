@@ -20,13 +20,13 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.workspace import PROJECT
 from mmrec import schemas
 from mmrec.features.cache.index import KeyIndex, load_index
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.extractor import Fingerprint, FloatArray
-from mmrec.features.run import embed_sentences
+from mmrec.features.contract import Fingerprint, FloatArray
+from mmrec.features.encode.embed import embed_sentences
 from mmrec.features.table import load_feature_table
+from mmrec.study.workspace import PROJECT
 
 NUM, DIM = 100_000, 768
 NUM_KEYS, NUM_LOOKUPS = 10_000_000, 100_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.workspace import PROJECT, make_workspace, stream
+from mmrec.study.workspace import PROJECT, make_workspace, stream
 
 WORKSPACE = PROJECT / ".mmrec" / "workspaces" / "movielens-100k"
 

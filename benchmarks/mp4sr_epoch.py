@@ -32,11 +32,11 @@ from benchmarks.mp4sr_runs import (
 )
 from benchmarks.peers.machine import describe_machine
 from benchmarks.peers.probe import memory_mib, peak_mib
-from benchmarks.workspace import PROJECT
 from mmrec.data.batches import TrainingBatches
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.io import read_json, write_json, write_text
 from mmrec.models.data import ModelData
+from mmrec.study.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results" / "mp4sr_epoch.json"
 ROUNDS = 5

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from benchmarks.straightforward_mp4sr import StraightforwardMp4sr
-from benchmarks.workspace import PROJECT, make_workspace, repro
 from mmrec.data.batches import Batch, TrainingBatches
 from mmrec.data.split import training_part
 from mmrec.models.data import ModelData, load_model_data
@@ -20,6 +19,7 @@ from mmrec.models.registry import system_of
 from mmrec.params.models.mp4sr import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
 from mmrec.paths import DatasetPaths
 from mmrec.recommender import Objective
+from mmrec.study.workspace import PROJECT, make_workspace, repro
 
 WORKSPACE = PROJECT / ".mmrec" / "workspaces" / "mp4sr-epoch"
 EXAMPLE = PROJECT / "examples" / "movielens-1m.yaml"

@@ -20,12 +20,12 @@ from typing import TypedDict
 import torch
 
 from benchmarks.mp4sr_runs import Stepper, batches, data, endless, ours, params
-from benchmarks.workspace import PROJECT
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import hold_out_validation, training_part
 from mmrec.evaluation.evaluator import validation_metrics
 from mmrec.io import read_json, write_json, write_text
 from mmrec.models.data import ModelData
+from mmrec.study.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results" / "mp4sr_windows.json"
 ARMS: dict[str, tuple[str, int | None]] = {

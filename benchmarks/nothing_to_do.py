@@ -18,7 +18,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import PROJECT, repro
+from mmrec.study.workspace import PROJECT, repro
 
 ROUNDS = 7
 

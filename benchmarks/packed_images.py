@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workspace import PROJECT, dvc_environment
 from mmrec.data.packing import write_image_parts
 from mmrec.io import content_key, write_json, write_text
+from mmrec.study.workspace import PROJECT, dvc_environment
 
 NUM_PICTURES = 100_000
 BYTES = (5_000, 20_000)

@@ -69,7 +69,6 @@ def train_and_test(
         checkpoint_dir=work / "checkpoints",
         history_path=work / "history.csv",
     )
-    assert recommender is not None
     discard_checkpoints(work / "checkpoints")
     ranks = rank_held_out(recommender, hold_out_test(data.sequences), mask_history=mask_history)
     record["minutes"] = (time.perf_counter() - started) / 60

@@ -26,12 +26,12 @@ from benchmarks.peers.machine import describe_machine
 from benchmarks.sequence_epoch import EVERYTHING, MODELS
 from benchmarks.sequence_runs import build, catalogue, make_batches, read
 from benchmarks.simulated import write_sequences
-from benchmarks.workspace import PROJECT
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import hold_out_validation
 from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.io import write_json, write_text
 from mmrec.stage import SPINS_PER_CORE
+from mmrec.study.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results" / "shared_machine.json"
 WAITING = {"mmrec": SPINS_PER_CORE * (os.cpu_count() or 1), "torch": 300_000}

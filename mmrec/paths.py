@@ -135,6 +135,24 @@ class DatasetPaths:
 
 
 @dataclass(frozen=True)
+class PretrainingPaths:
+    """Files of one pre-training; those of `none` come with the project."""
+
+    data: Path
+    name: str
+
+    @property
+    def pretrained(self) -> Path:
+        """Folder of the model that runs start from, or of the note that there is none."""
+        return self.data / "pretrainings" / self.name
+
+    @property
+    def history(self) -> Path:
+        """Losses and validation metrics by epoch, which git keeps."""
+        return self.data / "pretraining_histories" / f"{self.name}.csv"
+
+
+@dataclass(frozen=True)
 class RunPaths:
     """Files of one run: texts that git keeps, models, what evaluation gives; a folder each."""
 
@@ -147,19 +165,9 @@ class RunPaths:
         return self.data / "evaluated" / self.name
 
     @property
-    def pretrained(self) -> Path:
-        """Folder of the self-supervised model, or of the note that there is none."""
-        return self.data / "models" / self.name / "pretrained"
-
-    @property
     def finetuned(self) -> Path:
         """Folder of the model that is evaluated."""
         return self.data / "models" / self.name / "finetuned"
-
-    @property
-    def pretrain_history(self) -> Path:
-        """Losses and validation metrics by epoch of pre-training."""
-        return self.data / "runs" / self.name / "pretrain_history.csv"
 
     @property
     def finetune_history(self) -> Path:
@@ -249,6 +257,10 @@ class Paths:
     def union(self, name: str) -> Path:
         """Merged raw tables of a union, read by a dataset whose source is `raw`."""
         return self.root / "data" / "unions" / name
+
+    def pretraining(self, name: str) -> PretrainingPaths:
+        """Paths of one pre-training."""
+        return PretrainingPaths(self.root / "data", name)
 
     def run(self, name: str) -> RunPaths:
         """Paths of one run."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrec.nn.scoring import score
+from mmrec.params.optimizer import ParameterGroup
 
 
 class History(NamedTuple):
@@ -131,11 +132,13 @@ class Training:
     Attributes:
         objective: on its device.
         batches: of the same device.
+        groups: parameters that the model wants trained with settings of their own.
     """
 
     objective: Objective
     batches: BatchSource
     validation: Validation
+    groups: tuple[ParameterGroup, ...] = ()
 
 
 @contextmanager

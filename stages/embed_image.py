@@ -12,10 +12,10 @@ from mmrec.stage import Summary, entry, run
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the pictures of entry `key` of `embed.image`."""
     from mmrec.data.images import RawImages
-    from mmrec.features.build import build_image_extractor
-    from mmrec.features.inputs import first_images
-    from mmrec.features.opening import open_extractor
-    from mmrec.features.run import embed_images
+    from mmrec.features.encode.embed import embed_images
+    from mmrec.features.encode.inputs import first_images
+    from mmrec.features.encode.opening import open_extractor
+    from mmrec.features.extractors.build import build_image_extractor
 
     settings = entry(params.embed.image, key, "embed.image")
     dataset = paths.dataset(settings.dataset)

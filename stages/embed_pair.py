@@ -12,9 +12,9 @@ from mmrec.stage import Summary, entry, run
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed text and picture of entry `key` of `embed.pair`."""
     from mmrec.data.images import RawImages
-    from mmrec.features.build import build_pair_tokens
-    from mmrec.features.opening import open_extractor
-    from mmrec.features.run import embed_pairs
+    from mmrec.features.encode.embed import embed_pairs
+    from mmrec.features.encode.opening import open_extractor
+    from mmrec.features.extractors.build import build_pair_tokens
 
     settings = entry(params.embed.pair, key, "embed.pair")
     dataset = paths.dataset(settings.dataset)

@@ -11,10 +11,10 @@ from mmrec.stage import Summary, entry, run
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the text of entry `key` of `embed.text`."""
-    from mmrec.features.build import build_text_extractor
-    from mmrec.features.inputs import joined_sentences
-    from mmrec.features.opening import open_extractor
-    from mmrec.features.run import embed_sentences
+    from mmrec.features.encode.embed import embed_sentences
+    from mmrec.features.encode.inputs import joined_sentences
+    from mmrec.features.encode.opening import open_extractor
+    from mmrec.features.extractors.build import build_text_extractor
 
     settings = entry(params.embed.text, key, "embed.text")
     dataset = paths.dataset(settings.dataset)

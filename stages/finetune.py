@@ -8,36 +8,18 @@ from mmrec.stage import Summary, entry, run
 
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
-    """Fine-tune the model of run `key` from the pre-training it names."""
+    """Fine-tune the model of run `key` from the pre-training it names, or from none."""
     from mmrec.training.launching import on_processes
+    from mmrec.training.train_stage import Places, train_stage
 
-    return on_processes(_finetune, params, paths, key)
-
-
-def _finetune(params: Params, paths: Paths, key: str) -> Summary:
-    from mmrec.models.data import TrainingRun, load_model_data
-    from mmrec.training.checkpoint import discard_checkpoints
-    from mmrec.training.distributed import is_first_process
-    from mmrec.training.finished import load_weights, save_model
-    from mmrec.training.fit import fit
-
-    settings = entry(params.runs, key, "runs")
-    data = load_model_data(
-        paths.dataset(settings.dataset), text=settings.text, image=settings.image
+    settings, results = entry(params.runs, key, "runs"), paths.run(key)
+    places = Places(
+        start=paths.pretraining(settings.init_from).pretrained,
+        result=results.finetuned,
+        history=results.finetune_history,
+        checkpoints=paths.checkpoints / f"{key}-finetune",
     )
-    checkpoints = paths.checkpoints / f"{key}-finetune"
-    recommender, record = fit(
-        params.models[settings.model],
-        data,
-        TrainingRun("finetune", settings.seed, params.validation.mask_history),
-        weights=load_weights(paths.run(settings.init_from).pretrained),
-        checkpoint_dir=checkpoints,
-        history_path=paths.run(key).finetune_history,
-    )
-    if is_first_process():
-        save_model(recommender, record, data.items, paths.run(key).finetuned)
-        discard_checkpoints(checkpoints)
-    return {name: value for name, value in record.items() if name != "model"}
+    return on_processes(train_stage, "finetune", settings, params, paths, places)
 
 
 if __name__ == "__main__":

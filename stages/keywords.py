@@ -13,8 +13,8 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Give every picture of dataset `key` its keywords."""
     from mmrec.data.images import RawImages
     from mmrec.device import choose_device
-    from mmrec.features.build_keywords import make_keywords
     from mmrec.features.cache.place import open_cache
+    from mmrec.features.keywords.build import make_keywords
 
     settings, dataset = entry(params.datasets, key, "datasets").keywords, paths.dataset(key)
     keywords = make_keywords(

@@ -1,4 +1,4 @@
-"""pretrain: features and sequences -> self-supervised weights, or a note that there are none."""
+"""pretrain: features and sequences -> a model that runs start from."""
 
 from __future__ import annotations
 
@@ -8,36 +8,18 @@ from mmrec.stage import Summary, entry, run
 
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
-    """Pre-train the model of run `key`."""
+    """Pre-train entry `key` of `pretrainings`."""
     from mmrec.training.launching import on_processes
+    from mmrec.training.train_stage import Places, train_stage
 
-    return on_processes(_pretrain, params, paths, key)
-
-
-def _pretrain(params: Params, paths: Paths, key: str) -> Summary:
-    from mmrec.models.data import TrainingRun, load_model_data
-    from mmrec.training.checkpoint import discard_checkpoints
-    from mmrec.training.distributed import is_first_process
-    from mmrec.training.finished import save_model
-    from mmrec.training.fit import fit
-
-    settings = entry(params.runs, key, "runs")
-    data = load_model_data(
-        paths.dataset(settings.dataset), text=settings.text, image=settings.image
+    settings, results = entry(params.pretrainings, key, "pretrainings"), paths.pretraining(key)
+    places = Places(
+        start=None,
+        result=results.pretrained,
+        history=results.history,
+        checkpoints=paths.checkpoints / f"{key}-pretrain",
     )
-    checkpoints = paths.checkpoints / f"{key}-pretrain"
-    recommender, record = fit(
-        params.models[settings.model],
-        data,
-        TrainingRun("pretrain", settings.seed, params.validation.mask_history),
-        weights=None,
-        checkpoint_dir=checkpoints,
-        history_path=paths.run(key).pretrain_history,
-    )
-    if is_first_process():
-        save_model(recommender, record, data.items, paths.run(key).pretrained)
-        discard_checkpoints(checkpoints)
-    return {name: value for name, value in record.items() if name != "model"}
+    return on_processes(train_stage, "pretrain", settings, params, paths, places)
 
 
 if __name__ == "__main__":

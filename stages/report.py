@@ -10,7 +10,7 @@ from mmrec.stage import Summary, run
 
 def main(params: Params, paths: Paths) -> Summary:
     """Write the page over all runs of `params.yaml`."""
-    from mmrec.report.collect import collect_protocol, collect_runs, collect_showcase
+    from mmrec.report import collect
     from mmrec.report.former_runs import remove_former_runs
     from mmrec.report.page import render_page
     from mmrec.report.shapes import CleanSummary
@@ -18,15 +18,17 @@ def main(params: Params, paths: Paths) -> Summary:
 
     remove_former_runs(params.runs, paths)
     dataset = paths.dataset(params.report.dataset)
-    runs = collect_runs(params, paths)
-    showcase = collect_showcase(params, paths)
+    pretrainings = collect.collect_pretrainings(params, paths)
+    runs = collect.collect_runs(params, paths, pretrainings)
+    showcase = collect.collect_showcase(params, paths)
     summary = dataset_report(params.report.dataset, read_json(dataset.clean_summary, CleanSummary))
     page = render_page(
         title=params.report.title,
         datasets=[summary],
         runs=runs,
-        protocol=collect_protocol(params),
+        protocol=collect.collect_protocol(params),
         showcase=showcase,
+        pretrainings=[*pretrainings.values()],
     )
     write_text(page, paths.page)
     return {"runs": len(runs), "pictures": len(showcase.gallery), "users": len(showcase.users)}

@@ -10,6 +10,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from mmrec.stage import share_cores
+from tests.interpreters import forking
 
 WITH_PROJECTS = {
     f"tests/e2e/test_{name}.py" for name in ("demo_pipeline", "experiments", "fetching")
@@ -19,10 +20,17 @@ WITH_PROJECTS = {
 share_cores()
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core for each of the processes that test
+os.environ["DVC_NO_ANALYTICS"] = "1"  # else each call of DVC starts a process that reports it
 
 # Machines are shared: a slow example is no failure.
 settings.register_profile("mmrec", deadline=None)
 settings.load_profile("mmrec")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where several processes test, they share one that forks."""
+    if config.getoption("numprocesses", None):
+        forking()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

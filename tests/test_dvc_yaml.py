@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from ruamel.yaml import YAML
 from mmrec.params.features import EmbedPairParams
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
+from mmrec.training.finished import RECORD, load_weights, save_note
+from mmrec.training.history import write_history
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -72,7 +75,8 @@ def test_outputs_lie_where_paths_says(tmp_path: Path) -> None:
     feature = paths.dataset("${item.dataset}").features("${item.feature}")
     for stage in ("embed_text", "embed_image", "embed_pair"):
         assert outs(stage) == {str(feature), f"{feature}.json"}
-    assert outs("pretrain") == {str(run.pretrained), str(run.pretrain_history)}
+    pretraining = paths.pretraining("${key}")
+    assert outs("pretrain") == {str(pretraining.pretrained), str(pretraining.history)}
     assert outs("finetune") == {str(run.finetuned), str(run.finetune_history)}
     assert outs("evaluate") == {str(run.evaluated), str(run.metrics)}
     assert outs("recommend") == {str(paths.recommendations)}
@@ -101,6 +105,7 @@ def test_every_file_a_stage_touches_is_declared() -> None:
 def test_slots_name_what_params_name() -> None:
     params = load_params(ROOT / "params.yaml")
     entry_keys = {
+        "pretrainings": set(type(next(iter(params.pretrainings.values()))).model_fields),
         "runs": set(type(next(iter(params.runs.values()))).model_fields),
         "embed.text": set(type(next(iter(params.embed.text.values()))).model_fields),
         "embed.image": set(type(next(iter(params.embed.image.values()))).model_fields),
@@ -112,6 +117,29 @@ def test_slots_name_what_params_name() -> None:
         if "foreach" in stage:
             used = set(re.findall(r"\$\{item\.(\w+)\}", str(stage["do"])))
             assert used <= entry_keys[stage["foreach"][2:-1]], name
+
+
+def test_what_a_run_starts_from_is_an_output_or_the_note_that_git_has() -> None:
+    start = str(Paths(Path()).pretraining("${item.init_from}").pretrained)
+    assert start in body("finetune")["deps"]
+    # Where nothing is pre-trained, the report still finds the folder that it depends on.
+    none = Paths(ROOT).pretraining("none")
+    assert str(none.history.parent.relative_to(ROOT)) in body("report")["deps"]
+    files = [none.pretrained / RECORD, none.history]
+    committed = subprocess.run(
+        ["git", "ls-files", *map(str, files)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert len(committed.stdout.splitlines()) == 2
+
+
+def test_the_note_is_what_a_training_without_result_leaves(tmp_path: Path) -> None:
+    made, none = Paths(tmp_path).pretraining("none"), Paths(ROOT).pretraining("none")
+    save_note({}, made.pretrained)
+    write_history([], made.history)
+    assert [path.name for path in none.pretrained.iterdir()] == [RECORD]
+    assert (none.pretrained / RECORD).read_bytes() == (made.pretrained / RECORD).read_bytes()
+    assert none.history.read_bytes() == made.history.read_bytes()
+    assert load_weights(none.pretrained) is None
 
 
 def test_small_text_results_are_kept_in_git_and_everything_else_is_cached() -> None:

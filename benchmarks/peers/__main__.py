@@ -20,8 +20,8 @@ from benchmarks.peers.machine import describe_data, describe_machine
 from benchmarks.peers.systems import SYSTEMS, FailedError, Sizes, digest_inputs, measure
 from benchmarks.peers.table import draw, format_table, summarize
 from benchmarks.simulated import write_sequences
-from benchmarks.workspace import PROJECT
 from mmrec.io import read_json, write_json, write_text
+from mmrec.study.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results"
 CACHE = PROJECT / "build" / "bench"

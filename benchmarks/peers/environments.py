@@ -6,7 +6,7 @@ import subprocess
 import venv
 from pathlib import Path
 
-from benchmarks.workspace import PROJECT
+from mmrec.study.workspace import PROJECT
 
 FOLDER = PROJECT / "build" / "peers"
 PINS = Path(__file__).parent

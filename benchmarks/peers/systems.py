@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.environments import PINS, interpreter
-from benchmarks.workspace import PROJECT
+from mmrec.study.workspace import PROJECT
 
 
 @dataclass(frozen=True)

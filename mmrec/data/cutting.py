@@ -37,7 +37,8 @@ def _share_last(borders: list[int], ends: npt.NDArray[np.int64], batch_size: int
         return borders
     *kept, middle, last = borders
     done, total = _before(ends, kept[-1]), int(ends[-1])
-    if 2 * (total - _before(ends, middle)) >= batch_size:
+    left = total - _before(ends, middle)
+    if left >= MIN_TARGETS and 2 * left >= batch_size:
         return borders
     half = int(np.searchsorted(ends, (done + total) / 2, side="left"))
     choices = [border for border in (half, half + 1) if kept[-1] < border < last]

@@ -57,18 +57,22 @@ def paired_t_test(first: pa.Table, second: pa.Table, metric: str) -> TTest:
     Raises:
         DataError: they are not over the same users and targets, or fewer than two users.
     """
-    values_first, values_second = _paired(first, second, metric)
-    differences = values_second - values_first
+    return paired_test_of_values(*_paired(first, second, metric))
+
+
+def paired_test_of_values(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> TTest:
+    """Compare two models on a value of each of the same users, at least two."""
+    differences = second - first
     # Without any spread, t is 0/0 or x/0: say what that means instead of computing it.
     if np.ptp(differences) == 0:
         mean = float(differences[0])
         statistic, p_value = (0.0, 1.0) if mean == 0 else (float(np.copysign(np.inf, mean)), 0.0)
     else:
-        result = stats.ttest_rel(values_second, values_first)
+        result = stats.ttest_rel(second, first)
         statistic, p_value = float(result.statistic), float(result.pvalue)
     return TTest(
-        first=float(values_first.mean()),
-        second=float(values_second.mean()),
+        first=float(first.mean()),
+        second=float(second.mean()),
         difference=float(differences.mean()),
         statistic=statistic,
         p_value=p_value,
@@ -117,15 +121,24 @@ def _paired(
     first: pa.Table, second: pa.Table, metric: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     first, second = first.sort_by("user_index"), second.sort_by("user_index")
-    for column in ("user_index", "target"):
-        if first.column(column).to_pylist() != second.column(column).to_pylist():
-            raise DataError(
-                f"ranks: the two tables differ in '{column}' ({first.num_rows} and "
-                f"{second.num_rows} rows); compare runs of the same dataset"
-            )
+    require_same_users(first, second)
     if first.num_rows < 2:
         raise DataError(f"ranks: {first.num_rows} user to compare, expected at least 2")
     return (
         user_metrics(first.column("rank").to_numpy(), metric),
         user_metrics(second.column("rank").to_numpy(), metric),
     )
+
+
+def require_same_users(first: pa.Table, second: pa.Table) -> None:
+    """Refuse two `RANKS` tables, sorted by user, over other users or targets.
+
+    Raises:
+        DataError: they differ.
+    """
+    for column in ("user_index", "target"):
+        if not first.column(column).equals(second.column(column)):
+            raise DataError(
+                f"ranks: the two tables differ in '{column}' ({first.num_rows} and "
+                f"{second.num_rows} rows); compare runs of the same dataset"
+            )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
 
 import pyarrow as pa
 import torch
@@ -16,12 +15,10 @@ from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.io import DataError, read_table
-from mmrec.params.model import SystemParams
+from mmrec.params.model import Stage, SystemParams
 from mmrec.params.training import Modality
 from mmrec.paths import DatasetPaths
 from mmrec.stage import memory_for
-
-Stage: TypeAlias = Literal["pretrain", "finetune"]
 
 
 class Feature:

@@ -55,14 +55,14 @@ def load_pretrained(model: nn.Module, weights: Mapping[str, Tensor]) -> LoadRepo
         raise ValueError(
             f"none of the {len(weights)} pre-trained parameters (first: "
             f"{min(weights, default='-')}) belongs to this model (first: {min(own, default='-')}); "
-            "init_from must name a run of the same kind of model"
+            "init_from must name a pre-training of the same kind of model, or none"
         )
     for name in shared:
         if own[name].shape != weights[name].shape:
             raise ValueError(
                 f"pre-trained parameter {name} has shape {tuple(weights[name].shape)}, this model "
-                f"needs {tuple(own[name].shape)}; init_from must name a run with the same "
-                "architecture and feature width"
+                f"needs {tuple(own[name].shape)}; init_from must name a pre-training with the "
+                "same architecture and feature width, or none"
             )
     model.load_state_dict({name: weights[name] for name in shared}, strict=False)
     return LoadReport(

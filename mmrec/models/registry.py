@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, assert_never
 
-from mmrec.models.data import ModelData, Stage, TrainingRun
+from mmrec.models.data import ModelData, TrainingRun
+from mmrec.params.model import Stage
 from mmrec.params.models.registry import ModelParams
 from mmrec.recommender import Recommender, Training
 

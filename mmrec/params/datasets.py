@@ -129,7 +129,7 @@ class CatalogueDictionary(Section):
     """The most frequent words of the dataset's own sentences, as they are now.
 
     New items may change the words, and with them the keywords of old pictures, until
-    `python -m mmrec.features.dictionary` has written them to a file.
+    `python -m mmrec.features.keywords.dictionary` has written them to a file.
     """
 
     name: Literal["catalogue"]

@@ -6,7 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from mmrec.params.named_files import NAMES_NO_FILE
 from mmrec.params.section import FROM_LIST, Name, Section
+
+Revision = Annotated[str, NAMES_NO_FILE]
+"""Branch, tag or commit of a repository on the hub."""
 
 
 class SentenceTransformerParams(Section):
@@ -15,7 +19,7 @@ class SentenceTransformerParams(Section):
     name: Literal["sentence_transformer"]
     model: str
     """Hub id, folder, or `package:<module>` for weights inside an installed package."""
-    revision: str | None
+    revision: Revision | None
     normalize: bool
     max_length: PositiveInt | None
 
@@ -70,7 +74,7 @@ class TimmImageParams(Section):
     name: Literal["timm_image"]
     model: str
     """Folder, `hf-hub:<repository>`, or an architecture with or without a pretrained tag."""
-    revision: str | None
+    revision: Revision | None
     """Branch, tag or commit of an `hf-hub:` repository."""
     checkpoint: str | None
     """Weights file of an architecture, in place of its published weights."""
@@ -85,7 +89,7 @@ class TransformerTextTokensParams(Section):
     name: Literal["transformer_text_tokens"]
     model: str
     """Hub id or folder."""
-    revision: str | None
+    revision: Revision | None
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
     special_tokens: bool
@@ -106,7 +110,7 @@ class TransformerImageTokensParams(Section):
     name: Literal["transformer_image_tokens"]
     model: str
     """Hub id or folder."""
-    revision: str | None
+    revision: Revision | None
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
     special_tokens: bool
@@ -126,7 +130,7 @@ class VisionLanguageTokensParams(Section):
     name: Literal["vision_language_tokens"]
     model: str
     """Hub id or folder of a CLIP, GroupViT, ViLT, VisualBERT or FLAVA."""
-    revision: str | None
+    revision: Revision | None
     tokenizer: str | None
     """Hub id or folder; None where the model brings its own, which VisualBERT does not."""
     below_last: NonNegativeInt

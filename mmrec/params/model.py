@@ -1,4 +1,4 @@
-"""What the settings of every model have in common.
+"""What the settings of every model have in common, and what they say of each other.
 
 A model entry of `params.yaml` has four keys: `name`, `architecture`, `pretrain` and
 `finetune`. They are separate so that DVC can tell them apart: a new learning rate of
@@ -7,10 +7,13 @@ fine-tuning does not touch pre-training.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from mmrec.params.section import Section
 from mmrec.params.training import Modality, TrainingParams
+
+Stage: TypeAlias = Literal["pretrain", "finetune"]
+"""The two trainings that a model can have."""
 
 
 class NoSettings(Section):
@@ -18,7 +21,7 @@ class NoSettings(Section):
 
 
 class SystemParams(Section):
-    """Settings of a model; subclasses say which, with the defaults of its paper."""
+    """A model of `params.yaml`; a training that it does not have is null."""
 
     has_vectors: ClassVar[bool] = True
     """It scores by inner products; without them there is no index to recommend from."""
@@ -28,7 +31,30 @@ class SystemParams(Section):
     pretrain: TrainingParams | None
     finetune: TrainingParams | None
 
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """Features that a run of it must have."""
+    def training(self, stage: Stage) -> TrainingParams | None:
+        """Settings of one of its trainings."""
+        return self.pretrain if stage == "pretrain" else self.finetune
+
+    def described(self, stage: Stage) -> dict[str, object]:
+        """All that a stage's result depends on: what the other is set to does not change it."""
+        return self.model_dump(mode="json", include={"name", "architecture", stage})
+
+    def takes(self, other: SystemParams) -> str | None:
+        """Why this model cannot start from a pre-training of `other`; None where it can.
+
+        By default it can where both are of the same kind and have the same architecture. A model
+        that takes a part of another's weights says so itself.
+        """
+        if self.name != other.name:
+            return f"that is a {other.name}, this a {self.name}; take one of a {self.name}"
+        if self.architecture != other.architecture:
+            return "they have different architectures; give both the same"
+        return None
+
+    def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
+        """Features that must be there to train a stage; none by default."""
         return ()
+
+    def without_features(self, stage: Stage) -> str:  # noqa: ARG002
+        """How a stage does without features that it would read; empty where it cannot."""
+        return ""

@@ -12,6 +12,16 @@ from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Name, Section
 
 
+class PretrainingParams(Section):
+    """A dataset, a model and the features it reads: trained once for any number of runs."""
+
+    dataset: Name
+    model: Name
+    text: Name
+    image: Name
+    seed: NonNegativeInt
+
+
 class RunParams(Section):
     """A dataset, a model, the features it reads and the pre-training it starts from."""
 
@@ -20,6 +30,7 @@ class RunParams(Section):
     text: Name
     image: Name
     init_from: Name
+    """An entry of `pretrainings`, or `none`: fresh weights."""
     seed: NonNegativeInt
 
 
@@ -74,6 +85,7 @@ class Params(Section):
     unions: dict[Name, UnionParams]
     embed: EmbedParams
     models: dict[Name, ModelParams]
+    pretrainings: dict[Name, PretrainingParams]
     runs: dict[Name, RunParams]
     validation: ValidationParams
     evaluate: EvaluateParams

@@ -50,8 +50,9 @@ def _lists(params: Params) -> Iterator[str]:
 
 def _best_epoch(params: Params) -> Iterator[str]:
     validated, evaluated = params.validation.mask_history, params.evaluate.mask_history
-    models = [params.models[run.model] for run in params.runs.values()]
-    trains = any(model.pretrain or model.finetune for model in models)
+    trains = any(
+        params.models[run.model].finetune or run.init_from != "none" for run in params.runs.values()
+    )
     if trains and validated != evaluated:
         yield (
             f"validation.mask_history: {_word(validated)}, but evaluate.mask_history: "

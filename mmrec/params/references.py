@@ -8,7 +8,8 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mmrec.params.features import EmbedImageParams, EmbedPairParams, EmbedParams, EmbedTextParams
-from mmrec.params.pipeline import Params, RunParams
+from mmrec.params.model import Stage
+from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 from mmrec.params.sources import names_pictures_on_the_web
 
 T = TypeVar("T")
@@ -57,12 +58,12 @@ def wrong_references(params: Params) -> Iterator[str]:
     for path, entry in _embed_entries(params).items():
         yield from _unknown(f"{path}.dataset", entry.dataset, params.datasets)
     yield from _wrong_features(params)
+    for key, pretraining in _valid_entries(params.pretrainings):
+        yield from _wrong_slots(params, f"pretrainings.{key}", pretraining, "pretrain")
+        yield from _nothing_to_pretrain(params, key, pretraining)
     for key, run in _valid_entries(params.runs):
-        yield from _unknown(f"runs.{key}.dataset", run.dataset, params.datasets)
-        yield from _unknown(f"runs.{key}.model", run.model, params.models)
-        yield from _unknown(f"runs.{key}.init_from", run.init_from, params.runs)
-        yield from _unknown_features(params, key, run)
-        yield from _missing_modalities(params, key, run)
+        yield from _wrong_slots(params, f"runs.{key}", run, "finetune")
+        yield from _unknown(f"runs.{key}.init_from", run.init_from, ["none", *params.pretrainings])
         yield from _wrong_start(params, key, run)
     for name, union in _valid_entries(params.unions):
         yield from _unknown(f"unions.{name}.left", union.left, params.datasets)
@@ -105,15 +106,27 @@ def _embed_entries(
     return {**text, **image, **pair}
 
 
-def _unknown_features(params: Params, name: str, run: RunParams) -> Iterator[str]:
+def _wrong_slots(
+    params: Params, where: str, trained: PretrainingParams | RunParams, stage: Stage
+) -> Iterator[str]:
+    """What is wrong with the dataset, the model and the features of a training."""
+    yield from _unknown(f"{where}.dataset", trained.dataset, params.datasets)
+    yield from _unknown(f"{where}.model", trained.model, params.models)
+    yield from _unknown_features(params, where, trained)
+    yield from _missing_modalities(params, where, trained, stage)
+
+
+def _unknown_features(
+    params: Params, where: str, trained: PretrainingParams | RunParams
+) -> Iterator[str]:
     entries = _embed_entries(params)
     embed = params.embed
     if len(entries) < len(embed.text) + len(embed.image) + len(embed.pair):
         return  # the feature may be that of an entry that is wrong itself
-    found = {entry.feature for entry in entries.values() if entry.dataset == run.dataset}
+    found = {entry.feature for entry in entries.values() if entry.dataset == trained.dataset}
     known = ["none", *sorted(found)]
-    yield from _unknown(f"runs.{name}.text", run.text, known)
-    yield from _unknown(f"runs.{name}.image", run.image, known)
+    yield from _unknown(f"{where}.text", trained.text, known)
+    yield from _unknown(f"{where}.image", trained.image, known)
 
 
 def _unknown(path: str, found: str, known: Iterable[str]) -> Iterator[str]:
@@ -142,34 +155,44 @@ def _wrong_features(params: Params) -> Iterator[str]:
             )
 
 
-def _missing_modalities(params: Params, name: str, run: RunParams) -> Iterator[str]:
-    model = params.models.get(run.model)
-    for modality in model.modalities if model else ():
-        if getattr(run, modality) == "none":
+def _missing_modalities(
+    params: Params, where: str, trained: PretrainingParams | RunParams, stage: Stage
+) -> Iterator[str]:
+    model = params.models.get(trained.model)
+    if model is None:
+        return
+    advice = ", or ".join(filter(None, ["name one", model.without_features(stage)]))
+    for modality in model.modalities(stage):
+        if getattr(trained, modality) == "none":
             yield (
-                f"runs.{name}.{modality}: found 'none', but model '{run.model}' reads {modality} "
-                "features; name one, or train and score without them (pretrain: null, "
-                "finetune.joint: null, finetune.score_branches)"
+                f"{where}.{modality}: found 'none', but model '{trained.model}' reads {modality} "
+                f"features in {stage}; {advice}"
             )
 
 
+def _nothing_to_pretrain(
+    params: Params, name: str, pretraining: PretrainingParams
+) -> Iterator[str]:
+    if name == "none":
+        yield (
+            "pretrainings.none: 'none' is the name of no pre-training, it is what a run starts "
+            "from that starts from none; choose another"
+        )
+    model = params.models.get(pretraining.model)
+    if model and model.pretrain is None:
+        yield (
+            f"pretrainings.{name}.model: '{pretraining.model}' has no pre-training (pretrain: "
+            "null); set it, or take this entry out and let its runs start from none"
+        )
+
+
 def _wrong_start(params: Params, name: str, run: RunParams) -> Iterator[str]:
-    start = params.runs.get(run.init_from)
-    if start is None or start is run:
-        return
-    model, start_model = params.models.get(run.model), params.models.get(start.model)
-    if model and start_model and model.name != start_model.name:
+    start = params.pretrainings.get(run.init_from)
+    model = params.models.get(run.model)
+    start_model = params.models.get(start.model) if start else None
+    reason = model.takes(start_model) if model and start_model else None
+    if start and reason:
         yield (
-            f"runs.{name}.init_from: '{run.init_from}' is a {start_model.name}, "
-            f"this run a {model.name}; start from a run of the same model"
-        )
-    elif start_model and start_model.pretrain is None:
-        yield (
-            f"runs.{name}.init_from: model '{start.model}' of '{run.init_from}' has no "
-            "pre-training (pretrain: null), so there is nothing to start from; name a run that has"
-        )
-    elif model and start_model and model.architecture != start_model.architecture:
-        yield (
-            f"runs.{name}.init_from: model '{start.model}' of '{run.init_from}' has another "
-            f"architecture than '{run.model}'; give both the same"
+            f"runs.{name}.init_from: model '{run.model}' cannot start from model '{start.model}' "
+            f"of '{run.init_from}': {reason}, or none"
         )

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from mmrec.params.optimizer import OptimizerParams
 from mmrec.params.section import Section
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -21,7 +15,7 @@ Batching = Literal["dense", "prefix"]
 Modality = Literal["text", "image"]
 
 
-class TrainingParams(Section):
+class TrainingParams(OptimizerParams):
     """The loop around an objective."""
 
     epochs: PositiveInt
@@ -37,9 +31,6 @@ class TrainingParams(Section):
     window_overlap: NonNegativeInt | None = None
     """Items of history that each further window of a long sequence starts with; half of
     `max_sequence_length` by default."""
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 0.0
-    """Coupled L2, as in Adam."""
     max_grad_norm: PositiveFloat = 5.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmrec import schemas
@@ -14,7 +15,7 @@ from mmrec.params.training import TrainingParams
 from mmrec.paths import Paths
 from mmrec.report.gallery import gallery
 from mmrec.report.page import Protocol, Showcase
-from mmrec.report.runs import History, RunReport, load_history
+from mmrec.report.runs import History, PretrainingReport, RunReport, load_history
 from mmrec.report.shapes import ListsSummary, Metrics
 from mmrec.report.showcase import sample_users
 from mmrec.report.thumbnails import Thumbnails
@@ -22,7 +23,35 @@ from mmrec.report.thumbnails import Thumbnails
 logger = logging.getLogger(__name__)
 
 
-def collect_runs(params: Params, paths: Paths) -> list[RunReport]:
+def collect_pretrainings(params: Params, paths: Paths) -> dict[str, PretrainingReport]:
+    """Histories and settings of all pre-trainings by name, in the order of `params.yaml`.
+
+    Raises:
+        DataError: the history of one is not whole.
+    """
+    reports = {}
+    for name, entry in params.pretrainings.items():
+        model = params.models[entry.model]
+        reports[name] = PretrainingReport(
+            name=name,
+            dataset=entry.dataset,
+            model=entry.model,
+            text=entry.text,
+            image=entry.image,
+            seed=entry.seed,
+            history=_history(paths.pretraining(name).history, model.pretrain, f"pretrain@{name}"),
+            metric=model.pretrain.metric if model.pretrain else "",
+            params={
+                "pretraining": entry.model_dump(mode="json"),
+                "model": model.described("pretrain"),
+            },
+        )
+    return reports
+
+
+def collect_runs(
+    params: Params, paths: Paths, pretrainings: Mapping[str, PretrainingReport]
+) -> list[RunReport]:
     """Metrics, histories, ranks and settings of all runs, in the order of `params.yaml`.
 
     Raises:
@@ -40,16 +69,14 @@ def collect_runs(params: Params, paths: Paths) -> list[RunReport]:
                 metrics=read_json(results.all_metrics, Metrics),
                 text=run.text,
                 image=run.image,
-                init_from=run.init_from,
+                pretraining=pretrainings.get(run.init_from),
                 seed=run.seed,
-                pretraining=_history(results.pretrain_history, model.pretrain, f"pretrain@{name}"),
-                pretrain_metric=model.pretrain.metric if model.pretrain else "",
                 finetuning=_history(results.finetune_history, model.finetune, f"finetune@{name}"),
                 finetune_metric=model.finetune.metric if model.finetune else "",
                 ranks=read_table(results.ranks, schemas.RANKS),
                 params={
                     "run": run.model_dump(mode="json"),
-                    "model": model.model_dump(mode="json"),
+                    "model": model.described("finetune"),
                 },
             )
         )

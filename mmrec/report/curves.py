@@ -18,35 +18,42 @@ from mmrec.report.tables import (
 _CLOCK = ("epoch", "learning_rate")
 
 
-def training_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) -> list[Plot]:
-    """Loss and validation metric over epochs, all runs of a dataset in one drawing each."""
-    plots = []
-    for stage, phase in (("pre-training", "pretraining"), ("fine-tuning", "finetuning")):
-        trained = [(run.name, getattr(run, phase)) for run in runs if getattr(run, phase)]
-        if not trained:
-            continue
-        where = runs[0].dataset
-        plots.append(_over_epochs(f"{where}: loss in {stage}", trained, "loss", "loss", looks))
-        for metric in _watched(trained):
-            label = metric_label(metric)
-            title = f"{where}: validation {label} in {stage}"
-            plots.append(_over_epochs(title, trained, metric, label, looks))
+def training_plots(
+    dataset: str,
+    phase: str,
+    histories: Sequence[tuple[str, History]],
+    looks: Mapping[str, Style],
+) -> list[Plot]:
+    """Loss and validation metric over epochs, all trainings on a dataset in one drawing each.
+
+    Args:
+        dataset: On which they were trained.
+        phase: In words: pre-training, say.
+        histories: With the names of what was trained; empty ones are left out.
+        looks: Styles by name.
+    """
+    trained = [(name, history) for name, history in histories if history]
+    if not trained:
+        return []
+    plots = [_over_epochs(f"{dataset}: loss in {phase}", trained, "loss", "loss", looks)]
+    for metric in _watched(trained):
+        label = metric_label(metric)
+        title = f"{dataset}: validation {label} in {phase}"
+        plots.append(_over_epochs(title, trained, metric, label, looks))
     return plots
 
 
-def loss_plots(run: RunReport, looks: Mapping[str, Style]) -> list[Plot]:
-    """Single losses of a run, where there is more than one."""
-    plots = []
-    for stage, history in (("pre-training", run.pretraining), ("fine-tuning", run.finetuning)):
-        names = loss_names(history)
-        if len(names) > 1:
-            plots += [
-                _over_epochs(
-                    f"{run.name}: {name} in {stage}", [(run.name, history)], name, name, looks
-                )
-                for name in names
-            ]
-    return plots
+def loss_plots(
+    trained: str, phase: str, history: History, looks: Mapping[str, Style]
+) -> list[Plot]:
+    """Single losses of a training, where there is more than one."""
+    names = loss_names(history)
+    if len(names) < 2:
+        return []
+    return [
+        _over_epochs(f"{trained}: {name} in {phase}", [(trained, history)], name, name, looks)
+        for name in names
+    ]
 
 
 def history_length_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) -> list[Plot]:

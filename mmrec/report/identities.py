@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmrec.evaluation.metrics import REFERENCES, reference_column
-from mmrec.report.runs import History, RunReport
+from mmrec.report.runs import History, PretrainingReport, RunReport
 
-_NONE = "–"
+NONE = "–"
 _REFERENCES = {"random": "a random ranking", "popularity": "items by popularity"}
 
 
@@ -29,24 +29,19 @@ class Identity:
     finetuning_shortfall: str
 
 
-def identities(runs: Sequence[RunReport], named: Mapping[str, RunReport]) -> list[Identity]:
-    """A row for each run.
-
-    Args:
-        runs: What is listed.
-        named: All runs, also those of other datasets, that these may start from.
-    """
+def identities(runs: Sequence[RunReport]) -> list[Identity]:
+    """A row for each run, with the pre-training that it starts from."""
     return [
         Identity(
             run=run.name,
             model=run.model,
-            text=_feature(run.text),
-            image=_feature(run.image),
-            starts_from=_start(run, named),
+            text=feature(run.text),
+            image=feature(run.image),
+            starts_from=_start(run),
             seed=run.seed,
-            pretraining=epochs(run.pretraining, run.pretrain_metric),
+            pretraining=epochs(*_pretrained(run)),
             finetuning=epochs(run.finetuning, run.finetune_metric),
-            pretraining_shortfall=shortfall(run.pretraining, run.pretrain_metric),
+            pretraining_shortfall=shortfall(*_pretrained(run)),
             finetuning_shortfall=shortfall(run.finetuning, run.finetune_metric),
         )
         for run in runs
@@ -61,7 +56,7 @@ def epochs(history: History, metric: str) -> str:
     """
     numbers = history.get("epoch", [])
     if not numbers:
-        return _NONE
+        return NONE
     count = f"{len(numbers)} epoch{'' if len(numbers) == 1 else 's'}"
     values = _comparable(history, metric)
     if not values or max(values) == -math.inf:
@@ -83,31 +78,32 @@ def shortfall(history: History, metric: str) -> str:
     return ""
 
 
-def shortfalls(runs: Sequence[RunReport]) -> list[str]:
+def shortfalls(
+    pretrainings: Sequence[PretrainingReport], runs: Sequence[RunReport]
+) -> Iterator[str]:
     """A line for each training of which `shortfall` says something."""
-    trainings = (
-        (run.name, stage, shortfall(history, metric))
-        for run in runs
-        for stage, history, metric in (
-            ("pre-training", run.pretraining, run.pretrain_metric),
-            ("fine-tuning", run.finetuning, run.finetune_metric),
-        )
-    )
-    return [f"{name}: {stage} is {short}" for name, stage, short in trainings if short]
+    for pretraining in pretrainings:
+        if short := shortfall(pretraining.history, pretraining.metric):
+            yield f"{pretraining.name}: pre-training is {short}"
+    for run in runs:
+        if short := shortfall(run.finetuning, run.finetune_metric):
+            yield f"{run.name}: fine-tuning is {short}"
+
+
+def feature(name: str) -> str:
+    """A feature as shown."""
+    return NONE if name == "none" else name
+
+
+def _pretrained(run: RunReport) -> tuple[History, str]:
+    return (run.pretraining.history, run.pretraining.metric) if run.pretraining else ({}, "")
 
 
 def _comparable(history: History, metric: str) -> list[float]:
     return [-math.inf if math.isnan(value) else value for value in history.get(metric, [])]
 
 
-def _feature(name: str) -> str:
-    return _NONE if name == "none" else name
-
-
-def _start(run: RunReport, named: Mapping[str, RunReport]) -> str:
-    if not run.finetuning:
-        return _NONE
-    origin = named.get(run.init_from)
-    if origin is not None and not origin.pretraining:
-        return "random weights"
-    return "own pre-training" if run.init_from == run.name else run.init_from
+def _start(run: RunReport) -> str:
+    if run.pretraining:
+        return run.pretraining.name
+    return "random weights" if run.finetuning else NONE

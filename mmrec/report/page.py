@@ -15,12 +15,12 @@ from typing import Any
 
 import jinja2
 
-from mmrec.report.curves import history_length_plots, loss_plots, training_plots
+from mmrec.report.curves import history_length_plots
 from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
 from mmrec.report.plots import Plot, Style, styles
-from mmrec.report.runs import RunReport
+from mmrec.report.runs import PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
 from mmrec.report.steps import DatasetReport
 from mmrec.report.tables import (
@@ -33,6 +33,7 @@ from mmrec.report.tables import (
     metric_label,
     metric_order,
 )
+from mmrec.report.trainings import trainings
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,6 @@ class _Comparison:
     contrast: Contrast | None
     looks: Mapping[str, Style]
     history_length: Sequence[Plot]
-    training: Sequence[Plot]
-    losses: Mapping[str, Sequence[Plot]]
 
 
 def render_page(
@@ -103,6 +102,7 @@ def render_page(
     runs: Sequence[RunReport],
     protocol: Protocol,
     showcase: Showcase,
+    pretrainings: Sequence[PretrainingReport] = (),
 ) -> str:
     """The whole page; equal arguments give equal text.
 
@@ -112,6 +112,7 @@ def render_page(
         runs: All runs, in the order in which they are to be listed.
         protocol: How they were evaluated.
         showcase: What is shown in pictures; its run is tested against the others.
+        pretrainings: All of them, in the order in which they are to be listed.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -126,6 +127,8 @@ def render_page(
         datasets=datasets,
         runs=runs,
         comparisons=_comparisons(runs, showcase.run),
+        pretrainings=pretrainings,
+        trainings=trainings(pretrainings, runs),
         protocol=protocol,
         showcase=showcase,
         max_recommended=MAX_RECOMMENDED,
@@ -136,32 +139,23 @@ def _comparisons(runs: Sequence[RunReport], chosen: str) -> list[_Comparison]:
     groups: dict[str, list[RunReport]] = {}
     for run in runs:
         groups.setdefault(run.dataset, []).append(run)
-    named = {run.name: run for run in runs}
-    return [
-        _comparison(dataset, group, identities(group, named), contrast(group, chosen))
-        for dataset, group in groups.items()
-    ]
+    return [_comparison(dataset, group, chosen) for dataset, group in groups.items()]
 
 
-def _comparison(
-    dataset: str, runs: Sequence[RunReport], listed: Sequence[Identity], tested: Contrast | None
-) -> _Comparison:
+def _comparison(dataset: str, runs: Sequence[RunReport], chosen: str) -> _Comparison:
     rows = comparison_rows(runs)
     columns = metric_order(name for row in rows for name in row.values)
     looks = styles([run.name for run in runs])
     families = groupby(columns, key=lambda name: name.partition("@")[0])
-    losses = {run.name: loss_plots(run, looks) for run in runs}
     return _Comparison(
         dataset=dataset,
-        identities=listed,
+        identities=identities(runs),
         families=[(metric_label(family), len(list(names))) for family, names in families],
         columns=[name.partition("@")[2] and f"@{name.partition('@')[2]}" for name in columns],
         parts=_parts(rows, columns),
-        contrast=tested,
+        contrast=contrast(runs, chosen),
         looks=looks,
         history_length=history_length_plots(runs, looks),
-        training=training_plots(runs, looks),
-        losses={name: plots for name, plots in losses.items() if plots},
     )
 
 

@@ -18,6 +18,28 @@ History: TypeAlias = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)
+class PretrainingReport:
+    """What the page says of one pre-training.
+
+    Attributes:
+        text: Feature that stands for the text of items.
+        image: Feature that stands for their pictures.
+        metric: Validation metric that chose the epoch.
+        params: Resolved settings, shown as they are.
+    """
+
+    name: str
+    dataset: str
+    model: str
+    text: str = "none"
+    image: str = "none"
+    seed: int = 0
+    history: History = field(default_factory=dict)
+    metric: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunReport:
     """What the page says of one run.
 
@@ -25,9 +47,8 @@ class RunReport:
         metrics: All metrics of all groups of users.
         text: Feature that stands for the text of items.
         image: Feature that stands for their pictures.
-        init_from: Run whose pre-training this one starts from.
-        pretrain_metric: Validation metric that chose the epoch of pre-training.
-        finetune_metric: The same of fine-tuning.
+        pretraining: That it starts from; None for fresh weights.
+        finetune_metric: Validation metric that chose the epoch of fine-tuning.
         ranks: RANKS, for tests of significance; None leaves them out.
         params: Resolved settings, shown as they are.
     """
@@ -38,10 +59,8 @@ class RunReport:
     metrics: Mapping[str, Any]
     text: str = "none"
     image: str = "none"
-    init_from: str = ""
+    pretraining: PretrainingReport | None = None
     seed: int = 0
-    pretraining: History = field(default_factory=dict)
-    pretrain_metric: str = ""
     finetuning: History = field(default_factory=dict)
     finetune_metric: str = ""
     ranks: pa.Table | None = None

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from mmrec.io import DataError
 from mmrec.training.distributed import is_first_process
+from mmrec.training.moments import Moments, load_moments, moments_by_name, moments_of
 from mmrec.training.sealed_files import (
     DamagedError,
     SealedFolder,
@@ -68,7 +69,7 @@ class CheckpointStore:
         files = {WEIGHTS: _portable(objective.state_dict())}
         if state.best_epoch == state.epoch:
             write_folder(self.directory / best, files, record)
-        files[OPTIMIZER] = _optimizer_tensors(objective, optimizer)
+        files[OPTIMIZER] = _portable(moments_by_name(objective, optimizer))
         write_folder(self.directory / last, files, record)
         self._keep_only({last, best})
 
@@ -91,6 +92,7 @@ class CheckpointStore:
                     return None
                 state = TrainingState.from_json(saved.record["state"])
                 self._read_best(state)  # now, and not when training has come to its end
+                moments = _read_moments(folder, saved, objective)
             except DamagedError as error:
                 self._seen_by_first(f"{folder} is damaged ({error})")
                 logger.warning("%s is damaged (%s); it is not continued", folder, error)
@@ -99,7 +101,7 @@ class CheckpointStore:
             for newer in damaged:  # or the other processes would find it
                 remove(newer)
             objective.load_state_dict(saved.tensors[WEIGHTS])
-            _load_optimizer(objective, optimizer, saved.tensors[OPTIMIZER])
+            load_moments(optimizer, moments)
             return state
         if damaged:
             logger.warning("training starts anew")
@@ -196,6 +198,13 @@ def _read_last(folder: Path) -> SealedFolder:
     return saved
 
 
+def _read_moments(folder: Path, saved: SealedFolder, objective: nn.Module) -> Moments:
+    try:
+        return moments_of(objective, saved.tensors[OPTIMIZER])
+    except DamagedError as error:
+        raise DamagedError(f"{folder / OPTIMIZER}: {error}") from None
+
+
 def _name(kind: str, epoch: int) -> str:
     return f"{kind}-{epoch:06d}"
 
@@ -213,33 +222,6 @@ def _delete(directory: Path) -> None:
         remove(discarded)
 
 
-def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """Parameters that receive gradient, by name; the order is the optimiser's."""
-    return {name: value for name, value in module.named_parameters() if value.requires_grad}
-
-
 def _portable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     # Copies: safetensors refuses tensors that share memory, as tied weights do.
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-
-
-def _optimizer_tensors(objective: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return _portable(
-        {
-            f"{name}|{key}": value
-            for name, parameter in trainable_parameters(objective).items()
-            for key, value in optimizer.state.get(parameter, {}).items()
-        }
-    )
-
-
-def _load_optimizer(
-    objective: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
-) -> None:
-    number = {name: index for index, name in enumerate(trainable_parameters(objective))}
-    state: dict[int, dict[str, Tensor]] = {}
-    for joined, value in tensors.items():
-        name, _, key = joined.rpartition("|")
-        state.setdefault(number[name], {})[key] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -27,6 +27,7 @@ CODE = (
     "models",
     "nn",
     "evaluation",
+    "features/parts.py",
     "features/table.py",
     "data/batches.py",
     "data/cutting.py",

@@ -37,7 +37,7 @@ _REMEDY = "run the stage that writes it again"
 
 
 def save_model(
-    recommender: Recommender | None,
+    recommender: Recommender,
     record: Mapping[str, object],
     items: pa.Table,
     folder: Path,
@@ -45,26 +45,28 @@ def save_model(
     """Write weights, the items they are of, and the record with the resolved params.
 
     Args:
-        recommender: None where nothing was trained; then there is the record alone.
+        recommender: as trained.
         record: JSON values.
         items: CLEAN_ITEMS that it was trained on.
         folder: of the results.
     """
     files: dict[str, str] = {}
-    if recommender is not None:
-        weights = {
-            name: value.cpu().contiguous() for name, value in recommender.state_dict().items()
-        }
-        size = sum(value.nbytes for value in weights.values())
-        with atomic_path(folder / WEIGHTS, num_bytes=size) as temporary:
-            files[WEIGHTS] = write_tensors(weights, temporary)
-        write_table(items, folder / ITEMS, schemas.TRAINED_ITEMS)
-        files[ITEMS] = file_checksum(folder / ITEMS)
+    weights = {name: value.cpu().contiguous() for name, value in recommender.state_dict().items()}
+    size = sum(value.nbytes for value in weights.values())
+    with atomic_path(folder / WEIGHTS, num_bytes=size) as temporary:
+        files[WEIGHTS] = write_tensors(weights, temporary)
+    write_table(items, folder / ITEMS, schemas.TRAINED_ITEMS)
+    files[ITEMS] = file_checksum(folder / ITEMS)
     write_json(sealed({**record, "files": files}), folder / RECORD)
 
 
+def save_note(record: Mapping[str, object], folder: Path) -> None:
+    """Write the record of a training that there was nothing of."""
+    write_json(sealed({**record, "trained": False, "files": {}}), folder / RECORD)
+
+
 def load_weights(folder: Path) -> TrainedWeights | None:
-    """Weights that `save_model` wrote; None where the record says that there are none.
+    """Weights that `save_model` wrote; None from the folder of a note.
 
     Raises:
         DataError: a file is missing or is not as it was written.
@@ -96,7 +98,7 @@ def load_finetuned(data: ModelData, folder: Path) -> Recommender:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a training that `save_model` wrote.
+    """The record that `save_model` or `save_note` wrote.
 
     Raises:
         DataError: it is missing or is not as it was written.
@@ -141,7 +143,7 @@ def evaluate_run(
     """Ranks after leave-one-out, and item and user vectors after whole histories, if it has any.
 
     Args:
-        folder: that `save_model` wrote.
+        folder: that `save_model` or `save_note` wrote.
         data: of the run.
         users: CLEAN_USERS.
         mask_history: items of the history are no candidates.

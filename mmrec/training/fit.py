@@ -14,7 +14,6 @@ from mmrec.models.registry import system_of
 from mmrec.params.models.registry import ModelParams
 from mmrec.recommender import Recommender
 from mmrec.seeds import derive_seed
-from mmrec.training.history import write_history
 from mmrec.training.trainer import train
 from mmrec.training.validation import (
     VALIDATION_PROTOCOL,
@@ -33,15 +32,13 @@ def fit(
     weights: TrainedWeights | None,
     checkpoint_dir: Path,
     history_path: Path,
-) -> tuple[Recommender | None, dict[str, object]]:
+) -> tuple[Recommender, dict[str, object]]:
     """Train one stage of a model; returns the recommender and a record of how it went.
-
-    A model without this stage gives no recommender and an empty history.
 
     Args:
         params: the model's settings.
         data: of the run.
-        run: which stage of which run; initial weights, order and dropout derive from its seed.
+        run: which stage of which run, one that the model has; all randomness derives from its seed.
         weights: pre-trained weights to start from, or None.
         checkpoint_dir: work in progress, outside the outputs of a stage.
         history_path: CSV to write after every epoch.
@@ -51,13 +48,8 @@ def fit(
         DataError: there is nothing to train or to validate on, or the weights are of other items.
     """
     stage = run.stage
-    settings = params.pretrain if stage == "pretrain" else params.finetune
-    # Of this stage only: what the other is set to neither changes nor invalidates it.
-    described = params.model_dump(mode="json", include={"name", "architecture", stage})
-    record: dict[str, object] = {"model": described, "trained": settings is not None}
-    if settings is None:
-        write_history([], history_path)
-        return None, record
+    settings, described = params.training(stage), params.described(stage)
+    assert settings is not None
     torch.manual_seed(derive_seed(run.seed, stage, "initial weights"))
     system = system_of(params)
     recommender = system.build_recommender(params, data, stage)
@@ -74,8 +66,8 @@ def fit(
         epochs=settings.epochs,
         patience=settings.patience,
         metric=settings.metric,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
+        optimizer=settings,
+        groups=training.groups,
         max_grad_norm=settings.max_grad_norm,
         seed=run.seed,
         stage=stage,
@@ -91,7 +83,9 @@ def fit(
     )
     if result.best_metric is not None:
         warn_if_nothing_learned(result.best_metric, references, settings.metric, stage)
-    record |= {
+    record = {
+        "model": described,
+        "trained": True,
         VALIDATION_PROTOCOL: run.mask_history,
         "best_epoch": result.best_epoch,
         "epochs": result.epochs_run,

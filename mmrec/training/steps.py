@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mmrec.recommender import Batch
-from mmrec.training.checkpoint import trainable_parameters
 from mmrec.training.distributed import SumOverProcesses, own_part
+from mmrec.training.optimizer import trainable_parameters
 
 NAMED_PARAMETERS = 5
 """Parameters a message names before it only counts them."""

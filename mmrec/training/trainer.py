@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,15 @@ import torch
 from torch import nn
 
 from mmrec.nn.processes import process_rank
+from mmrec.params.optimizer import OptimizerParams, ParameterGroup, ScheduleParams
 from mmrec.recommender import BatchSource
 from mmrec.seeds import derive_seed
 from mmrec.stage import memory_for, progress
-from mmrec.training.checkpoint import CheckpointStore, trainable_parameters
+from mmrec.training.checkpoint import CheckpointStore
 from mmrec.training.digest import training_digest
 from mmrec.training.distributed import first_one_first, from_first, seed_of_process, wait_for_all
 from mmrec.training.history import write_history
+from mmrec.training.optimizer import build_optimizer, set_rates
 from mmrec.training.state import HistoryRow, TrainingState
 from mmrec.training.steps import NonFiniteError, run_epoch
 from mmrec.training.validation import validated
@@ -59,21 +61,20 @@ def train(
     epochs: int,
     patience: int,
     metric: str,
-    learning_rate: float,
-    weight_decay: float,
+    optimizer: OptimizerParams,
     max_grad_norm: float,
     seed: int,
     stage: str,
     settings: Mapping[str, object],
     checkpoint_dir: Path,
     history_path: Path,
+    groups: Sequence[ParameterGroup] = (),
 ) -> TrainingResult:
     """Train until `metric` has not improved for `patience` epochs, at most `epochs`.
 
-    Adam with coupled L2. The random state is set anew at every epoch, so a training that
-    was killed and continued gives the same weights and history as one that was not. The
-    checkpoints stay: the caller discards them (`discard_checkpoints`) when what it makes
-    of the result is written.
+    The random state is set anew at every epoch, so a training that was killed and continued
+    gives the same weights and history as one that was not. The checkpoints stay: the caller
+    discards them (`discard_checkpoints`) when what it makes of the result is written.
 
     Args:
         objective: `objective(batch)` gives weighted losses by name; on its device.
@@ -82,8 +83,7 @@ def train(
         epochs: 0 leaves the objective as it is.
         patience: epochs.
         metric: the one of `validate` that decides.
-        learning_rate: constant.
-        weight_decay: coupled L2.
+        optimizer: its fields alone are read, not those of a class derived from it.
         max_grad_norm: gradients are scaled down to this norm.
         seed: of the run.
         stage: name of the training, part of every seed.
@@ -92,34 +92,31 @@ def train(
             code is put aside and not continued.
         checkpoint_dir: of this training alone, outside the outputs of a stage.
         history_path: `history.csv` to write after every epoch.
+        groups: parameters that the model wants trained with settings of their own; those of
+            `optimizer` come first.
 
     Raises:
         DivergenceError: a loss or gradient is not finite.
-        ValueError: `validate` does not give `metric`, or nothing is trainable.
+        ValueError: `validate` does not give `metric`, nothing is trainable, or groups do not
+            fit the parameters.
     """
-    if not trainable_parameters(objective):
-        raise ValueError(f"{stage}: the objective has no trainable parameter")
+    built = build_optimizer(objective, optimizer, groups, stage=stage)
     decisive = {
         "epochs": epochs,
         "patience": patience,
         "metric": metric,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
+        "optimizer": optimizer.model_dump(mode="json", include=set(OptimizerParams.model_fields)),
+        "groups": [group.model_dump(mode="json") for group in groups],
         "max_grad_norm": max_grad_norm,
         "seed": seed,
         "stage": stage,
         "settings": dict(settings),
     }
     digest = training_digest(decisive, batches.digest, objective)
-    optimizer = torch.optim.Adam(
-        trainable_parameters(objective).values(),
-        lr=learning_rate,
-        weight_decay=weight_decay,
-        fused=True,  # a tenth of the time of the loop over parameters, on the CPU as well
-    )
     loop = _Loop(
         objective=objective,
-        optimizer=optimizer,
+        optimizer=built,
+        schedule=optimizer.schedule,
         batches=batches,
         validate=validate,
         metric=metric,
@@ -135,6 +132,7 @@ def train(
 class _Loop:
     objective: nn.Module
     optimizer: torch.optim.Optimizer
+    schedule: ScheduleParams
     batches: BatchSource
     validate: Callable[[], Mapping[str, float]]
     metric: str
@@ -226,6 +224,7 @@ class _Loop:
     def _steps(self, state: TrainingState, check_every: int) -> dict[str, float]:
         epoch = state.epoch + 1
         torch.manual_seed(seed_of_process(derive_seed(self.seed, self.stage, epoch)))
+        set_rates(self.optimizer, self.schedule, epoch)
         batches = self.batches.epoch(epoch)
         so_far = ""
         if state.best_metric is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import PROJECT
+from mmrec.study.workspace import PROJECT
 
 
 def small_params() -> Any:

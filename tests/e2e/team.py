@@ -1,21 +1,46 @@
-"""Members of a team: make's targets and git, as they are called."""
+"""Members of a team: make's targets, dvc and git, as they are called."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
-from benchmarks.workspace import dvc_environment
+from mmrec.study import workspace
+from mmrec.study.workspace import dvc_environment
+from tests.interpreters import forking, forking_environment
 
 
-def make(folder: Path, target: str) -> str:
-    """Call make with the environment that runs the tests, however old it is."""
-    installed = ("--old-file", f"{sys.prefix}/installed", f"VENV={sys.prefix}")
+def repro(folder: Path, *arguments: str) -> str:
+    return workspace.repro(folder, *arguments, env=forking_environment())
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    return run(folder, "dvc", *arguments)
+
+
+def run(folder: Path, *module: str) -> str:
+    """Run a module of the project or of the environment; what it printed."""
+    done = subprocess.run(
+        ["python", "-m", *module],
+        cwd=folder,
+        env=forking_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def make(folder: Path, target: str, venv: Path | None = None) -> str:
+    """Call make with an environment that is there, however old it is; one that forks if None."""
+    environment = dvc_environment() if venv else forking_environment()
+    venv = venv or forking()
+    installed = ("--old-file", f"{venv}/installed", f"VENV={venv}")
     done = subprocess.run(
         ["make", *installed, target],
         cwd=folder,
-        env=dvc_environment(),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

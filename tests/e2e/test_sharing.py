@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.workspace import dvc_environment, make_workspace, repro
 from mmrec.io import read_json
+from mmrec.study.workspace import make_workspace
 from tests.e2e.small_shop import ran, small_params, text_of
+from tests.e2e.team import dvc, repro, run
 from tests.features.cache.s3_server import s3_server
 from tests.features.cache.teams import FolderTeam, S3Team, Team
 
@@ -33,19 +32,6 @@ def params(max_sentences: int) -> Any:
 
 def clone(folder: Path, max_sentences: int) -> Path:
     return make_workspace(folder, text_of(params(max_sentences)), {})
-
-
-def run(folder: Path, *module: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *module],
-        cwd=folder,
-        env=dvc_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def encoded(output: str) -> list[int]:
@@ -71,7 +57,7 @@ def team(request: pytest.FixtureRequest, alice: Path) -> Iterator[Team]:
         else:
             made = S3Team(servers.enter_context(s3_server()), "project")
         made.join(alice)
-        run(alice, "dvc", "push", "--run-cache")
+        dvc(alice, "push", "--run-cache")
         assert "files pushed" in run(alice, "mmrec.features.cache", "push")
         yield made
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mmrec.features.build import build_text_extractor
-from mmrec.features.build_keywords import Clip, build_clip
-from mmrec.features.extractor import TextExtractor
+from mmrec.features.contract import TextExtractor
+from mmrec.features.extractors.build import build_text_extractor
+from mmrec.features.keywords.clip import Clip, build_clip
 from mmrec.params.features import SentenceTransformerParams
 from tests.features import worlds
 from tests.features.token_worlds import build_case

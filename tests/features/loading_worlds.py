@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmrec.features.build import build_text_extractor
+from mmrec.features.extractors.build import build_text_extractor
 from mmrec.params.features import OpenClipTextParams, SentenceTransformerParams
 from tests.features import checkpoints
 

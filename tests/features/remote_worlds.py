@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmrec.data.images import ImageError
-from mmrec.features.extractor import Fingerprint, FloatArray, TokenStates
+from mmrec.features.contract import Fingerprint, FloatArray, TokenStates
 from mmrec.io import DataError
 
 

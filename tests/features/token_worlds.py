@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmrec.features.build import build_image_tokens, build_pair_tokens, build_text_tokens
+from mmrec.features.extractors.build import build_image_tokens, build_pair_tokens, build_text_tokens
 from mmrec.params.features import (
     TransformerImageTokensParams,
     TransformerTextTokensParams,

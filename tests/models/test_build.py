@@ -77,7 +77,7 @@ def test_features_of_another_catalogue_are_refused():
 
 def test_a_model_that_reads_no_features_needs_none():
     for name in cases.CASES:
-        if not worlds.params(name).modalities:
+        if not worlds.params(name).modalities("finetune"):
             model = build(name, text=worlds.no_table(), image=worlds.no_table())
             assert worlds.scores(model, torch.tensor([[1, 2]])).shape == (1, worlds.NUM_ITEMS)
 

@@ -118,6 +118,10 @@ def test_weights_start_within_two_standard_deviations():
             assert not value.any()
 
 
+def test_layer_norms_have_the_epsilon_of_the_authors_code(encoder):
+    assert {norm.eps for norm in encoder.modules() if hasattr(norm, "eps")} == {1e-8}
+
+
 @pytest.mark.parametrize("dilations", [[], [1, 0]])
 def test_dilations_must_be_at_least_one(dilations):
     with pytest.raises(ValueError, match=r"dilations are .* such as \[1, 4\]"):

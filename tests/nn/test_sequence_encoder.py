@@ -3,7 +3,6 @@ import torch
 
 from mmrec.nn.packing import Packing
 from mmrec.nn.sequence_encoder import SequenceEncoder
-from mmrec.nn.transformer import SelfAttention
 from tests import reference
 
 LENGTHS = [3, 9, 1, 5, 12, 4]
@@ -110,52 +109,35 @@ def test_positions_from_the_end_equal_padding_on_the_left_in_single_precision(in
     torch.testing.assert_close(fast, slow, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("settings", [{"activation": "relu"}, {"attention_bias": False}], ids=str)
-def test_settings_of_the_layers_act_as_written_out(inputs, settings):
-    encoder = build(**settings)
-    valid = items_of(LENGTHS, inputs.shape[1]).bool()
-    slow = slow_states(encoder, inputs, LENGTHS, "start")
-    torch.testing.assert_close(encode(encoder, inputs, LENGTHS)[valid], slow)
-    if "attention_bias" in settings:
-        assert {name for name, _ in encoder.layers[0].attention.named_parameters()} == {
-            "query_key_value.weight",
-            "output.weight",
-        }
-
-
 def test_every_layer_norm_has_the_epsilon_asked_for():
-    norms = [module for module in build(norm_eps=1e-5).modules() if hasattr(module, "eps")]
-    assert [norm.eps for norm in norms] == [1e-5] * 5
-    assert {norm.eps for norm in build().modules() if hasattr(norm, "eps")} == {1e-12}
+    for settings, eps in (({}, 1e-12), ({"norm_eps": 1e-5}, 1e-5)):
+        norms = [module for module in build(**settings).modules() if hasattr(module, "eps")]
+        assert [norm.eps for norm in norms] == [eps] * 5
+
+
+def test_positions_are_drawn_as_the_dense_maps_are():
+    torch.manual_seed(0)
+    settings = {
+        "embedding_dim": 300,
+        "num_layers": 1,
+        "num_heads": 1,
+        "feedforward_dim": 4,
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+        "max_sequence_length": 100,
+    }
+    normal = SequenceEncoder(**settings)
+    assert normal.positions.std().item() == pytest.approx(0.02, rel=0.02)
+    xavier = SequenceEncoder(**settings, initialisation="xavier_normal")
+    assert xavier.positions.std().item() == pytest.approx((2 / 400) ** 0.5, rel=0.02)
+    own = xavier.layers[0].attention.output.weight
+    assert own.std().item() == pytest.approx((2 / 600) ** 0.5, rel=0.02)
 
 
 def test_inputs_have_a_dropout_of_their_own_where_it_is_given():
     encoder = build(input_dropout=0.1)
     assert [encoder.dropout, *(layer.dropout for layer in encoder.layers)] == [0.1, 0.3, 0.3]
     assert build().dropout == 0.3
-
-
-def test_xavier_weights_of_query_key_and_value_are_drawn_apart():
-    torch.manual_seed(0)
-    width = 200
-    encoder = SequenceEncoder(
-        embedding_dim=width,
-        num_layers=1,
-        num_heads=1,
-        feedforward_dim=2 * width,
-        dropout=0.0,
-        attention_dropout=0.0,
-        max_sequence_length=width,
-        initialisation="xavier_normal",
-    )
-    layer = encoder.layers[0]
-    alone = (1 / width) ** 0.5  # sqrt(2 / (inputs + outputs)); a joint map would have half of 1 / D
-    for part in layer.attention.query_key_value.weight.chunk(3):
-        assert part.std().item() == pytest.approx(alone, rel=0.02)
-    assert encoder.positions.std().item() == pytest.approx(alone, rel=0.02)
-    assert layer.expand.weight.std().item() == pytest.approx((2 / 3 / width) ** 0.5, rel=0.02)
-    assert not layer.expand.bias.any()
-    assert not layer.attention.query_key_value.bias.any()
 
 
 def test_states_of_samples_are_those_of_all_tokens(encoder, inputs):
@@ -253,8 +235,3 @@ def test_without_positions_a_sequence_may_have_any_length_and_order_both_ways(in
     states = encode(encoder, row, [30], "none")
     turned = encode(encoder, row.flip(1), [30], "none")
     torch.testing.assert_close(turned.flip(1), states)
-
-
-def test_heads_must_divide_the_width():
-    with pytest.raises(ValueError, match=r"embedding_dim \(10\).*num_heads \(4\)"):
-        SelfAttention(10, 4, 0.0)

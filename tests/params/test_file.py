@@ -21,6 +21,13 @@ from mmrec.params.pipeline import Params
 from mmrec.params.section import IGNORED_BY_RUN_CACHE
 
 ROOT = Path(__file__).parents[2]
+PRETRAINING = {
+    "dataset": "demo",
+    "model": "mp4sr",
+    "text": "sentences",
+    "image": "clip_image",
+    "seed": 1,
+}
 
 
 @pytest.fixture
@@ -62,6 +69,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     del data["evaluate"]["mask_history"]
     data["runs"]["with space"] = data["runs"]["demo-sasrec"]
     data["runs"]["demo-mp4sr"]["dataset"] = "shop"
+    data["pretrainings"]["demo-mp4sr"]["model"] = "bert"
     data["unions"]["twice"] = {"left": "demo", "right": "demo"}
     lines = messages(data, tmp_path)
     assert lines[0] == "params.yaml: 12 errors"
@@ -76,6 +84,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "evaluate.mask_history: missing" in text
     assert "runs.with space: a name is made of letters" in text
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
+    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mp4sr" in text
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
 
@@ -86,14 +95,27 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ("runs.demo-mp4sr.dataset", "shop", "runs.demo-mp4sr.dataset: found 'shop', allowed: demo"),
         ("runs.demo-mp4sr.model", "bert", "runs.demo-mp4sr.model: found 'bert', allowed:"),
         ("runs.demo-mp4sr.text", "titles", "runs.demo-mp4sr.text: found 'titles', allowed: none,"),
-        ("runs.demo-mp4sr.init_from", "x", "runs.demo-mp4sr.init_from: found 'x', allowed:"),
-        ("runs.demo-mp4sr.init_from", "demo-sasrec", "start from a run of the same model"),
-        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-itemknn"),
+        ("runs.demo-mp4sr.init_from", "x", "init_from: found 'x', allowed: none, demo-mp4sr"),
+        ("runs.demo-mp4sr.init_from", "demo-mp4sr-id", "init_from: found 'demo-mp4sr-id', allowed"),
         (
-            "recommend.run",
-            "demo-itemknn",
-            "'demo-itemknn', but its model 'itemknn' (itemknn) has no",
+            "runs.demo-sasrec.init_from",
+            "demo-mp4sr",
+            "runs.demo-sasrec.init_from: model 'sasrec' cannot start from model 'mp4sr' of "
+            "'demo-mp4sr': that is a mp4sr, this a sasrec; take one of a sasrec, or none",
         ),
+        ("pretrainings.demo-mp4sr.dataset", "shop", "demo-mp4sr.dataset: found 'shop', allowed"),
+        ("pretrainings.demo-mp4sr.text", "titles", "demo-mp4sr.text: found 'titles', allowed: no"),
+        ("pretrainings.demo-mp4sr.image", "none", "features in pretrain; name one"),
+        (
+            "pretrainings.demo-mp4sr.model",
+            "mp4sr-id",
+            "pretrainings.demo-mp4sr.model: 'mp4sr-id' has no pre-training (pretrain: null); set "
+            "it, or take this entry out and let its runs start from none",
+        ),
+        ("pretrainings.none", PRETRAINING, "pretrainings.none: 'none' is the name of no pre-trai"),
+        ("pretrainings.demo-mp4sr.init_from", "none", "init_from: unknown key; allowed here: data"),
+        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-itemknn"),
+        ("recommend.run", "demo-itemknn", "but its model 'itemknn' (itemknn) has no vectors"),
         ("report.dataset", "x", "report.dataset: found 'x', allowed: demo"),
         ("embed.image.demo-clip_image.feature", "sentences", "already writes feature 'sentences'"),
         ("embed.image.demo-clip_image.feature", "none", "'none' is the name of no feature"),
@@ -101,13 +123,37 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ("datasets.demo.keywords", {"name": "none"}, "reads keywords, but datasets.demo.keywords"),
         ("unions", {"u": {"left": "demo", "right": "x"}}, "unions.u.right: found 'x'"),
         ("evaluate.cutoffs", [10, 5], "cutoffs must ascend without repeats, found [10, 5]"),
-        ("runs.demo-mp4sr.init_from", "demo-mp4sr-id", "has no pre-training (pretrain: null)"),
-        ("runs.demo-mp4sr.image", "none", "model 'mp4sr' reads image features; name one, or"),
+        (
+            "runs.demo-mp4sr.image",
+            "none",
+            "model 'mp4sr' reads image features in finetune; name one, or train and score without "
+            "them (finetune.joint: null, finetune.score_branches)",
+        ),
         ("models.mp4sr.architecture", {"num_heads": 3}, "embedding_dim (64) must be a multiple"),
-        ("models.mp4sr.architecture", {"dropout": 0.1}, "another architecture than 'mp4sr-id'"),
+        (
+            "models.mp4sr.architecture",
+            {"dropout": 0.1},
+            "runs.demo-mp4sr-id.init_from: model 'mp4sr-id' cannot start from model 'mp4sr' of "
+            "'demo-mp4sr': they have different architectures; give both the same, or none",
+        ),
         ("models.sasrec.finetune.batch_size", 10, "batch_size (10 targets) cannot hold a window"),
         ("models.sasrec.finetune.window_overlap", 50, "window_overlap (50) must be below"),
         ("models.sasrec.finetune.learning_rate", float("inf"), "should be a finite number"),
+        (
+            "models.sasrec.finetune.groups",
+            [{"prefixes": ["recommender"]}, {"prefixes": ["recommender.item_embedding"]}],
+            "models.sasrec.finetune: groups 0 and 1 both claim what is in 'recommender.item_emb",
+        ),
+        (
+            "models.sasrec.finetune.groups",
+            [{"prefixes": ["loss"], "weight_decoy": 0.1}],
+            "finetune.groups[0].weight_decoy: unknown key (did you mean weight_decay?)",
+        ),
+        (
+            "models.mp4sr.pretrain.schedule",
+            {"name": "cosine"},
+            "models.mp4sr.pretrain.schedule.name: found 'cosine', allowed: 'constant', 'linear_to'",
+        ),
         ("models.sasrec.finetune.epochs", True, "epochs: found True; Input should be a valid int"),
         (
             "models.mp4sr.pretrain.contrast",

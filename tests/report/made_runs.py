@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.report.runs import RunReport
+from mmrec.report.runs import PretrainingReport, RunReport
 
 
 def runs() -> list[RunReport]:
@@ -16,6 +16,11 @@ def runs() -> list[RunReport]:
         a_run("shop-sasrec", "sasrec", 0.14, epochs=30, pretrained=False),
         a_run("shop-mp4sr", "mp4sr", 0.21, epochs=24, pretrained=True),
     ]
+
+
+def pretrainings() -> list[PretrainingReport]:
+    """Those of `runs`."""
+    return [run.pretraining for run in runs() if run.pretraining]
 
 
 def metrics(level: float) -> dict[str, object]:
@@ -50,14 +55,27 @@ def a_run(name: str, model: str, level: float, *, epochs: int, pretrained: bool)
         metrics=metrics(level),
         text="sentences" if pretrained else "none",
         image="pictures" if pretrained else "none",
-        init_from=name,
+        pretraining=a_pretraining(name, model, level) if pretrained else None,
         seed=2020,
-        pretraining=_history(level, 40, ("nip", "cmcl")) if pretrained else {},
-        pretrain_metric="recall@20",
         finetuning=_history(level, epochs, ("next_item",)),
         finetune_metric="recall@20",
         ranks=ranks_of(level),
         params={"model": model, "note": "</pre><script>alert(1)</script>", "seed": 2020},
+    )
+
+
+def a_pretraining(name: str, model: str, level: float) -> PretrainingReport:
+    """A pre-training whose validation is the better the higher its level."""
+    return PretrainingReport(
+        name=name,
+        dataset="shop",
+        model=model,
+        text="sentences",
+        image="pictures",
+        seed=2020,
+        history=_history(level, 40, ("nip", "cmcl")),
+        metric="recall@20",
+        params={"note": "</pre><script>alert(2)</script>"},
     )
 
 

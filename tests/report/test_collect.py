@@ -11,7 +11,8 @@ from mmrec import schemas
 from mmrec.io import DataError, write_json, write_table
 from mmrec.params.file import load_params
 from mmrec.paths import Paths, RunPaths
-from mmrec.report.collect import collect_runs
+from mmrec.report.collect import collect_pretrainings, collect_runs
+from mmrec.report.runs import RunReport
 from tests.report.made_runs import metrics, ranks_of
 
 ROOT = Path(__file__).parents[2]
@@ -27,20 +28,30 @@ def paths(tmp_path: Path) -> Paths:
         write_json(metrics(0.2), results.all_metrics)
         results.finetune_history.parent.mkdir(parents=True)
         write_table(ranks_of(0.2), results.ranks, schemas.RANKS)
-        for settings, file in (
-            (model.pretrain, results.pretrain_history),
-            (model.finetune, results.finetune_history),
-        ):
-            file.write_text(HISTORY if settings else "epoch,learning_rate,loss\n")
+        empty = "epoch,learning_rate,loss\n"
+        results.finetune_history.write_text(HISTORY if model.finetune else empty)
+    for name in PARAMS.pretrainings:
+        history = paths.pretraining(name).history
+        history.parent.mkdir(exist_ok=True)
+        history.write_text(HISTORY)
     return paths
 
 
-def test_every_run_is_read_with_all_its_metrics(paths: Paths) -> None:
-    reports = collect_runs(PARAMS, paths)
+def collected(paths: Paths) -> list[RunReport]:
+    return collect_runs(PARAMS, paths, collect_pretrainings(PARAMS, paths))
+
+
+def test_every_run_is_read_with_all_its_metrics_and_what_it_starts_from(paths: Paths) -> None:
+    reports = collected(paths)
     assert [run.name for run in reports] == list(PARAMS.runs)
-    popularity, sasrec, mp4sr, _ = reports
+    popularity, sasrec, mp4sr, with_id = reports
     assert popularity.finetuning == {}
-    assert sasrec.finetuning["recall@20"] == mp4sr.pretraining["recall@20"] == [0.25]
+    assert popularity.pretraining is sasrec.pretraining is None
+    assert sasrec.finetuning["recall@20"] == [0.25]
+    assert mp4sr.pretraining
+    assert mp4sr.pretraining is with_id.pretraining, "two runs start from one"
+    assert mp4sr.pretraining.history["recall@20"] == [0.25]
+    assert (mp4sr.pretraining.name, mp4sr.pretraining.metric) == ("demo-mp4sr", "recall@20")
     assert sasrec.metrics["history_length"]["1-5"]["num_users"] == 200
 
 
@@ -48,7 +59,7 @@ def test_runs_that_are_not_evaluated_are_named_together(paths: Paths) -> None:
     for name in ("demo-sasrec", "demo-mp4sr"):
         paths.run(name).all_metrics.unlink()
     with pytest.raises(DataError, match=r"not evaluated: demo-sasrec, demo-mp4sr \(2 of 4 runs"):
-        collect_runs(PARAMS, paths)
+        collected(paths)
 
 
 def no_history(run: RunPaths) -> None:
@@ -75,6 +86,13 @@ def metrics_cut_short(run: RunPaths) -> None:
     run.all_metrics.write_text("{")
 
 
+def test_the_history_of_a_pretraining_that_is_not_whole_names_the_stage(paths: Paths) -> None:
+    paths.pretraining("demo-mp4sr").history.unlink()
+    says = r"pretraining_histories/demo-mp4sr\.csv: no epoch .*`dvc repro pretrain@demo-mp4sr`"
+    with pytest.raises(DataError, match=says):
+        collected(paths)
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -91,4 +109,4 @@ def test_what_is_not_whole_is_named_with_what_to_do(
 ) -> None:
     spoil(paths.run("demo-sasrec"))
     with pytest.raises(DataError, match=says):
-        collect_runs(PARAMS, paths)
+        collected(paths)

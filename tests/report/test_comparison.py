@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mmrec.report.page import Protocol, render_page
-from tests.report.made_runs import metrics, runs
+from tests.report.made_runs import metrics, pretrainings, runs
 from tests.report.outline import Node, parse
 from tests.report.worlds import PROTOCOL, World, page_of
 
@@ -81,7 +81,7 @@ def test_runs_are_listed_before_their_metrics(page: str) -> None:
          "Pre-training", "Fine-tuning"],
         ["shop-popularity", "popularity", "–", "–", "–", "2020", "–", "–"],
         ["shop-sasrec", "sasrec", "–", "–", "random weights", "2020", "–", "30 epochs, best 27"],
-        ["shop-mp4sr", "mp4sr", "sentences", "pictures", "own pre-training", "2020",
+        ["shop-mp4sr", "mp4sr", "sentences", "pictures", "shop-mp4sr", "2020",
          "40 epochs, best 39", "24 epochs, best 21"],
     ]  # fmt: skip
 
@@ -89,7 +89,8 @@ def test_runs_are_listed_before_their_metrics(page: str) -> None:
 def test_a_run_that_learned_nothing_is_marked_and_no_other(world: World) -> None:
     popularity, sasrec, mp4sr = runs()
     lost = dict.fromkeys(("recall@20_random", "recall@20_popularity"), [9.0] * 40)
-    marked = replace(mp4sr, pretraining={**mp4sr.pretraining, **lost})
+    (one,) = pretrainings()
+    marked = replace(mp4sr, pretraining=replace(one, history={**one.history, **lost}))
     page = render_page(
         title="x",
         datasets=[],

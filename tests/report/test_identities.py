@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mmrec.report.identities import epochs, identities, shortfall, shortfalls
-from tests.report.made_runs import a_run, runs
+from tests.report.made_runs import a_pretraining, a_run, pretrainings, runs
 
 
 @pytest.mark.parametrize(
@@ -32,20 +32,16 @@ def test_history_without_the_metric_or_without_epochs() -> None:
 
 
 def test_start_is_the_pretraining_that_was_loaded() -> None:
-    pretrained = a_run("large", "mp4sr", 0.2, epochs=3, pretrained=True)
     plain = a_run("plain", "mp4sr", 0.2, epochs=3, pretrained=False)
-    made = [
-        *runs(),
-        replace(plain, name="own", init_from="large"),
-        replace(plain, name="idle", init_from="shop-sasrec"),
-    ]
-    named = {run.name: run for run in [*made, pretrained]}
-    assert [row.starts_from for row in identities(made, named)] == [
-        "–",
-        "random weights",
-        "own pre-training",
-        "large",
-        "random weights",
+    large = a_pretraining("large", "mp4sr", 0.3)
+    made = [*runs(), replace(plain, name="moved", pretraining=large), plain]
+    rows = [(row.starts_from, row.pretraining) for row in identities(made)]
+    assert rows == [
+        ("–", "–"),
+        ("random weights", "–"),
+        ("shop-mp4sr", "40 epochs, best 39"),
+        ("large", "40 epochs, best 39"),
+        ("random weights", "–"),
     ]
 
 
@@ -69,8 +65,10 @@ def test_a_best_epoch_that_knows_nothing_is_told(
     }
     assert shortfall(history, "recall@20") == said
     sasrec = replace(runs()[1], finetuning=history)
-    lines = [f"shop-sasrec: fine-tuning is {said}"] if said else []
-    assert shortfalls([*runs(), sasrec]) == lines
+    large = replace(a_pretraining("large", "mp4sr", 0.3), history=history)
+    told = ("large: pre-training is", "shop-sasrec: fine-tuning is")
+    lines = [f"{what} {said}" for what in told if said]
+    assert [*shortfalls([*pretrainings(), large], [*runs(), sasrec])] == lines
 
 
 def test_without_references_nothing_is_told() -> None:

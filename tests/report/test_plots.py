@@ -12,7 +12,7 @@ import pytest
 from mmrec.report.curves import history_length_plots, loss_plots, training_plots
 from mmrec.report.plots import Curve, Plot, Style, line_plot, styles
 from mmrec.report.runs import RunReport
-from tests.report.made_runs import runs
+from tests.report.made_runs import pretrainings, runs
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -104,31 +104,32 @@ def test_runs_keep_apart_without_colour() -> None:
 
 def test_training_is_drawn_for_runs_that_trained() -> None:
     looks = styles([run.name for run in runs()])
-    assert [plot.title for plot in training_plots(runs(), looks)] == [
-        "shop: loss in pre-training",
-        "shop: validation Recall@20 in pre-training",
+    histories = [(run.name, run.finetuning) for run in runs()]
+    assert [plot.title for plot in training_plots("shop", "fine-tuning", histories, looks)] == [
         "shop: loss in fine-tuning",
         "shop: validation Recall@20 in fine-tuning",
     ]
-    assert training_plots(runs()[:1], looks) == []
+    assert training_plots("shop", "fine-tuning", histories[:1], looks) == []
 
 
 def test_validation_is_drawn_with_the_usual_metric() -> None:
     names = ("recall@5", "recall@10", "recall@20", "recall@50", "ndcg@20", "mrr")
     history = {"epoch": [1, 2], **{name: [0.1, 0.2] for name in names}}
-    run = RunReport("r", "d", "m", {}, finetuning=history)
-    titles = [plot.title for plot in training_plots([run], styles(["r"]))]
-    assert titles[1:] == ["d: validation Recall@20 in fine-tuning"]
-    rare = RunReport("s", "d", "m", {}, finetuning={"epoch": [1], "recall@10": [0.1]})
-    titles = [plot.title for plot in training_plots([run, rare], styles(["r", "s"]))]
-    assert titles[1:] == ["d: validation Recall@10 in fine-tuning"]
+    rare = {"epoch": [1], "recall@10": [0.1]}
+    looks = styles(["r", "s"])
+    titles = [plot.title for plot in training_plots("d", "x", [("r", history)], looks)]
+    assert titles[1:] == ["d: validation Recall@20 in x"]
+    both = [("r", history), ("s", rare)]
+    titles = [plot.title for plot in training_plots("d", "x", both, looks)]
+    assert titles[1:] == ["d: validation Recall@10 in x"]
 
 
 def test_single_losses_are_drawn_where_there_are_several() -> None:
-    popularity, sasrec, mp4sr = runs()
     looks = styles([run.name for run in runs()])
-    assert loss_plots(popularity, looks) == loss_plots(sasrec, looks) == []
-    assert [plot.title for plot in loss_plots(mp4sr, looks)] == [
+    assert not any(loss_plots(run.name, "fine-tuning", run.finetuning, looks) for run in runs())
+    (one,) = pretrainings()
+    plots = loss_plots(one.name, "pre-training", one.history, looks)
+    assert [plot.title for plot in plots] == [
         "shop-mp4sr: nip in pre-training",
         "shop-mp4sr: cmcl in pre-training",
     ]

@@ -18,7 +18,7 @@ from mmrec.report.page import Protocol, Showcase, render_page
 from mmrec.report.showcase import sample_users
 from mmrec.report.steps import dataset_report
 from mmrec.report.thumbnails import Thumbnails
-from tests.report.made_runs import runs
+from tests.report.made_runs import pretrainings, runs
 from tests.report.summaries import LISTS, SUMMARY
 
 PROTOCOL = Protocol(mask_history=False, cold_thresholds={"shop": 10})
@@ -139,6 +139,7 @@ def page_of(world: World) -> str:
         runs=runs(),
         protocol=PROTOCOL,
         showcase=world.showcase(),
+        pretrainings=pretrainings(),
     )
 
 

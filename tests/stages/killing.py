@@ -173,8 +173,9 @@ def _run(stage: str, project: Path, cache: Path, log: Path, largest_file: int | 
 
 
 def _narrate(say: Callable[[str, object], None]) -> None:
-    from mmrec.features import encode, executor
     from mmrec.features.cache.store import FeatureStore
+    from mmrec.features.encode import executor
+    from mmrec.features.encode import vectors as encode
 
     executor.FIRST_UNIT = 8  # type: ignore[misc]
     executor.LARGEST_UNIT = LARGEST_SEGMENT  # type: ignore[misc]

@@ -6,10 +6,10 @@ define_missing_operators()
 import open_clip  # noqa: E402, F401
 import sklearn.feature_extraction.text  # noqa: E402, F401
 
-import mmrec.features.build  # noqa: E402
-import mmrec.features.build_keywords  # noqa: E402
-import mmrec.features.keywords  # noqa: E402
-import mmrec.features.lazy  # noqa: E402
-import mmrec.features.open_clip_extractors  # noqa: E402
-import mmrec.features.open_clip_model  # noqa: E402
-import mmrec.features.run  # noqa: E402, F401
+import mmrec.features.encode.embed  # noqa: E402
+import mmrec.features.extractors.build  # noqa: E402
+import mmrec.features.extractors.lazy  # noqa: E402
+import mmrec.features.extractors.open_clip  # noqa: E402
+import mmrec.features.extractors.open_clip_model  # noqa: E402
+import mmrec.features.keywords.assign  # noqa: E402
+import mmrec.features.keywords.build  # noqa: E402, F401

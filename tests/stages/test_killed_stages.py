@@ -23,7 +23,7 @@ from mmrec.features.cache.layout import VectorLayout
 from mmrec.features.cache.maintenance import stores
 from mmrec.features.cache.segments import read_segment, segment_files
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from mmrec.io import DataError, read_json
 from tests.features import worlds
 from tests.stages.killing import (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,8 +26,10 @@ from mmrec.io import read_table, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
+from mmrec.training.finished import load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
+from tests.interpreters import ONE_CORE, forking
 from tests.params.test_file import sections
 from tests.stages.reads import Reads, declared, filled_in, value_at
 
@@ -58,6 +62,7 @@ KEYWORDS = {
     "dictionary": {"name": "file", "path": "data/dictionaries/words.txt"},
     **CLIP,
 }
+BARE = {"PYTHONPATH": str(ROOT), **ONE_CORE}
 TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
 SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
 
@@ -106,13 +111,17 @@ def token_features() -> dict[str, dict[str, Any]]:
     }
 
 
-def a_run(dataset: str, model: str, name: str, **slots: str) -> dict[str, Any]:
+def a_pretraining(dataset: str, **slots: str) -> dict[str, Any]:
+    return {"dataset": dataset, "model": "mp4sr", "seed": 1} | slots
+
+
+def a_run(dataset: str, model: str, start: str = "none", **slots: str) -> dict[str, Any]:
     return {
         "dataset": dataset,
         "model": model,
         "text": "none",
         "image": "none",
-        "init_from": name,
+        "init_from": start,
         "seed": 1,
     } | slots
 
@@ -135,6 +144,7 @@ def params() -> dict[str, Any]:
     sequences = {"name": "sequences", "file": "plain.txt"}
     untold = {**DATASET, "clean": {**DATASET["clean"], "text_fields": []}}
     both = {"text": "sentences", "image": "pictures"}
+    words = {"text": "sentences", "image": "words"}
     tokens = token_features()
     return {
         "datasets": {
@@ -191,13 +201,18 @@ def params() -> dict[str, Any]:
                 "finetune": None,
             },
         },
+        "pretrainings": {
+            "larger": a_pretraining("both", **both),
+            "shop-mp4sr": a_pretraining("shop", **words),
+        },
         "runs": {
-            "larger": a_run("both", "mp4sr", "larger", **both),
-            "shop-mp4sr": a_run("shop", "mp4sr", "shop-mp4sr", text="sentences", image="words"),
+            "both-mp4sr": a_run("both", "mp4sr", "larger", **both),
+            "shop-mp4sr": a_run("shop", "mp4sr", "shop-mp4sr", **words),
+            "shop-fresh": a_run("shop", "mp4sr", **words),
             "shop-transfer": a_run("shop", "mp4sr", "larger", **both),
-            "plain-sasrec": a_run("plain", "sasrec", "plain-sasrec"),
-            "plain-popularity": a_run("plain", "popularity", "plain-popularity"),
-            "plain-itemknn": a_run("plain", "itemknn", "plain-itemknn"),
+            "plain-sasrec": a_run("plain", "sasrec"),
+            "plain-popularity": a_run("plain", "popularity"),
+            "plain-itemknn": a_run("plain", "itemknn"),
         },
         "validation": {"mask_history": False},
         "evaluate": {"mask_history": False, "cutoffs": [1, 3], "history_bins": [2, 4]},
@@ -235,6 +250,9 @@ def write_files(folder: Path) -> None:
                 rows.writerow([f"u.{user}", IDS[(user + step) % 7], f"2024-01-0{step + 1}"])
     lines = [f"{user} " + " ".join(str((user + s) % 5 + 1) for s in range(4)) for user in range(9)]
     (files / "plain.txt").write_text("\n".join(lines) + "\n")
+    # Git has it in every clone.
+    note = Paths(folder).pretraining("none").pretrained
+    shutil.copytree(Paths(ROOT).pretraining("none").pretrained, note)
     dictionaries = folder / "data" / "dictionaries"
     dictionaries.mkdir(parents=True)
     (dictionaries / "words.txt").write_text("red\nblue\nshoe\nlamp\n")
@@ -270,7 +288,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             ("embed_text", checked.embed.text),
             ("embed_image", checked.embed.image),
             ("embed_pair", checked.embed.pair),
-            ("pretrain", checked.runs),
+            ("pretrain", checked.pretrainings),
             ("finetune", checked.runs),
             ("evaluate", checked.runs),
         ):
@@ -318,8 +336,10 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
         everything = json.loads(paths.run(name).all_metrics.read_text())
         assert everything.keys() == {"all", "warm", "cold", "new", "history_length"}
         assert everything["all"].items() >= metrics["all"].items()
-        assert paths.run(name).pretrain_history.is_file()
         assert paths.run(name).finetune_history.is_file()
+    for name in checked.pretrainings:
+        assert paths.pretraining(name).history.is_file()
+        assert load_weights(paths.pretraining(name).pretrained) is not None
     page = (paths.report / "index.html").read_text()
     assert all(name in page for name in checked.runs)
 
@@ -364,13 +384,32 @@ def test_the_union_has_both_datasets_with_their_names_on_every_id(world: Path) -
     assert len(ids) == 8 + 5
 
 
+def test_runs_start_from_the_pretraining_that_they_name_on_other_items_too(
+    world: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked, paths = load_params(world / "params.yaml"), Paths(Path())
+    monkeypatch.chdir(world)
+    caplog.set_level("INFO", "mmrec")
+    start = load_weights(paths.pretraining("larger").pretrained)
+    assert start
+    for name in ("both-mp4sr", "shop-transfer", "shop-mp4sr", "shop-fresh"):
+        caplog.clear()
+        before = (paths.run(name).finetuned / "model.safetensors").read_bytes()
+        importlib.import_module("stages.finetune").main(checked, paths, name)
+        assert (paths.run(name).finetuned / "model.safetensors").read_bytes() == before
+        loaded = f"pre-trained parameters: {len(start.tensors)} loaded; fresh: item_ids; unused: no"
+        assert (loaded in caplog.text) == (name != "shop-fresh")
+        elsewhere = "data/pretrainings/larger/model.safetensors: trained on other items"
+        assert (elsewhere in caplog.text) == (name == "shop-transfer")
+
+
 def run_stage(
     folder: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *arguments],
+        ["python", "-m", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **environment},
+        env={**BARE, "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -391,18 +430,22 @@ def files_and_times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def refused(world: Path, arguments: list[str], says: str, limit: str = "true") -> None:
-    """A stage that ends with one message and leaves all files as they were."""
-    before = files_and_times(world / "data")
-    command = f'{limit}; exec {sys.executable} -m "$@"'
-    done = subprocess.run(
-        ["bash", "-c", command, "bash", *arguments],
-        cwd=world,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+def run_stage_within(limit: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A start: its limit is that of all of the process."""
+    return subprocess.run(
+        ["bash", "-c", f'{limit}; exec {sys.executable} -m "$@"', "bash", *arguments],
+        cwd=folder,
+        env={**BARE, "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def refused(world: Path, stage: list[str], says: str, limit: str | None = None) -> None:
+    """A stage that ends with one message and leaves all files as they were."""
+    before = files_and_times(world / "data")
+    done = run_stage_within(limit, world, *stage) if limit else run_stage(world, *stage)
     assert done.returncode == 1, done.stderr
     assert re.search(says, done.stderr), done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.partition("error: ")[0]
@@ -419,7 +462,8 @@ def refused(world: Path, arguments: list[str], says: str, limit: str = "true") -
         ("datasets/shop/raw/summary.json", ["stages.clean", "shop"]),
         ("datasets/shop/raw/summary.json", ["stages.union", "both"]),
         ("models/shop-mp4sr/finetuned/model.json", ["stages.evaluate", "shop-mp4sr"]),
-        ("models/shop-mp4sr/pretrained/model.json", ["stages.finetune", "shop-mp4sr"]),
+        ("pretrainings/shop-mp4sr/model.json", ["stages.finetune", "shop-mp4sr"]),
+        ("pretrainings/none/model.json", ["stages.finetune", "shop-fresh"]),
     ],
 )
 def test_json_of_another_shape_is_one_message(

@@ -23,11 +23,14 @@ def with_one_changed(params: ModelParams, stage: str) -> Iterator[tuple[Any, Mod
             yield path, TypeAdapter(ModelParams).validate_python(dumped)
 
 
-def other_values(section: Section, path: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
+def other_values(section: Section, path: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, Section):
             yield from other_values(value, (*path, name))
+        elif isinstance(value, tuple) and isinstance(value[0], Section):
+            for index, one in enumerate(value):
+                yield from other_values(one, (*path, name, index))
         elif get_origin(field.annotation) is Literal:
             others = [option for option in get_args(field.annotation) if option != value]
             yield from (((*path, name), option) for option in others)
@@ -45,4 +48,6 @@ def other_value(value: Any) -> Any:
             return value / 2
         case str():
             return "mrr"
+        case tuple():
+            return (*value, "other")
     raise AssertionError(f"no other value for {value}; give the model of this test one")

@@ -110,7 +110,6 @@ def fit_case(name: str, folder: Path, **changes: int) -> None:
         checkpoint_dir=folder / "checkpoints",
         history_path=folder / "history.csv",
     )
-    assert recommender is not None
     save_file(recommender.state_dict(), folder / f"{rank}.safetensors")
 
 

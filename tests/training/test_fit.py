@@ -14,7 +14,7 @@ from mmrec.io import DataError
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.params.models.registry import ModelParams
 from mmrec.training import trainer
-from mmrec.training.finished import load_weights, save_model
+from mmrec.training.finished import save_model
 from mmrec.training.fit import fit
 from tests.training.tiny_run import run_data
 
@@ -160,11 +160,3 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_bits(
         assert torch.equal(continued.state_dict()[name], value), name
     history = (tmp_path / "history.csv").read_bytes()
     assert history == (tmp_path / "whole" / "history.csv").read_bytes()
-
-
-def test_a_stage_that_a_model_does_not_have_is_a_record_without_weights(tmp_path: Any) -> None:
-    recommender, record = fitted(model(pretrain=None), "pretrain", tmp_path)
-    save_model(recommender, record, data().items, tmp_path / "pretrained")
-    assert recommender is None
-    assert load_weights(tmp_path / "pretrained") is None
-    assert (tmp_path / "history.csv").is_file()

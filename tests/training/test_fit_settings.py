@@ -19,6 +19,7 @@ from mmrec.models.data import ModelData, TrainingRun
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
+from mmrec.params.optimizer import OptimizerParams
 from mmrec.seeds import derive_seed
 from mmrec.training.fit import fit
 from mmrec.training.trainer import TrainingResult
@@ -35,6 +36,9 @@ LOOP = {
     "learning_rate": 0.02,
     "weight_decay": 0.03,
     "max_grad_norm": 4.0,
+    "optimizer": "adamw",
+    "schedule": {"name": "linear_to", "factor": 0.25, "from_epoch": 1, "to_epoch": 3},
+    "groups": [{"prefixes": ["recommender"], "learning_rate": 0.5, "weight_decay": 0.25}],
 }
 TRAINING = LOOP | {
     "validation_users": 7,
@@ -92,6 +96,9 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def train(objective: Any, batches: Any, validate: Any, **keywords: Any) -> TrainingResult:
         validation = dict(validate())
+        # What `train` reads of it, and not the other settings that come along.
+        own = set(OptimizerParams.model_fields)
+        keywords["optimizer"] = keywords["optimizer"].model_dump(mode="json", include=own)
         held_out = validation.pop("held out")
         trainings.append(Training(objective, batches, held_out, validation, keywords))
         return TrainingResult(1, 0.5, 1, 0)
@@ -132,7 +139,9 @@ def test_a_training_gets_the_settings_of_its_stage(
 ) -> None:
     params = model("mp4sr")
     training = train_with(params, stage, mask_history=mask_history)
-    assert training.keywords == LOOP | {
+    own = {name: LOOP[name] for name in OptimizerParams.model_fields}
+    assert training.keywords == {name: LOOP[name] for name in LOOP.keys() - own.keys()} | {
+        "optimizer": own,
         "epochs": MODELS["mp4sr"][stage]["epochs"],
         "seed": 1,
         "stage": stage,
@@ -183,10 +192,12 @@ def test_every_setting_has_an_effect(name: str, stage: str, train_with: Any) -> 
     params = model(name)
     plain = described(train_with(params, stage))
     changed = {
-        ".".join(path): described(train_with(changed_params, stage))
+        ".".join(map(str, path)): described(train_with(changed_params, stage))
         for path, changed_params in with_one_changed(params, stage)
     }
-    assert {"architecture.embedding_dim", f"{stage}.weight_decay"} <= changed.keys()
+    expected = {"architecture.embedding_dim", f"{stage}.weight_decay"}
+    expected |= {f"{stage}.schedule.factor", f"{stage}.groups.0.learning_rate"}
+    assert expected <= changed.keys()
     assert [path for path, found in changed.items() if found == plain] == []
 
 

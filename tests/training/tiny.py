@@ -7,6 +7,7 @@ from torch import nn
 
 from mmrec.data.batches import TrainingBatches
 from mmrec.data.sequences import Sequences
+from mmrec.params.optimizer import OptimizerParams
 from mmrec.training.trainer import TrainingResult, train
 
 NUM_ITEMS = 12
@@ -58,8 +59,10 @@ def tiny_train(folder: Path, objective, validate=None, batches=None, **changes) 
         "epochs": 4,
         "patience": 10,
         "metric": "recall@20",
-        "learning_rate": 0.01,
-        "weight_decay": 1e-3,
+        "optimizer": OptimizerParams(
+            learning_rate=changes.pop("learning_rate", 0.01),
+            weight_decay=changes.pop("weight_decay", 1e-3),
+        ),
         "max_grad_norm": 5.0,
         "seed": 7,
         "stage": "finetune",
@@ -76,7 +79,5 @@ def history(folder: Path) -> list[list[str]]:
 
 
 def equal_weights(first: nn.Module, second: nn.Module) -> bool:
-    return all(
-        torch.equal(one, two)
-        for one, two in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-    )
+    one, two = first.state_dict(), second.state_dict()
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

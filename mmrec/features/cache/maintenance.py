@@ -21,7 +21,7 @@ from mmrec.features.cache.segments import (
     write_segment,
 )
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore, read_description
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from mmrec.io import DataError, open_parquet
 
 logger = logging.getLogger(__name__)

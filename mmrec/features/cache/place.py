@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mmrec.features.cache.layout import Level
 from mmrec.features.cache.remote import FOLDER, RemoteCache
 from mmrec.features.cache.store import FeatureStore
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 
 if TYPE_CHECKING:
     from dvc.repo import Repo

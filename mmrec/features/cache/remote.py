@@ -21,7 +21,7 @@ from mmrec.io import DataError
 if TYPE_CHECKING:
     from dvc_objects.fs.base import FileSystem
 
-    from mmrec.features.extractor import Fingerprint
+    from mmrec.features.contract import Fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from mmrec.features.cache.store import read_description
 from mmrec.io import DataError, write_text
 
 if TYPE_CHECKING:
-    from mmrec.features.extractor import Fingerprint
+    from mmrec.features.contract import Fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from mmrec import schemas
 from mmrec.atomic import atomic_path, flush
 from mmrec.features.cache.layout import Layout, ValueArray, layout_of, level_in
 from mmrec.features.cache.plain import is_plain_file
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from mmrec.io import DataError, reraise_if_of_machine
 
 KeyArray: TypeAlias = npt.NDArray[np.bytes_]

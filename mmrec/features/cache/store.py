@@ -24,7 +24,7 @@ from mmrec.features.cache.segments import (
     segment_metadata,
     write_segment,
 )
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from mmrec.io import DataError, read_json, write_json
 
 logger = logging.getLogger(__name__)

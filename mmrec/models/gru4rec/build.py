@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mmrec.models.data import ModelData, Stage, TrainingRun
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.gru4rec.model import Gru4Rec
 from mmrec.models.next_item_training import next_item_objective, next_item_training
 from mmrec.nn.recurrent_encoder import RecurrentEncoder
+from mmrec.params.model import Stage
 from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.recommender import Training
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mmrec.data.split import training_part
-from mmrec.models.data import ModelData, Stage, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
 from mmrec.models.itemknn.model import ItemKnn, nearest_neighbours
+from mmrec.params.model import Stage
 from mmrec.params.models.itemknn import ItemKnnParams
 from mmrec.recommender import Training
 

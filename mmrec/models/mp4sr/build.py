@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmrec.data.split import warm_only, warm_only_held_out
 from mmrec.features.table import FeatureTable
-from mmrec.models.data import ModelData, Stage, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
 from mmrec.models.encoders import build_transformer
 from mmrec.models.mp4sr.items import MODALITIES, ItemEncoder, Modality
 from mmrec.models.mp4sr.model import Mp4sr
@@ -16,6 +16,7 @@ from mmrec.models.next_item_training import (
     next_item_training,
 )
 from mmrec.nn.pooling import RaggedFeatures
+from mmrec.params.model import Stage
 from mmrec.params.models.mp4sr import Mp4srArchitecture, Mp4srContrast, Mp4srParams
 from mmrec.recommender import Objective, Training
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mmrec.models.data import ModelData, Stage, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
 from mmrec.models.popularity.model import Popularity
+from mmrec.params.model import Stage
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.recommender import Training
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mmrec.models.data import ModelData, Stage, TrainingRun
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.encoders import build_transformer
 from mmrec.models.next_item_training import next_item_objective, next_item_training
 from mmrec.models.sasrec.model import Sasrec
+from mmrec.params.model import Stage
 from mmrec.params.models.sasrec import SasrecParams
 from mmrec.recommender import Training
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from mmrec.params.model import SystemParams
+from mmrec.params.model import Stage, SystemParams
 from mmrec.params.section import Section
 from mmrec.params.training import (
     Batching,
@@ -112,10 +112,15 @@ class Mp4srParams(SystemParams):
         check_windows(self.architecture.max_sequence_length, self.pretrain, self.finetune)
         return self
 
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """Features that a run must have: both for contrast, else those that are scored."""
+    def modalities(self, stage: Stage) -> tuple[Modality, ...]:
+        """Both for contrast, else those that are scored."""
         branches = self.finetune.score_branches
-        if self.pretrain or self.finetune.joint or branches == "both":
+        if stage == "pretrain" or self.finetune.joint or branches == "both":
             return ("text", "image")
         return (branches,)
+
+    def without_features(self, stage: Stage) -> str:
+        """Pre-training contrasts the two; fine-tuning may score one."""
+        if stage == "pretrain":
+            return ""
+        return "train and score without them (finetune.joint: null, finetune.score_branches)"

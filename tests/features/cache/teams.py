@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from dvc.cli import main as dvc_main
@@ -70,10 +73,16 @@ class S3Team(Team):
         return sorted(key for key in self.server.objects() if key.startswith(f"{self.folder}/"))
 
 
+@cache
+def _new_project() -> TemporaryDirectory[str]:
+    made = TemporaryDirectory()
+    subprocess.run(["git", "init", "--quiet"], cwd=made.name, check=True)
+    dvc(Path(made.name), "init")
+    return made
+
+
 def make_project(folder: Path, join: Callable[[Path], None] | None = None) -> Path:
-    folder.mkdir()
-    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    dvc(folder, "init")
+    shutil.copytree(_new_project().name, folder)
     if join is not None:
         join(folder)
     return folder

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.extractor import Fingerprint, FloatArray
-from mmrec.features.run import embed_images, embed_sentences
+from mmrec.features.contract import Fingerprint, FloatArray
+from mmrec.features.encode.embed import embed_images, embed_sentences
 from mmrec.io import DataError, part_files
 from tests.features import worlds
 
@@ -136,7 +136,7 @@ def test_pictures_are_not_even_decoded_when_they_are_known(
     arguments = {"precision": "float16", "cache": cache}
     assert embed_images(rows, raw, clip.image, tmp_path / "a", **arguments)["encoded"] == 5
     monkeypatch.setattr(
-        "mmrec.features.raw_pictures.decode_image", lambda _: pytest.fail("decoded")
+        "mmrec.features.encode.raw_pictures.decode_image", lambda _: pytest.fail("decoded")
     )
     assert embed_images(rows, raw, clip.image, tmp_path / "b", **arguments)["encoded"] == 0
     assert files(tmp_path / "a") == files(tmp_path / "b")

@@ -18,7 +18,7 @@ from mmrec.features.cache.maintenance import (
 from mmrec.features.cache.place import open_cache
 from mmrec.features.cache.segments import KeyArray, read_keys, segment_files, write_segment
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from tests.features.cache.teams import FolderTeam, command, encode, make_project
 from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
 

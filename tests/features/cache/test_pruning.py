@@ -16,7 +16,7 @@ from mmrec.features.cache.maintenance import stores
 from mmrec.features.cache.place import open_cache
 from mmrec.features.cache.pruning import dead_stores, live_stores, remove, sweep
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore, store_name
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from mmrec.io import DataError
 from tests.features.cache.teams import command, encode, make_project
 from tests.features.cache.worlds import FINGERPRINT

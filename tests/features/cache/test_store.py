@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mmrec.features.cache.layout import ValueArray
 from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from mmrec.io import read_json
 from tests.features.cache.worlds import FINGERPRINT, keys_of, open_store, vectors_of
 

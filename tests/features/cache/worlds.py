@@ -10,7 +10,7 @@ import numpy as np
 from mmrec.features.cache.layout import ValueArray
 from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import FeatureStore
-from mmrec.features.extractor import Fingerprint
+from mmrec.features.contract import Fingerprint
 from mmrec.io import content_key
 
 FINGERPRINT = Fingerprint(

@@ -1,0 +1,257 @@
+"""Contents in, feature rows out: every distinct content is encoded once."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from mmrec import schemas
+from mmrec.data.images import RawImages
+from mmrec.features.cache.place import FeatureCache
+from mmrec.features.contract import IntArray
+from mmrec.features.encode.distinct import DistinctRows, distinct_rows
+from mmrec.features.encode.executor import LOCAL
+from mmrec.features.encode.feature_files import write_token_states, write_vectors
+from mmrec.features.encode.job import Executor
+from mmrec.features.encode.pairs import item_pairs
+from mmrec.features.encode.raw_pictures import (
+    RawPair,
+    RawPicture,
+    decoded,
+    decoded_pair,
+    raw_pictures,
+)
+from mmrec.features.encode.token_states import CachedStates
+from mmrec.features.encode.vectors import Vectors, cached_vectors
+from mmrec.io import sentence_key
+
+if TYPE_CHECKING:
+    from mmrec.features.contract import (
+        Extractor,
+        ImageExtractor,
+        ImageTokenExtractor,
+        PairTokenExtractor,
+        TextExtractor,
+        TextTokenExtractor,
+        TokenExtractor,
+    )
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def embed_sentences(
+    sentences: pa.Table,
+    extractor: TextExtractor | TextTokenExtractor,
+    directory: Path,
+    *,
+    precision: str,
+    cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
+) -> dict[str, int]:
+    """Write a vector per sentence, or the states of its tokens, to `directory`.
+
+    Counts rows, contents and what was encoded.
+
+    Args:
+        sentences: columns item_id, position, sentence; others are not read.
+        extractor: what encodes them.
+        directory: folder of the feature.
+        precision: "float16" or "float32".
+        cache: where vectors or states are looked for and kept; states need one.
+        executor: who encodes.
+
+    Raises:
+        DataError: a row is there twice, or a vector is not usable; names extractor and item.
+    """
+    keys = [sentence_key(text) for text in sentences["sentence"].to_pylist()]
+    table = sentences.select(["item_id", "position", "sentence"])
+    rows = distinct_rows(table.append_column("content_key", pa.array(keys, schemas.CONTENT_KEY)))
+    texts = rows.table["sentence"].take(pa.array(rows.first_row)).to_pylist()
+    # The key is that of the canonical form, so that form is what is encoded.
+    contents = [unicodedata.normalize("NFC", text) for text in texts]
+    return _embed(
+        rows,
+        lambda places: (contents[place] for place in places),
+        extractor,
+        directory,
+        precision=precision,
+        cache=cache,
+        unit="sentences",
+        # Of like length together: what is padded is computed for nothing.
+        order=np.argsort([len(text) for text in contents], kind="stable"),
+        executor=executor,
+    )
+
+
+def embed_images(
+    images: pa.Table,
+    raw_images: RawImages,
+    extractor: ImageExtractor | ImageTokenExtractor,
+    directory: Path,
+    *,
+    precision: str,
+    cache: FeatureCache | None = None,
+    executor: Executor = LOCAL,
+) -> dict[str, int]:
+    """Write a vector per picture, or the states of its tokens, to `directory`.
+
+    Counts rows, contents and what was encoded.
+
+    Args:
+        images: columns item_id, position, content_key.
+        raw_images: the bytes behind the content keys; few pictures are decoded at a time.
+        extractor: what encodes them.
+        directory: folder of the feature.
+        precision: "float16" or "float32".
+        cache: where vectors or states are looked for and kept; states need one.
+        executor: who encodes.
+
+    Raises:
+        DataError: a picture is missing or does not decode, a row is there twice, or a vector is
+            not usable; names the item.
+    """
+    rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
+    return _embed(
+        rows,
+        lambda places: raw_pictures(rows, places, raw_images),
+        extractor,
+        directory,
+        precision=precision,
+        cache=cache,
+        unit="images",
+        order=np.arange(len(rows.keys)),
+        prepare=decoded,
+        executor=executor,
+    )
+
+
+def embed_pairs(
+    sentences: pa.Table,
+    images: pa.Table,
+    raw_images: RawImages,
+    extractor: PairTokenExtractor,
+    directory: Path,
+    *,
+    precision: str,
+    cache: FeatureCache,
+    executor: Executor = LOCAL,
+) -> dict[str, int]:
+    """Write the joint states of every item's text and first picture to `directory`.
+
+    Counts rows, contents and what was encoded.
+
+    Args:
+        sentences: columns item_id, position, sentence.
+        images: columns item_id, position, content_key.
+        raw_images: the bytes behind the content keys.
+        extractor: what encodes pairs.
+        directory: folder of the feature.
+        precision: "float16" or "float32".
+        cache: where states are looked for and kept.
+        executor: who encodes.
+
+    Raises:
+        DataError: a picture is missing or does not decode, or states are not usable.
+    """
+    rows = distinct_rows(item_pairs(sentences, images))
+    image_keys = rows.table["image_key"].take(pa.array(rows.first_row)).to_pylist()
+    texts = rows.table["text"].take(pa.array(rows.first_row)).to_pylist()
+    texts = [unicodedata.normalize("NFC", text) for text in texts]
+
+    def contents(places: IntArray) -> Iterator[RawPair]:
+        # Pictures are read in order of their keys; several pairs may have one.
+        wanted = [image_keys[place] for place in places]
+        drawn = raw_images.iterate(wanted)
+        image_key, data = None, b""
+        for place, key in zip(places.tolist(), wanted, strict=True):
+            if key != image_key:
+                image_key, data = next(drawn)
+            yield RawPair(texts[place], RawPicture.of(key, rows.item_of(place), data))
+
+    return _embed(
+        rows,
+        contents,
+        extractor,
+        directory,
+        precision=precision,
+        cache=cache,
+        unit="pairs",
+        order=np.array(sorted(range(len(texts)), key=image_keys.__getitem__), np.int64),
+        prepare=decoded_pair,
+        executor=executor,
+    )
+
+
+def image_vectors(
+    rows: DistinctRows,
+    raw_images: RawImages,
+    extractor: ImageExtractor,
+    cache: FeatureCache | None,
+    *,
+    precision: str,
+    executor: Executor = LOCAL,
+) -> Vectors:
+    """Vectors of the distinct pictures.
+
+    Raises:
+        DataError: a picture is missing or does not decode, or a vector is not usable.
+    """
+    return cached_vectors(
+        rows.keys,
+        lambda places: raw_pictures(rows, places, raw_images),
+        extractor,
+        cache,
+        precision=precision,
+        unit="images",
+        item_of=rows.item_of,
+        prepare=decoded,
+        executor=executor,
+    )
+
+
+def _embed(
+    rows: DistinctRows,
+    contents: Callable[[IntArray], Iterable[R]],
+    extractor: Extractor[T] | TokenExtractor[T],
+    directory: Path,
+    *,
+    precision: str,
+    cache: FeatureCache | None,
+    unit: str,
+    order: IntArray,
+    executor: Executor,
+    prepare: Callable[[R], T] | None = None,
+) -> dict[str, int]:
+    if extractor.level == "vector":
+        vectors = cached_vectors(
+            rows.keys,
+            contents,
+            extractor,
+            cache,
+            precision=precision,
+            unit=unit,
+            item_of=rows.item_of,
+            order=order,
+            prepare=prepare,
+            executor=executor,
+        )
+        return write_vectors(vectors, rows, directory)
+    if cache is None:
+        raise ValueError("token states go through the feature cache, found none; open one")
+    states = CachedStates(
+        rows.keys,
+        contents,
+        extractor,
+        cache,
+        precision=precision,
+        item_of=rows.item_of,
+        prepare=prepare,
+    )
+    num_encoded = states.encode_missing(order, unit=unit, executor=executor)
+    return write_token_states(states, rows, directory, num_encoded=num_encoded)

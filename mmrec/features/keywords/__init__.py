@@ -1,0 +1,1 @@
+"""The words of a dictionary that CLIP finds nearest to each picture."""

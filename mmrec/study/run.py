@@ -1,0 +1,92 @@
+"""A study in a workspace of its own: `dvc repro` of its runs, then their ranks as tables.
+
+The workspace shares DVC's cache and the feature cache with the project: what the project has
+crawled, encoded or trained is restored. It stays (`.mmrec/studies/<name>`), so that another
+seed or row trains only that.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from ruamel.yaml import YAML
+
+from mmrec import schemas
+from mmrec.io import read_table, write_json, write_text
+from mmrec.params.study import StudyParams
+from mmrec.paths import Paths
+from mmrec.study.expansion import expand
+from mmrec.study.figure import write_figure
+from mmrec.study.tables import num_members, study_cells, study_markdown
+from mmrec.study.workspace import make_workspace, stream
+
+
+def run_study(name: str, study: StudyParams, project: Path) -> Mapping[str, Sequence[pa.Table]]:
+    """Train and evaluate what is missing; returns RANKS of each row, one of each seed.
+
+    Args:
+        name: of the study, and of its workspace.
+        study: its rows.
+        project: whose code, cache and sources are taken.
+
+    Raises:
+        StudyError: the base is missing or has not what the rows name.
+        SystemExit: the params are refused or a stage failed; it has said why.
+    """
+    expanded = expand(study, project)
+    text = io.StringIO()
+    YAML(typ="safe").dump(expanded.params, text)
+    folder = make_workspace(
+        project / ".mmrec" / "studies" / name,
+        text.getvalue(),
+        {path.name: path for path in _sources(project)},
+        cache=_cache(project),
+    )
+    stream(folder, "-m", "mmrec.params")
+    stream(folder, "-m", "dvc", "repro", "evaluate")
+    paths = Paths(folder)
+    return {
+        row: [read_table(paths.run(run).ranks, schemas.RANKS) for run in runs]
+        for row, runs in expanded.runs.items()
+    }
+
+
+def write_results(
+    name: str, study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]], folder: Path
+) -> str:
+    """Write `<name>.md`, `.json` and `.png`; returns the tables."""
+    cells = study_cells(study, ranks)
+    first = ranks[study.reference][0]
+    text = study_markdown(name, study, cells, {part: num_members(first, part) for part in cells})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(text, folder / f"{name}.md")
+    values = {
+        part: {
+            row: {
+                metric: {"values": list(cell.values), "p_value": cell.p_value}
+                for metric, cell in of_row.items()
+            }
+            for row, of_row in rows.items()
+        }
+        for part, rows in cells.items()
+    }
+    write_json({"study": study.model_dump(mode="json"), "cells": values}, folder / f"{name}.json")
+    write_figure(study, cells, folder / f"{name}.png")
+    return text
+
+
+def _sources(project: Path) -> list[Path]:
+    folder = project / "data" / "sources"
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _cache(project: Path) -> Path:
+    """Where DVC keeps what the project has made."""
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    done = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True)
+    return project / done.stdout.strip()

@@ -64,6 +64,12 @@ class ModelData:
         """N, padding included."""
         return int(self.items.num_rows) + 1
 
+    @property
+    def longest_sequence(self) -> int:
+        """Interactions of the user who has most, at least 1."""
+        lengths = self.sequences.lengths
+        return max(1, int(lengths.max())) if len(lengths) else 1
+
 
 @dataclass(frozen=True)
 class TrainingRun:

@@ -7,7 +7,7 @@ fine-tuning does not touch pre-training.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from mmrec.params.section import Section
 from mmrec.params.training import Modality, TrainingParams
@@ -22,6 +22,9 @@ class NoSettings(Section):
 
 class SystemParams(Section):
     """A model of `params.yaml`; a training that it does not have is null."""
+
+    has_vectors: ClassVar[bool] = True
+    """It scores by inner products; without them there is no index to recommend from."""
 
     name: str
     architecture: Section

@@ -84,6 +84,12 @@ def _wrong_last_stages(params: Params) -> Iterator[str]:
     if report is not None:
         yield from _unknown("report.dataset", report.dataset, params.datasets)
     recommended = params.runs.get(recommend.run) if recommend is not None else None
+    model = params.models.get(recommended.model) if recommended else None
+    if recommend is not None and recommended and model and not model.has_vectors:
+        yield (
+            f"recommend.run: found '{recommend.run}', but its model '{recommended.model}' "
+            f"({model.name}) has no vectors to search; name a run of another model"
+        )
     if report is not None and recommended and report.dataset != recommended.dataset:
         yield (
             f"report.dataset: found '{report.dataset}', but recommend.run '{recommend.run}' is on "

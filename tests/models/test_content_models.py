@@ -159,7 +159,7 @@ def test_the_item_table_does_not_depend_on_the_chunk(name, chunk, monkeypatch):
 def test_one_feature_alone_is_enough_where_it_is_asked_for(name, absent, present):
     changes = {"architecture": {"modality": present}}
     params = worlds.params(name, **changes)
-    assert params.modalities == (present,)
+    assert params.modalities("finetune") == (present,)
     world = worlds.data(**{absent: worlds.no_table()})
     objective = worlds.objective(params, worlds.recommender(params, world=world), world=world)
     loss = objective(worlds.dense_batch(worlds.sequences([4, 9, 2])))["next_item"]

@@ -84,7 +84,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "evaluate.mask_history: missing" in text
     assert "runs.with space: a name is made of letters" in text
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
-    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: mistyped, mp4sr" in text
+    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mp4sr" in text
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
 
@@ -114,7 +114,8 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ),
         ("pretrainings.none", PRETRAINING, "pretrainings.none: 'none' is the name of no pre-trai"),
         ("pretrainings.demo-mp4sr.init_from", "none", "init_from: unknown key; allowed here: data"),
-        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-mp4sr"),
+        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-itemknn"),
+        ("recommend.run", "demo-itemknn", "but its model 'itemknn' (itemknn) has no vectors"),
         ("report.dataset", "x", "report.dataset: found 'x', allowed: demo"),
         ("embed.image.demo-clip_image.feature", "sentences", "already writes feature 'sentences'"),
         ("embed.image.demo-clip_image.feature", "none", "'none' is the name of no feature"),

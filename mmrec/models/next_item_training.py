@@ -30,7 +30,7 @@ from mmrec.params.training import (
     NextItemLossParams,
     NextItemTrainingParams,
     SampledLoss,
-    TrainingParams,
+    SequenceTrainingParams,
 )
 from mmrec.recommender import Objective, Training, Validation
 from mmrec.seeds import derive_seed
@@ -52,7 +52,7 @@ class Samples(NamedTuple):
 
 def next_item_training(
     objective: Objective,
-    settings: TrainingParams,
+    settings: SequenceTrainingParams,
     data: ModelData,
     run: TrainingRun,
     samples: Samples | None = None,

@@ -20,18 +20,23 @@ class TrainingParams(OptimizerParams):
 
     epochs: PositiveInt
     patience: PositiveInt
-    """Epochs without a better `metric` on the validation targets before training stops."""
+    """Epochs without a better `metric` on what is validated on before training stops."""
     metric: Metric = "recall@20"
+    batch_size: PositiveInt = 1024
+    """Samples per optimiser step, over all processes: targets of sequences, or items."""
+    max_grad_norm: PositiveFloat = 5.0
+
+
+class SequenceTrainingParams(TrainingParams):
+    """Training on sequences."""
+
     validation_users: PositiveInt | None = None
     """At most so many users, drawn once by the run's seed, are ranked after each epoch; all by
     default. The test always ranks everyone."""
-    batch_size: PositiveInt = 1024
-    """Training targets per optimiser step, over all processes."""
     batching: Batching = "dense"
     window_overlap: NonNegativeInt | None = None
     """Items of history that each further window of a long sequence starts with; half of
     `max_sequence_length` by default."""
-    max_grad_norm: PositiveFloat = 5.0
 
 
 class FullLoss(Section):
@@ -73,7 +78,7 @@ NextItemLossParams = Annotated[
 ]
 
 
-class NextItemTrainingParams(TrainingParams):
+class NextItemTrainingParams(SequenceTrainingParams):
     """Training on the next item."""
 
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
@@ -106,7 +111,7 @@ class TransformerArchitecture(SequenceArchitecture):
         return self
 
 
-def check_windows(length: int, *trainings: TrainingParams | None) -> None:
+def check_windows(length: int, *trainings: SequenceTrainingParams | None) -> None:
     """Refuse windows of `max_sequence_length` items that the batches cannot hold."""
     for training in filter(None, trainings):
         if training.batching == "dense" and training.batch_size < length:

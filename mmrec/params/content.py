@@ -46,7 +46,12 @@ class ContentParams(SystemParams):
         return self
 
     def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
-        """Those that it reads."""
+        """Features that are read."""
+        return self.read
+
+    @property
+    def read(self) -> tuple[Modality, ...]:
+        """Features that items are known by, in order."""
         modality = self.architecture.modality
         return ("text", "image") if modality == "both" else (modality,)
 

@@ -179,14 +179,13 @@ def test_a_run_of_one_feature_is_told_how_to_do_without_the_other(
 ) -> None:
     entry = {"name": model, "architecture": {}, "pretrain": None, "finetune": {}}
     data["models"]["mine"] = entry
-    data["runs"]["mine"] = data["runs"]["demo-mp4sr-id"] | {"model": "mine", "image": "none"}
-    data["runs"]["mine"]["init_from"] = "mine"
-    text = "\n".join(messages(data, tmp_path))
-    assert (
-        "runs.mine.image: found 'none', but model 'mine' reads image features; name one, or read"
-        in text
+    run = {"model": "mine", "image": "none", "init_from": "none"}
+    data["runs"]["mine"] = data["runs"]["demo-mp4sr-id"] | run
+    expected = (
+        "runs.mine.image: found 'none', but model 'mine' reads image features in finetune; "
+        "name one, or read the other alone (architecture.modality)"
     )
-    assert "the other alone (architecture.modality)" in text
+    assert messages(data, tmp_path)[1].strip() == expected
     entry["architecture"] = {"modality": "text"}
     path = tmp_path / "params.yaml"
     YAML(typ="safe").dump(data, path)

@@ -72,6 +72,10 @@ CASES = {
         {"embedding_dim": 8, "hidden_dim": 6, "max_sequence_length": 10},
         {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1},
     ),
+    "nextitnet": Case(
+        {"embedding_dim": 8, "dilations": [1, 2], "max_sequence_length": 10},
+        {"embedding_dim": 16, "dilations": [1, 2]},
+    ),
     "itemknn": Case(
         {"num_neighbours": 4},
         None,

@@ -9,6 +9,7 @@ from pydantic import Field
 from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.params.models.itemknn import ItemKnnParams
 from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.nextitnet import NextitnetParams
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.params.models.sasrec import SasrecParams
 from mmrec.params.models.transitions import TransitionsParams
@@ -17,6 +18,7 @@ ModelParams = Annotated[
     Mp4srParams
     | SasrecParams
     | Gru4RecParams
+    | NextitnetParams
     | ItemKnnParams
     | TransitionsParams
     | PopularityParams,

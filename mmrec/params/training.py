@@ -10,12 +10,13 @@ from mmrec.params.optimizer import OptimizerParams
 from mmrec.params.section import Section
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Metric = Annotated[str, Field(pattern=r"^(recall@[1-9]\d*|ndcg@[1-9]\d*|mrr)$")]
 Batching = Literal["dense", "prefix"]
 Modality = Literal["text", "image"]
 
 
-class TrainingParams(OptimizerParams):
+class LoopParams(OptimizerParams):
     """The loop around an objective."""
 
     epochs: PositiveInt
@@ -27,11 +28,16 @@ class TrainingParams(OptimizerParams):
     default. The test always ranks everyone."""
     batch_size: PositiveInt = 1024
     """Training targets per optimiser step, over all processes."""
+    max_grad_norm: PositiveFloat = 5.0
+
+
+class TrainingParams(LoopParams):
+    """Training on what comes next in a sequence."""
+
     batching: Batching = "dense"
     window_overlap: NonNegativeInt | None = None
     """Items of history that each further window of a long sequence starts with; half of
     `max_sequence_length` by default."""
-    max_grad_norm: PositiveFloat = 5.0
 
 
 class FullLoss(Section):
@@ -66,6 +72,16 @@ class NextItemTrainingParams(TrainingParams):
     """Training on the next item."""
 
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
+
+
+class MaskedItemTrainingParams(LoopParams):
+    """Training on items that are masked, each user's latest window once an epoch."""
+
+    loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
+    mask_probability: Probability
+    """Chance of an item to be masked; of a window at least one is."""
+    last_only_share: Share
+    """Chance of a window to have its last item masked and no other, as when items are ranked."""
 
 
 class SequenceArchitecture(Section):

@@ -17,7 +17,7 @@ from mmrec.evaluation.cross_modal import cross_modal_metrics
 from mmrec.evaluation.metrics import reference_column, user_metrics
 from mmrec.io import DataError
 from mmrec.models.data import TrainingRun
-from mmrec.params.training import TrainingParams
+from mmrec.params.training import LoopParams
 from mmrec.recommender import Objective, Training, Validation
 from mmrec.seeds import derive_seed
 
@@ -26,7 +26,7 @@ VALIDATION_CUTOFFS = (1, 5, 10)
 
 def item_training(
     objective: Objective,
-    settings: TrainingParams,
+    settings: LoopParams,
     run: TrainingRun,
     *,
     items: Tensor,

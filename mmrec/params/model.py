@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from mmrec.params.features import Level
 from mmrec.params.section import Section
-from mmrec.params.training import Modality, TrainingParams
+from mmrec.params.training import LoopParams, Modality
 
 Stage: TypeAlias = Literal["pretrain", "finetune"]
 """The two trainings that a model can have."""
@@ -32,10 +32,10 @@ class SystemParams(Section):
 
     name: str
     architecture: Section
-    pretrain: TrainingParams | None
-    finetune: TrainingParams | None
+    pretrain: LoopParams | None
+    finetune: LoopParams | None
 
-    def training(self, stage: Stage) -> TrainingParams | None:
+    def training(self, stage: Stage) -> LoopParams | None:
         """Settings of one of its trainings."""
         return self.pretrain if stage == "pretrain" else self.finetune
 

@@ -79,6 +79,10 @@ CASES = {
     "morec": Case(
         TINY, SMALL, loss="bce", by_content=("finetune",), content_learns={"finetune": {}}
     ),
+    "nextitnet": Case(
+        {"embedding_dim": 8, "dilations": [1, 2], "max_sequence_length": 10},
+        {"embedding_dim": 16, "dilations": [1, 2]},
+    ),
     "itemknn": Case(
         {"num_neighbours": 4},
         None,

@@ -13,12 +13,12 @@ from torch import nn
 from mmrec.io import DataError
 from mmrec.models.data import TrainingRun
 from mmrec.models.item_training import item_training
-from mmrec.params.training import TrainingParams
+from mmrec.params.training import LoopParams
 from mmrec.recommender import Objective
 from mmrec.training.trainer import TrainingResult, train
 
 NUM_ITEMS = 60
-SETTINGS = TrainingParams(epochs=8, patience=8, metric="recall@5", batch_size=8, learning_rate=0.02)
+SETTINGS = LoopParams(epochs=8, patience=8, metric="recall@5", batch_size=8, learning_rate=0.02)
 
 
 class Contrast(Objective):

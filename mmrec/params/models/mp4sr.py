@@ -13,7 +13,7 @@ from mmrec.params.training import (
     Modality,
     NextItemTrainingParams,
     Probability,
-    SequenceTrainingParams,
+    TrainingParams,
     TransformerArchitecture,
     check_windows,
 )
@@ -65,7 +65,7 @@ class Mp4srArchitecture(TransformerArchitecture):
     """`cosine` over the temperature is the released code, `dot` equation 12 as printed."""
 
 
-class Mp4srPretrain(SequenceTrainingParams):
+class Mp4srPretrain(TrainingParams):
     """Self-supervised pre-training; early stopping is on the ID-free score.
 
     The paper trains 300 epochs; the released code stops early and keeps the best, as here.

@@ -11,6 +11,7 @@ from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.params.models.itemknn import ItemKnnParams
 from mmrec.params.models.morec import MorecParams
 from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.nextitnet import NextitnetParams
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.params.models.sasrec import SasrecParams
 from mmrec.params.models.sasrecm import SasrecmParams
@@ -23,6 +24,7 @@ ModelParams = Annotated[
     | SasrecmParams
     | FdsaParams
     | MorecParams
+    | NextitnetParams
     | ItemKnnParams
     | TransitionsParams
     | PopularityParams,

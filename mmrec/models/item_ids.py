@@ -20,10 +20,13 @@ from mmrec.recommender import History, inference
 class ItemIdModel(NextItemModel):
     """Inner product of the last state and the item's embedding; subclasses give the states."""
 
-    def __init__(self, item_ids: Tensor, *, max_sequence_length: int) -> None:
-        """Take the initial embeddings [N, D]."""
+    def __init__(
+        self, item_ids: Tensor, *, max_sequence_length: int, output_ids: Tensor | None = None
+    ) -> None:
+        """Take the initial embeddings [N, D], and others to score by if not the same."""
         super().__init__(num_items=len(item_ids), max_sequence_length=max_sequence_length)
         self.item_ids = nn.Parameter(item_ids)
+        self.output_ids = None if output_ids is None else nn.Parameter(output_ids)
 
     @abstractmethod
     def _states(self, vectors: Tensor, packing: Packing, samples: Tensor) -> Tensor:
@@ -31,11 +34,11 @@ class ItemIdModel(NextItemModel):
 
     def item_parameters(self) -> tuple[str, ...]:
         """The embeddings."""
-        return ("item_ids",)
+        return ("item_ids",) if self.output_ids is None else ("item_ids", "output_ids")
 
     def item_table(self) -> Tensor:
         """Item embeddings [N, D], row 0 zeros."""
-        table = self.item_ids.detach().clone()
+        table = self._scored().detach().clone()
         table[0] = 0
         return table
 
@@ -48,11 +51,11 @@ class ItemIdModel(NextItemModel):
             return self._states(vectors, packing, packing.last_tokens())
 
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
-        """States at the positions and the embedding table."""
+        """States at the positions and the table that is scored."""
         packing = Packing.of(items)
         vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]
         queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
-        return QueriesAndTable(queries, self.item_ids)
+        return QueriesAndTable(queries, self._scored())
 
     def queries_and_candidates(
         self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
@@ -60,8 +63,15 @@ class ItemIdModel(NextItemModel):
         """States at the positions and the candidates' rows; other rows are not read."""
         packing = Packing.of(items)
         tokens = packing.pack(items)
-        # Looked up together: each look-up has a gradient of the size of the table.
-        found = F.embedding(torch.cat([tokens, candidates]), self.item_ids)  # [T + c, D]
-        vectors, of_candidates = found.tensor_split([len(tokens)])
+        if self.output_ids is None:
+            # Looked up together: each look-up has a gradient of the size of the table.
+            found = F.embedding(torch.cat([tokens, candidates]), self.item_ids)  # [T + c, D]
+            vectors, of_candidates = found.tensor_split([len(tokens)])
+        else:
+            vectors = F.embedding(tokens, self.item_ids)  # [T, D]
+            of_candidates = F.embedding(candidates, self.output_ids)  # [c, D]
         queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
         return QueriesAndCandidates(queries, of_candidates)
+
+    def _scored(self) -> nn.Parameter:
+        return self.item_ids if self.output_ids is None else self.output_ids

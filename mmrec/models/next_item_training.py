@@ -31,8 +31,9 @@ from mmrec.params.training import (
     NextItemTrainingParams,
     SampledLoss,
     TrainingParams,
+    UserTrainingParams,
 )
-from mmrec.recommender import Objective, Training, Validation
+from mmrec.recommender import Objective, Recommender, Training, Validation
 from mmrec.seeds import derive_seed
 
 VALIDATION_CUTOFFS = (5, 10, 20, 50)
@@ -82,6 +83,18 @@ def next_item_training(
         batch_size=settings.batch_size,
         seed=derive_seed(run.seed, run.stage),
     )
+    validation = next_item_validation(recommender, held_out, settings, data, run)
+    return Training(objective, batches, validation)
+
+
+def next_item_validation(
+    recommender: Recommender,
+    held_out: HeldOut,
+    settings: UserTrainingParams,
+    data: ModelData,
+    run: TrainingRun,
+) -> Validation:
+    """How an epoch is judged: by the ranks of held-out items, or of a sample of them."""
     seed = derive_seed(run.seed, run.stage, "validation")
     validated = draw_held_out(held_out, settings.validation_users, seed=seed)
     metric, mask_history = settings.metric, run.mask_history
@@ -95,7 +108,7 @@ def next_item_training(
         mask_history=mask_history,
         cutoffs=_cutoffs(metric),
     )
-    return Training(objective, batches, Validation(metrics, references, validated.digest))
+    return Validation(metrics, references, validated.digest)
 
 
 def next_item_objective(

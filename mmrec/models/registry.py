@@ -38,6 +38,12 @@ def system_of(params: ModelParams) -> System:
             from mmrec.models.fdsa import build as system
         case "morec":
             from mmrec.models.morec import build as system
+        case "nextitnet":
+            from mmrec.models.nextitnet import build as system
+        case "itemknn":
+            from mmrec.models.itemknn import build as system
+        case "transitions":
+            from mmrec.models.transitions import build as system
         case "popularity":
             from mmrec.models.popularity import build as system
         case _:

@@ -12,6 +12,9 @@ from mmrec.params.section import FROM_LIST, Name, Section
 Revision = Annotated[str, NAMES_NO_FILE]
 """Branch, tag or commit of a repository on the hub."""
 
+Level = Literal["vectors", "tokens"]
+"""What a feature has of a content: one vector, or the states of its tokens."""
+
 
 class SentenceTransformerParams(Section):
     """Any sentence-transformers model."""
@@ -168,6 +171,12 @@ def refuse_several_contents(extractor: Section, setting: str, found: object, wan
             f"{below_last}, which gives an item several contents, but the last blocks are trained "
             f"on one per item; set {setting} to {wanted}, or below_last to 0"
         )
+
+
+def level_of(extractor: Section) -> Level:
+    """Whether an extractor gives a content one vector or the states of its tokens."""
+    kinds = (TransformerTextTokensParams, TransformerImageTokensParams, VisionLanguageTokensParams)
+    return "tokens" if isinstance(extractor, kinds) else "vectors"
 
 
 class EmbedTextParams(Section):

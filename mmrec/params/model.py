@@ -7,10 +7,11 @@ fine-tuning does not touch pre-training.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
+from mmrec.params.features import Level
 from mmrec.params.section import Section
-from mmrec.params.training import Modality, TrainingParams
+from mmrec.params.training import LoopParams, Modality
 
 Stage: TypeAlias = Literal["pretrain", "finetune"]
 """The two trainings that a model can have."""
@@ -23,12 +24,18 @@ class NoSettings(Section):
 class SystemParams(Section):
     """A model of `params.yaml`; a training that it does not have is null."""
 
+    has_vectors: ClassVar[bool] = True
+    """It scores by inner products; without them there is no index to recommend from."""
+
+    level: ClassVar[Level] = "vectors"
+    """What it reads of features."""
+
     name: str
     architecture: Section
-    pretrain: TrainingParams | None
-    finetune: TrainingParams | None
+    pretrain: LoopParams | None
+    finetune: LoopParams | None
 
-    def training(self, stage: Stage) -> TrainingParams | None:
+    def training(self, stage: Stage) -> LoopParams | None:
         """Settings of one of its trainings."""
         return self.pretrain if stage == "pretrain" else self.finetune
 

@@ -10,28 +10,39 @@ from mmrec.params.optimizer import OptimizerParams
 from mmrec.params.section import Section
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Metric = Annotated[str, Field(pattern=r"^(recall@[1-9]\d*|ndcg@[1-9]\d*|mrr)$")]
 Batching = Literal["dense", "prefix"]
 Modality = Literal["text", "image"]
 
 
-class TrainingParams(OptimizerParams):
+class LoopParams(OptimizerParams):
     """The loop around an objective."""
 
     epochs: PositiveInt
     patience: PositiveInt
-    """Epochs without a better `metric` on the validation targets before training stops."""
+    """Epochs without a better `metric` on what is validated on before training stops."""
     metric: Metric = "recall@20"
+    batch_size: PositiveInt = 1024
+    """Samples per optimiser step, over all processes: targets of sequences, or items."""
+    max_grad_norm: PositiveFloat = 5.0
+
+
+class UserTrainingParams(LoopParams):
+    """Training on users, judged by what they chose next."""
+
     validation_users: PositiveInt | None = None
     """At most so many users, drawn once by the run's seed, are ranked after each epoch; all by
     default. The test always ranks everyone."""
-    batch_size: PositiveInt = 1024
-    """Training targets per optimiser step, over all processes."""
+
+
+class TrainingParams(UserTrainingParams):
+    """Training on what comes next in a sequence."""
+
     batching: Batching = "dense"
     window_overlap: NonNegativeInt | None = None
     """Items of history that each further window of a long sequence starts with; half of
     `max_sequence_length` by default."""
-    max_grad_norm: PositiveFloat = 5.0
 
 
 class FullLoss(Section):
@@ -77,6 +88,16 @@ class NextItemTrainingParams(TrainingParams):
     """Training on the next item."""
 
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
+
+
+class MaskedItemTrainingParams(UserTrainingParams):
+    """Training on items that are masked, each user's latest window once an epoch."""
+
+    loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
+    mask_probability: Probability
+    """Chance of an item to be masked; of a window at least one is."""
+    last_only_share: Share
+    """Chance of a window to have its last item masked and no other, as when items are ranked."""
 
 
 class SequenceArchitecture(Section):

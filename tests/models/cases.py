@@ -36,7 +36,7 @@ class Case(NamedTuple):
         architecture: the smallest that has everything.
         learning: what it needs to learn the known-answer worlds; None where it cannot train.
         trainings: the stages in which it trains.
-        ordered: its scores depend on the order of a history.
+        ordered: its scores depend on all items of a history, and on their order.
         vectors: it scores by inner products.
         causal: training every position at once is training every prefix.
         loss: what it learns the next item by unless told otherwise.
@@ -78,6 +78,21 @@ CASES = {
     "fdsa": Case(TINY, SMALL),
     "morec": Case(
         TINY, SMALL, loss="bce", by_content=("finetune",), content_learns={"finetune": {}}
+    ),
+    "nextitnet": Case(
+        {"embedding_dim": 8, "dilations": [1, 2], "max_sequence_length": 10},
+        {"embedding_dim": 16, "dilations": [1, 2]},
+    ),
+    "itemknn": Case(
+        {"num_neighbours": 4},
+        None,
+        trainings=(),
+        ordered=False,
+        vectors=False,
+        by_content=("finetune",),
+    ),
+    "transitions": Case(
+        {}, None, trainings=(), ordered=False, vectors=False, by_content=("finetune",)
     ),
     "popularity": Case({}, None, trainings=(), ordered=False, by_content=("finetune",)),
 }

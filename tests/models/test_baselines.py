@@ -1,7 +1,9 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
 from mmrec.models.popularity.model import Popularity
+from mmrec.nn.convolutional_encoder import ConvolutionalEncoder
 from tests import reference
 from tests.models import worlds
 
@@ -44,3 +46,56 @@ def test_gru4rec_scores_equal_the_padded_recurrent_unit():
     model, items = build("gru4rec"), worlds.sequences([3, 7, 1])
     states = reference.recurrent_encoder(model.sequence_encoder, F.embedding(items, model.item_ids))
     assert_scores_are_of_the_last_states(model, items, states)
+
+
+def nextitnet_states(encoder, inputs):
+    """States of one sequence [l, D], item by item, padded with zeros on the left."""
+    for block in encoder.blocks:
+        hidden = convolved(block.first, block.first_norm, inputs)
+        inputs = inputs + convolved(block.second, block.second_norm, hidden)
+    return inputs
+
+
+def convolved(convolution, norm, inputs):
+    padding = inputs.new_zeros(2 * convolution.dilation, inputs.shape[1])
+    padded = torch.cat([padding, inputs])
+    windows = [
+        padded[at : at + 2 * convolution.dilation + 1 : convolution.dilation]
+        for at in range(len(inputs))
+    ]
+    return F.relu(norm(convolution.weights(torch.stack([window.flatten() for window in windows]))))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_nextitnet_scores_equal_left_padded_convolutions(tied):
+    params = worlds.params("nextitnet", architecture={"tied": tied})
+    model, items = worlds.recommender(params).double().eval(), worlds.sequences([3, 7, 1])
+    table = model.item_ids if tied else model.output_ids
+    found = worlds.scores(model, items)[:, 1:]
+    for row, scores in zip(items, found, strict=True):
+        states = nextitnet_states(model.sequence_encoder, model.item_ids[row[row != 0]])
+        torch.testing.assert_close(scores, (table[1:] @ states[-1]).detach())
+
+
+def test_an_untied_nextitnet_trains_both_of_its_matrices():
+    params = worlds.params("nextitnet", architecture={"tied": False})
+    model = worlds.recommender(params)
+    assert model.item_parameters() == ("item_ids", "output_ids")
+    for loss in ({"name": "full"}, {"name": "in_batch"}):
+        params = worlds.params("nextitnet", architecture={"tied": False}, finetune={"loss": loss})
+        objective = worlds.objective(params, model)
+        model.zero_grad()
+        objective(worlds.dense_batch(torch.tensor([[1, 2, 4], [2, 6, 0]])))["next_item"].backward()
+        read, scored = (
+            set(table.grad.abs().sum(dim=1).nonzero().flatten().tolist())
+            for table in (model.item_ids, model.output_ids)
+        )
+        assert read == {1, 2}
+        assert scored == ({2, 4, 6} if loss["name"] == "in_batch" else {*range(1, 13)})
+
+
+def test_by_default_nextitnet_sees_as_far_as_it_reads():
+    params = worlds.params("nextitnet")
+    architecture = type(params.architecture)()
+    encoder = ConvolutionalEncoder(embedding_dim=8, dilations=architecture.dilations)
+    assert encoder.receptive_field == 61 >= architecture.max_sequence_length == 50

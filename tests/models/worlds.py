@@ -19,6 +19,7 @@ from tests.models import cases
 
 NUM_ITEMS = 13  # padding included
 LENGTHS = [4, 9, 1, 2, 6]
+HISTORIES = [[1, 2, 3, 4], [4, 5, 6, 2], [2, 6, 5]]
 
 
 class Batch(NamedTuple):
@@ -43,7 +44,7 @@ def data(text=None, image=None, num_items=NUM_ITEMS, training_counts=None, histo
         training_counts = torch.arange(num_items)
     return ModelData(
         items=pa.table({"item_id": [f"i{item}" for item in range(1, num_items)]}),
-        sequences=Sequences.from_lists(histories or [[1, 2, 3, 4], [4, 5, 6, 2], [2, 6, 5]]),
+        sequences=Sequences.from_lists(HISTORIES if histories is None else histories),
         features={name: Feature(partial(_itself, table)) for name, table in tables.items()},
         training_counts=training_counts,
         is_cold=torch.zeros(num_items, dtype=torch.bool),

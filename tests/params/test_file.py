@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from mmrec.params.file import ParamsError, load_params
+from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.pipeline import Params
 from mmrec.params.section import IGNORED_BY_RUN_CACHE
 
@@ -84,7 +85,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "evaluate.mask_history: missing" in text
     assert "runs.with space: a name is made of letters" in text
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
-    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: mistyped, mp4sr" in text
+    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mp4sr" in text
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
 
@@ -114,7 +115,8 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ),
         ("pretrainings.none", PRETRAINING, "pretrainings.none: 'none' is the name of no pre-trai"),
         ("pretrainings.demo-mp4sr.init_from", "none", "init_from: unknown key; allowed here: data"),
-        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-mp4sr"),
+        ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-itemknn"),
+        ("recommend.run", "demo-itemknn", "but its model 'itemknn' (itemknn) has no vectors"),
         ("report.dataset", "x", "report.dataset: found 'x', allowed: demo"),
         ("embed.image.demo-clip_image.feature", "sentences", "already writes feature 'sentences'"),
         ("embed.image.demo-clip_image.feature", "none", "'none' is the name of no feature"),
@@ -189,6 +191,33 @@ def test_a_run_of_one_feature_is_told_how_to_do_without_the_other(
     path = tmp_path / "params.yaml"
     YAML(typ="safe").dump(data, path)
     assert load_params(path).runs["mine"].image == "none"
+
+
+TOKENS = {
+    "name": "transformer_text_tokens",
+    "model": "bert-base-uncased",
+    "revision": None,
+    "below_last": 0,
+    "special_tokens": True,
+    "lowercase": False,
+    "max_length": 50,
+}
+
+
+def test_token_states_for_a_model_of_vectors_are_refused_and_the_reverse(
+    data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data["embed"]["text"]["demo-sentences"]["extractor"] = TOKENS
+    says = (
+        "runs.demo-mp4sr.text: found 'sentences', which embed.text.demo-sentences writes as "
+        "tokens, but model 'mp4sr' (mp4sr) reads vectors; name a feature of vectors"
+    )
+    assert says in "\n".join(messages(data, tmp_path))
+    monkeypatch.setattr(Mp4srParams, "level", "tokens")
+    lines = "\n".join(messages(data, tmp_path))
+    assert says not in lines
+    assert "runs.demo-mp4sr.image: found 'keyword_sentences', which embed.text" in lines
+    assert "writes as vectors, but model 'mp4sr' (mp4sr) reads tokens" in lines
 
 
 def test_malformed_yaml_names_the_line(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ def test_only_what_runs_start_from_is_an_entry_and_names_are_the_users_own(tmp_p
     starts = {name: run["init_from"] for name, run in new["runs"].items()}
     assert starts == {
         "demo-popularity": "none",
+        "demo-itemknn": "none",
+        "demo-transitions": "none",
         "demo-sasrec": "none",
         "demo-mp4sr-id": "Yes",
         "Yes": "Yes",

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
@@ -110,17 +110,15 @@ print(json.dumps(found))
 """
 
 
-def importing(
-    root: Path, wanted: Mapping[tuple[str, str], Set[str]]
-) -> dict[tuple[str, str], set[str]]:
+def importing(root: Path, wanted: Set[frozenset[str]]) -> dict[frozenset[str], set[str]]:
     """Which modules of the project are there when some of them have been imported."""
-    asked = json.dumps([PACKAGES, [sorted(modules) for modules in wanted.values()]])
+    order = sorted(wanted, key=sorted)
     done = subprocess.run(
         [sys.executable, "-c", IMPORTING],
         cwd=root,
-        input=asked,
+        input=json.dumps([PACKAGES, [sorted(modules) for modules in order]]),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return dict(zip(wanted, map(set, json.loads(done.stdout)), strict=True))
+    return dict(zip(order, map(set, json.loads(done.stdout)), strict=True))

@@ -25,6 +25,7 @@ from mmrec.params.models.registry import ModelParams
 from mmrec.training import distributed, launching, trainer
 from mmrec.training.fit import fit
 from mmrec.training.launching import LOST_CONTACT, asked_processes, on_processes
+from tests.models import cases, worlds
 from tests.training.tiny_run import run_data
 
 NUM_ITEMS = 14
@@ -34,7 +35,23 @@ SMALL = {"embedding_dim": 8, "max_sequence_length": LENGTH, "feedforward_dim": 8
 STILL = {"dropout": 0, "attention_dropout": 0}
 MP4SR = {**SMALL, **STILL, "expert_dropout": 0, "num_experts": 2}
 ONE_ROW = {**TRAINING, "batching": "dense", "batch_size": LENGTH}
+
+
+def still(name: str) -> dict[str, Any]:
+    """The smallest architecture of a model, without dropout: processes draw their own."""
+    fields = type(worlds.params(name).architecture).model_fields
+    silent = {field: 0 for field in fields if field.endswith("dropout")}
+    return {**cases.CASES[name].architecture, **silent, "max_sequence_length": LENGTH}
+
+
 CASES: dict[str, tuple[dict[str, Any], Any]] = {
+    **{
+        f"{name}, {stage}": (
+            {"name": name, "architecture": still(name), stage: TRAINING},
+            stage,
+        )
+        for name, stage in cases.TRAINED
+    },
     "sasrec": (
         {"name": "sasrec", "architecture": {**SMALL, **STILL}, "finetune": TRAINING},
         "finetune",

@@ -8,11 +8,14 @@ from pydantic import Field
 
 from mmrec.params.models.fdsa import FdsaParams
 from mmrec.params.models.gru4rec import Gru4RecParams
+from mmrec.params.models.itemknn import ItemKnnParams
 from mmrec.params.models.morec import MorecParams
 from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.nextitnet import NextitnetParams
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.params.models.sasrec import SasrecParams
 from mmrec.params.models.sasrecm import SasrecmParams
+from mmrec.params.models.transitions import TransitionsParams
 
 ModelParams = Annotated[
     Mp4srParams
@@ -21,6 +24,9 @@ ModelParams = Annotated[
     | SasrecmParams
     | FdsaParams
     | MorecParams
+    | NextitnetParams
+    | ItemKnnParams
+    | TransitionsParams
     | PopularityParams,
     Field(discriminator="name"),
 ]

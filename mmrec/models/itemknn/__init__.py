@@ -1,0 +1,1 @@
+"""Item-kNN: the model, and how it is built."""

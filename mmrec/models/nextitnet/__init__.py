@@ -1,0 +1,1 @@
+"""NextItNet: model, objectives, and how they are built."""

@@ -1,0 +1,1 @@
+"""One-step transitions: the model, and how it is built."""

@@ -46,12 +46,7 @@ class ContentParams(SystemParams):
         return self
 
     def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
-        """Features that are read."""
-        return self.read
-
-    @property
-    def read(self) -> tuple[Modality, ...]:
-        """Features that items are known by, in order."""
+        """Those that it reads, in order."""
         modality = self.architecture.modality
         return ("text", "image") if modality == "both" else (modality,)
 

@@ -26,7 +26,7 @@ def build_recommender(params: FdsaParams, data: ModelData, stage: Stage) -> Fdsa
     architecture = params.architecture
     width = architecture.embedding_dim
     item_encoder = PooledItemEncoder(
-        features_of(data, params.read, params.name),
+        features_of(data, params.modalities(stage), params.name),
         partial(Mlp, embedding_dim=width, dropout=architecture.feature_dropout),
         FieldAttention(width),
     )

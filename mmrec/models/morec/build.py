@@ -26,7 +26,7 @@ def build_recommender(params: MorecParams, data: ModelData, stage: Stage) -> Ite
         ValueError: The run has not the features that are read, or those of other items.
     """
     architecture = params.architecture
-    tables = features_of(data, params.read, params.name)
+    tables = features_of(data, params.modalities(stage), params.name)
     item_encoder = PooledItemEncoder(
         tables,
         partial(MorecHead, embedding_dim=architecture.embedding_dim),

@@ -27,7 +27,7 @@ def build_recommender(params: SasrecmParams, data: ModelData, stage: Stage) -> I
     architecture = params.architecture
     width = architecture.embedding_dim
     item_encoder = PooledItemEncoder(
-        features_of(data, params.read, params.name),
+        features_of(data, params.modalities(stage), params.name),
         partial(Mlp, embedding_dim=width, dropout=architecture.feature_dropout),
         SumOfFeatures(),
     )

@@ -133,12 +133,14 @@ class Training:
         objective: on its device.
         batches: of the same device.
         groups: parameters that the model wants trained with settings of their own.
+        read: digests of what batches are trained on and no module holds, such as token states.
     """
 
     objective: Objective
     batches: BatchSource
     validation: Validation
     groups: tuple[ParameterGroup, ...] = ()
+    read: tuple[str, ...] = ()
 
 
 @contextmanager

@@ -39,6 +39,8 @@ def make_workspace(
     (folder / "params.yaml").write_text(params, encoding="utf-8")
     for name, source in sources.items():
         link = folder / "data" / "sources" / name
+        if link.is_dir() and not link.is_symlink():
+            continue  # it comes with the project, and was copied
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(source.resolve(), target_is_directory=True)

@@ -77,6 +77,7 @@ def fit(
             "code": code_digest(stage, described),
             "validated": training.validation.digest,
             "mask_history": run.mask_history,
+            "read": [*training.read],
             # Half precision on an accelerator: such a training is not continued elsewhere.
             "device": choose_device().type,
         },

@@ -22,6 +22,7 @@ from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.optimizer import OptimizerParams
 from mmrec.seeds import derive_seed
+from mmrec.training.digest import code_digest
 from mmrec.training.fit import fit
 from mmrec.training.trainer import TrainingResult
 from tests.models.cases import TRAINED
@@ -155,8 +156,10 @@ def test_a_training_gets_the_settings_of_its_stage(
         "stage": stage,
         "settings": {
             "model": params.model_dump(mode="json", include={"name", "architecture", stage}),
+            "code": code_digest(stage, params.described(stage)),
             "validated": training.held_out.digest,
             "mask_history": mask_history,
+            "read": [],
             "device": choose_device().type,
         },
         "checkpoint_dir": Path("checkpoints"),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mmrec.params.models.bert4rec import Bert4RecParams
 from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.params.models.itemknn import ItemKnnParams
 from mmrec.params.models.mp4sr import Mp4srParams
@@ -19,6 +20,7 @@ ModelParams = Annotated[
     | SasrecParams
     | Gru4RecParams
     | NextitnetParams
+    | Bert4RecParams
     | ItemKnnParams
     | TransitionsParams
     | PopularityParams,

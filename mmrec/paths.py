@@ -212,6 +212,16 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
+    def pipeline(self) -> Path:
+        """The stages, with what each reads and writes."""
+        return self.root / "dvc.yaml"
+
+    @property
+    def code(self) -> Path:
+        """Folder of what stages depend on instead of code."""
+        return self.root / "data" / "code"
+
+    @property
     def evaluated(self) -> Path:
         """Folder of what evaluation gave, a folder for each run."""
         return self.root / "data" / "evaluated"

@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what takes longest."""
-    slow = ("e2e", "test_killed_stages.py")
+    slow = ("e2e", "test_killed_stages.py", "test_distributed.py", "test_ray_executor.py")
     items.sort(key=lambda item: not any(part in slow for part in item.path.parts))
 
 

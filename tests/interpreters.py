@@ -38,7 +38,7 @@ def forking() -> Path:
     outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     server = subprocess.Popen(
         [sys.executable, "-P", forks.__file__, "serve", f"{folder}/socket"],
-        env=_on_one_core(outside),
+        env=outside | threads(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -50,10 +50,11 @@ def forking() -> Path:
 
 def forking_environment() -> dict[str, str]:
     """That of DVC's users, with interpreters that fork."""
-    path = dvc_environment()["PATH"]
-    return {**_on_one_core(dvc_environment()), "PATH": f"{forking() / 'bin'}{os.pathsep}{path}"}
+    users = dvc_environment()
+    return {**users, **threads(), "PATH": f"{forking() / 'bin'}{os.pathsep}{users['PATH']}"}
 
 
-def _on_one_core(environment: dict[str, str]) -> dict[str, str]:
-    threads = ("OMP_", "GOMP_")
-    return {k: v for k, v in environment.items() if not k.startswith(threads)} | ONE_CORE
+def threads() -> dict[str, str]:
+    """What the environment says of threads; of one for each interpreter that forks."""
+    said = {name: text for name, text in os.environ.items() if name.startswith(("OMP_", "GOMP_"))}
+    return said | ONE_CORE

@@ -209,3 +209,13 @@ def sampled_softmax(queries, table, targets, items, weights):
                 below = below + weight * torch.exp(query @ table[item])
         total = total - torch.log(own / below)
     return total / len(targets)
+
+
+def binary_cross_entropy(queries, table, targets, negatives):
+    """Mean of -log sigmoid(q . target) - log(1 - sigmoid(q . negative)), one by one; 0 = none."""
+    total = 0
+    for query, target, negative in zip(queries, targets.tolist(), negatives.tolist(), strict=True):
+        total = total - torch.log(1 / (1 + torch.exp(-(query @ table[target]))))
+        if negative:
+            total = total - torch.log(1 - 1 / (1 + torch.exp(-(query @ table[negative]))))
+    return total / len(targets)

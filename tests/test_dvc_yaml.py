@@ -7,8 +7,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import grimp
-import pytest
 from ruamel.yaml import YAML
 
 from mmrec.params.features import EmbedPairParams
@@ -16,6 +14,7 @@ from mmrec.params.file import load_params
 from mmrec.paths import Paths
 from mmrec.training.finished import RECORD, load_weights, save_note
 from mmrec.training.history import write_history
+from tests.stages.reads import declared
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -34,40 +33,32 @@ def script(name: str) -> str:
     return (ROOT / "stages" / f"{name}.py").read_text()
 
 
-@pytest.fixture(scope="module")
-def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("mmrec", "stages", include_external_packages=False, cache_dir=None)
-
-
 def test_every_stage_is_a_script_and_every_script_a_stage() -> None:
     scripts = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
     assert scripts == set(STAGES)
-    assert len(scripts) == 12
+    assert len(scripts) == 13
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_code_dependencies_are_complete_and_none_is_idle(
-    name: str, imports: grimp.ImportGraph
-) -> None:
-    modules = imports.find_upstream_modules(f"stages.{name}") | {f"stages.{name}"}
-    files = set()
-    for module in modules - {"mmrec", "stages"}:
-        path = Path(*module.split("."))
-        files.add(path / "__init__.py" if (ROOT / path).is_dir() else path.with_suffix(".py"))
-    code = [dep for dep in body(name)["deps"] if dep.startswith(("mmrec", "stages"))]
-    covered = {
-        file for file in files for dep in code if file == Path(dep) or Path(dep) in file.parents
-    }
-    assert files - covered == set()
-    idle = [dep for dep in code if not any(Path(dep) in (f, *f.parents) for f in files)]
-    # Weights that ship with the project are read by path, not imported.
-    idle = [dep for dep in idle if dep != "mmrec/demo/clip"]
-    assert idle == []
+def test_a_stage_depends_on_its_own_file_of_code_and_on_no_code_itself() -> None:
+    for name in STAGES.keys() - {"code"}:
+        code = [dep for dep in body(name)["deps"] if dep.startswith("data/code")]
+        assert len(code) == 1
+        assert re.fullmatch(rf"data/code/{name}(/\$\{{(key|item\.model)\}})?\.txt", code[0])
+        python = {dep for dep in body(name)["deps"] if dep.startswith(("mmrec", "stages"))}
+        assert python <= {"mmrec/demo/clip"}, "weights that ship with the project"
+    assert set(body("code")["deps"]) == {"mmrec", "stages"}
 
 
-def test_outputs_lie_where_paths_says(tmp_path: Path) -> None:
+def test_code_looks_at_the_sections_that_have_entries_and_choices() -> None:
+    entries = {stage["foreach"][2:-1] for stage in STAGES.values() if "foreach" in stage}
+    slots = {path for stage in STAGES.values() for path in declared(stage) if "item." in path}
+    assert set(body("code")["params"]) == {path.split(".")[0] for path in entries | slots}
+
+
+def test_outputs_lie_where_paths_says() -> None:
     paths = Paths(Path())
     dataset, run = paths.dataset("${key}"), paths.run("${key}")
+    assert outs("code") == {str(paths.code)}
     assert outs("crawl") == {str(dataset.raw)}
     assert outs("union") == {str(paths.union("${key}"))}
     assert outs("clean") == {str(dataset.clean), str(dataset.features("none"))}

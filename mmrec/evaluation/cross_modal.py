@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmrec.evaluation.metrics import summarize
+from mmrec.evaluation.metrics import metric_names, summarize
 from mmrec.evaluation.ranks import rank_targets
 from mmrec.nn.scoring import score
 
@@ -20,7 +20,7 @@ CHUNK = 1024
 def cross_modal_metrics(
     queries: Tensor, candidates: Tensor, cutoffs: Sequence[int]
 ) -> dict[str, float]:
-    """`recall@K` and `mrr` of finding an item's own candidate among those of all items.
+    """Metrics of finding an item's own candidate among those of all items.
 
     Args:
         queries: [n, D], of one modality.
@@ -30,7 +30,7 @@ def cross_modal_metrics(
     Raises:
         ValueError: a score is not finite.
     """
-    names = [*(f"recall@{k}" for k in cutoffs), "mrr"]
+    names = metric_names(cutoffs)
     summary = summarize(cross_modal_ranks(queries, candidates).numpy(), names)
     return {name: float(summary[name]) for name in names}
 

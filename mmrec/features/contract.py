@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,20 @@ class TokenStates:
         return np.split(self.values, self.lengths.cumsum()[:-1]) if len(self.lengths) else []
 
 
+@dataclass(frozen=True)
+class BlocksPlan:
+    """What is needed to build the last blocks of a model, besides their weights."""
+
+    input: Literal["text", "image", "pair"]
+    """What the model reads: it says which tower of a model of both."""
+    below_last: int
+    """How many blocks; with 0 there are none, and states are the model's final ones."""
+    config: dict[str, Any]
+    """Of the model."""
+    num_image_tokens: int
+    """Tokens of the picture in front of those of the text, for a pair; 0 for other inputs."""
+
+
 class TokenExtractor(Protocol[T_contra]):
     """A frozen model that turns each content into the states of its tokens.
 
@@ -141,6 +155,11 @@ class TokenExtractor(Protocol[T_contra]):
     @property
     def last_blocks(self) -> Module:
         """What turns these states into the model's final ones: `(states, mask) -> states`."""
+        ...
+
+    @property
+    def blocks_plan(self) -> BlocksPlan:
+        """How the last blocks can be built without the model."""
         ...
 
     def encode(self, contents: Iterable[T_contra]) -> TokenStates:

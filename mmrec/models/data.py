@@ -6,14 +6,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn, Self
 
 import pyarrow as pa
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable, load_feature_table
+from mmrec.features.token_table import TokenTable, load_token_table
 from mmrec.io import DataError, read_table
 from mmrec.params.model import Stage, SystemParams
 from mmrec.params.training import Modality
@@ -21,15 +23,46 @@ from mmrec.paths import DatasetPaths
 from mmrec.stage import memory_for
 
 
+def _of_vectors() -> NoReturn:
+    raise ValueError("a feature of vectors has no token states; name a feature of token states")
+
+
 class Feature:
-    """A feature of a dataset, read on first use.
+    """A feature of a dataset, read on first use, in the form that is asked for.
 
     Args:
-        read: gives the vectors of every item; of dimension 0 where a run has no such feature.
+        vectors: gives the vectors of every item; of dimension 0 where a run has no such feature.
+        tokens: gives the token states of every item's contents.
+        last_blocks: builds the blocks that the states enter, with the extractor's weights.
     """
 
-    def __init__(self, read: Callable[[], FeatureTable]) -> None:
-        self._read = read
+    def __init__(
+        self,
+        vectors: Callable[[], FeatureTable],
+        tokens: Callable[[], TokenTable] = _of_vectors,
+        last_blocks: Callable[[], nn.Module] = _of_vectors,
+    ) -> None:
+        self._vectors, self._tokens, self._last_blocks = vectors, tokens, last_blocks
+
+    @classmethod
+    def stored(cls, dataset: DatasetPaths, name: str, items: pa.Table) -> Self:
+        """That of a dataset's folder, given to the items of the catalogue."""
+        folder = dataset.features(name)
+
+        def vectors() -> FeatureTable:
+            with _memory(dataset):
+                return load_feature_table(folder, items)
+
+        def tokens() -> TokenTable:
+            with _memory(dataset):
+                return load_token_table(folder, items)
+
+        def last_blocks() -> nn.Module:
+            from mmrec.features.extractors.kept_blocks import build_last_blocks
+
+            return build_last_blocks(folder)
+
+        return cls(vectors, tokens, last_blocks)
 
     @cached_property
     def vectors(self) -> FeatureTable:
@@ -38,7 +71,26 @@ class Feature:
         Raises:
             DataError: a file is not what it must be, or there is too little memory for it.
         """
-        return self._read()
+        return self._vectors()
+
+    @cached_property
+    def tokens(self) -> TokenTable:
+        """Token states of every item's contents, on the host.
+
+        Raises:
+            DataError: a file is not what it must be, or there is no room for it.
+            ValueError: it is a feature of vectors.
+        """
+        return self._tokens()
+
+    def last_blocks(self) -> nn.Module:
+        """The blocks that the token states enter, to be trained from them.
+
+        Raises:
+            DataError: the feature's states enter no blocks, or a file is not what it must be.
+            ValueError: it is a feature of vectors.
+        """
+        return self._last_blocks()
 
 
 @dataclass(frozen=True)
@@ -104,17 +156,13 @@ def load_model_data(dataset: DatasetPaths, *, text: str, image: str) -> ModelDat
             f"{items.num_rows:,} items; they are of two cleanings, run the clean stage again"
         )
 
-    def feature(name: str) -> Feature:
-        def read() -> FeatureTable:
-            with _memory(dataset):
-                return load_feature_table(dataset.features(name), items)
-
-        return Feature(read)
-
     return ModelData(
         items=items,
         sequences=sequences,
-        features={"text": feature(text), "image": feature(image)},
+        features={
+            "text": Feature.stored(dataset, text, items),
+            "image": Feature.stored(dataset, image, items),
+        },
         training_counts=torch.cat([counts.new_zeros(1), counts]),
         is_cold=torch.cat([is_cold.new_zeros(1), is_cold]),
     )

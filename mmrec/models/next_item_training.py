@@ -13,6 +13,7 @@ from mmrec.data.split import HeldOut, draw_held_out, hold_out_validation, traini
 from mmrec.device import choose_device
 from mmrec.evaluation.evaluator import require_held_out, validation_metrics
 from mmrec.evaluation.knowing_nothing import reference_metrics
+from mmrec.models.binary_loss import BinaryCrossEntropy
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.next_item import (
     FullSoftmax,
@@ -23,13 +24,14 @@ from mmrec.models.next_item import (
     SampledSoftmax,
 )
 from mmrec.params.training import (
+    BinaryLoss,
     FullLoss,
     InBatchLoss,
-    LoopParams,
     NextItemLossParams,
     NextItemTrainingParams,
     SampledLoss,
     TrainingParams,
+    UserTrainingParams,
 )
 from mmrec.recommender import Objective, Recommender, Training, Validation
 from mmrec.seeds import derive_seed
@@ -88,7 +90,7 @@ def next_item_training(
 def next_item_validation(
     recommender: Recommender,
     held_out: HeldOut,
-    settings: LoopParams,
+    settings: UserTrainingParams,
     data: ModelData,
     run: TrainingRun,
 ) -> Validation:
@@ -130,6 +132,8 @@ def build_next_item_loss(params: NextItemLossParams, training_counts: Tensor) ->
             )
         case InBatchLoss():
             return InBatchSoftmax(training_counts, correction=params.correction)
+        case BinaryLoss():
+            return BinaryCrossEntropy(num_items=len(training_counts))
         case _:
             assert_never(params)
 

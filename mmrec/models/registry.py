@@ -32,6 +32,12 @@ def system_of(params: ModelParams) -> System:
             from mmrec.models.sasrec import build as system
         case "gru4rec":
             from mmrec.models.gru4rec import build as system
+        case "sasrecm":
+            from mmrec.models.sasrecm import build as system
+        case "fdsa":
+            from mmrec.models.fdsa import build as system
+        case "morec":
+            from mmrec.models.morec import build as system
         case "nextitnet":
             from mmrec.models.nextitnet import build as system
         case "bert4rec":

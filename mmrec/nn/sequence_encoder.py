@@ -107,13 +107,20 @@ class SequenceEncoder(nn.Module):
                 follows the attention of the last layer is done for no others.
             anchor: where positions are counted from, see `position_index`; `none` adds none.
         """
-        states = inputs
-        if anchor != "none":
-            index = position_index(packing, anchor, len(self.positions))
-            states = inputs + F.embedding(index, self.positions)
-        states = dropout(self.input_norm(states), self.dropout, training=self.training)
+        states = self.first_states(inputs, packing, anchor=anchor)
         encoded: Tensor = self.layers(states, packing, samples)  # [S, n, D]
         return encoded
+
+    def first_states(self, inputs: Tensor, packing: Packing, *, anchor: Anchor = "start") -> Tensor:
+        """What enters the first layer: positions added, norm, dropout; [S, T, D] -> [S, T, D]."""
+        if anchor != "none":
+            index = position_index(packing, anchor, len(self.positions))
+            inputs = inputs + F.embedding(index, self.positions)
+        return self.normed(inputs)
+
+    def normed(self, states: Tensor) -> Tensor:
+        """Norm and dropout of the inputs; [..., D] -> [..., D]."""
+        return dropout(self.input_norm(states), self.dropout, training=self.training)
 
 
 def position_index(packing: Packing, anchor: Literal["start", "end"], num_positions: int) -> Tensor:

@@ -12,6 +12,9 @@ from mmrec.params.section import FROM_LIST, Name, Section
 Revision = Annotated[str, NAMES_NO_FILE]
 """Branch, tag or commit of a repository on the hub."""
 
+Level = Literal["vectors", "tokens"]
+"""What a feature has of a content: one vector, or the states of its tokens."""
+
 
 class SentenceTransformerParams(Section):
     """Any sentence-transformers model."""
@@ -155,6 +158,27 @@ ImageExtractorParams = Annotated[
 Precision = Literal["float16", "float32"]
 
 
+def refuse_several_contents(extractor: Section, setting: str, found: object, wanted: str) -> None:
+    """What last blocks are trained on is one content per item.
+
+    Raises:
+        ValueError: an item may have several.
+    """
+    below_last = getattr(extractor, "below_last", 0)
+    if below_last:
+        raise ValueError(
+            f"{setting} is {'null' if found is None else found} with extractor.below_last "
+            f"{below_last}, which gives an item several contents, but the last blocks are trained "
+            f"on one per item; set {setting} to {wanted}, or below_last to 0"
+        )
+
+
+def level_of(extractor: Section) -> Level:
+    """Whether an extractor gives a content one vector or the states of its tokens."""
+    kinds = (TransformerTextTokensParams, TransformerImageTokensParams, VisionLanguageTokensParams)
+    return "tokens" if isinstance(extractor, kinds) else "vectors"
+
+
 class EmbedTextParams(Section):
     """One frozen extractor over the sentences of a dataset."""
 
@@ -166,6 +190,12 @@ class EmbedTextParams(Section):
     precision: Precision
     extractor: TextExtractorParams
 
+    @model_validator(mode="after")
+    def _blocks_read_one_content(self) -> Self:
+        if self.per == "sentence":
+            refuse_several_contents(self.extractor, "per", self.per, "item")
+        return self
+
 
 class EmbedImageParams(Section):
     """One frozen extractor over the pictures of a dataset."""
@@ -176,6 +206,12 @@ class EmbedImageParams(Section):
     """How many of an item's pictures are encoded, the first ones; None is all of them."""
     precision: Precision
     extractor: ImageExtractorParams
+
+    @model_validator(mode="after")
+    def _blocks_read_one_content(self) -> Self:
+        if self.max_per_item != 1:
+            refuse_several_contents(self.extractor, "max_per_item", self.max_per_item, "1")
+        return self
 
 
 class EmbedPairParams(Section):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, TypeAlias
 
+from mmrec.params.features import Level
 from mmrec.params.section import Section
 from mmrec.params.training import LoopParams, Modality
 
@@ -25,6 +26,9 @@ class SystemParams(Section):
 
     has_vectors: ClassVar[bool] = True
     """It scores by inner products; without them there is no index to recommend from."""
+
+    level: ClassVar[Level] = "vectors"
+    """What it reads of features."""
 
     name: str
     architecture: Section

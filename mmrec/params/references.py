@@ -7,7 +7,13 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mmrec.params.features import EmbedImageParams, EmbedPairParams, EmbedParams, EmbedTextParams
+from mmrec.params.features import (
+    EmbedImageParams,
+    EmbedPairParams,
+    EmbedParams,
+    EmbedTextParams,
+    level_of,
+)
 from mmrec.params.model import Stage
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 from mmrec.params.sources import names_pictures_on_the_web
@@ -114,6 +120,7 @@ def _wrong_slots(
     yield from _unknown(f"{where}.model", trained.model, params.models)
     yield from _unknown_features(params, where, trained)
     yield from _missing_modalities(params, where, trained, stage)
+    yield from _wrong_level(params, where, trained)
 
 
 def _unknown_features(
@@ -127,6 +134,28 @@ def _unknown_features(
     known = ["none", *sorted(found)]
     yield from _unknown(f"{where}.text", trained.text, known)
     yield from _unknown(f"{where}.image", trained.image, known)
+
+
+def _wrong_level(
+    params: Params, where: str, trained: PretrainingParams | RunParams
+) -> Iterator[str]:
+    """Token states for a model of vectors, and the reverse."""
+    model = params.models.get(trained.model)
+    written = {
+        (entry.dataset, entry.feature): (path, level_of(entry.extractor))
+        for path, entry in _embed_entries(params).items()
+    }
+    if model is None:
+        return
+    for modality in ("text", "image"):
+        feature = getattr(trained, modality)
+        path, level = written.get((trained.dataset, feature), ("", model.level))
+        if level != model.level:
+            yield (
+                f"{where}.{modality}: found '{feature}', which {path} writes as {level}, but model "
+                f"'{trained.model}' ({model.name}) reads {model.level}; name a feature of "
+                f"{model.level}"
+            )
 
 
 def _unknown(path: str, found: str, known: Iterable[str]) -> Iterator[str]:

@@ -21,17 +21,22 @@ class LoopParams(OptimizerParams):
 
     epochs: PositiveInt
     patience: PositiveInt
-    """Epochs without a better `metric` on the validation targets before training stops."""
+    """Epochs without a better `metric` on what is validated on before training stops."""
     metric: Metric = "recall@20"
-    validation_users: PositiveInt | None = None
-    """At most so many users, drawn once by the run's seed, are ranked after each epoch; all by
-    default. The test always ranks everyone."""
     batch_size: PositiveInt = 1024
-    """Training targets per optimiser step, over all processes."""
+    """Samples per optimiser step, over all processes: targets of sequences, or items."""
     max_grad_norm: PositiveFloat = 5.0
 
 
-class TrainingParams(LoopParams):
+class UserTrainingParams(LoopParams):
+    """Training on users, judged by what they chose next."""
+
+    validation_users: PositiveInt | None = None
+    """At most so many users, drawn once by the run's seed, are ranked after each epoch; all by
+    default. The test always ranks everyone."""
+
+
+class TrainingParams(UserTrainingParams):
     """Training on what comes next in a sequence."""
 
     batching: Batching = "dense"
@@ -65,7 +70,18 @@ class InBatchLoss(Section):
     """Weigh targets by 1 / their chance to be in a batch, so that the full softmax is estimated."""
 
 
-NextItemLossParams = Annotated[FullLoss | SampledLoss | InBatchLoss, Field(discriminator="name")]
+class BinaryLoss(Section):
+    """Binary cross-entropy of the target and one item for each position, drawn for each batch.
+
+    All items alike that are not in the row of the batch: what a window holds of a user.
+    """
+
+    name: Literal["bce"]
+
+
+NextItemLossParams = Annotated[
+    FullLoss | SampledLoss | InBatchLoss | BinaryLoss, Field(discriminator="name")
+]
 
 
 class NextItemTrainingParams(TrainingParams):
@@ -74,7 +90,7 @@ class NextItemTrainingParams(TrainingParams):
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
 
 
-class MaskedItemTrainingParams(LoopParams):
+class MaskedItemTrainingParams(UserTrainingParams):
     """Training on items that are masked, each user's latest window once an epoch."""
 
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))

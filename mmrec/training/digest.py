@@ -6,48 +6,25 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-_PACKAGE = Path(__file__).parents[1]
-CODE = (
-    "stage.py",
-    "atomic.py",
-    "io.py",
-    "paths.py",
-    "schemas.py",
-    "seeds.py",
-    "recommender.py",
-    "device.py",
-    "params",
-    "training",
-    "models",
-    "nn",
-    "evaluation",
-    "features/parts.py",
-    "features/table.py",
-    "data/batches.py",
-    "data/cutting.py",
-    "data/sequences.py",
-    "data/histories.py",
-    "data/split.py",
-)
-"""What a training runs of this package: the code that its stages depend on in dvc.yaml."""
+from mmrec.code.closure import Code
+from mmrec.params.model import Stage
 
 
 def training_digest(
     settings: Mapping[str, object], batches_digest: str, objective: nn.Module
 ) -> str:
-    """Digest of settings, batches, code, torch version, initial weights and features.
+    """Digest of settings, batches, torch version, initial weights and features.
 
     The tensors of the untrained objective stand for its architecture, its seed, what it
     was initialised from and the features it reads.
     """
     digest = blake2b(digest_size=16)
-    text = [dict(settings), batches_digest, _code_digest(), torch.__version__]
+    text = [dict(settings), batches_digest, torch.__version__]
     digest.update(json.dumps(text, sort_keys=True).encode())
     tensors = {**dict(objective.named_parameters()), **dict(objective.named_buffers())}
     for name, tensor in sorted(tensors.items()):
@@ -57,11 +34,17 @@ def training_digest(
     return digest.hexdigest()
 
 
+def code_digest(stage: Stage, model: Mapping[str, object]) -> str:
+    """Digest of the code that a training's result can depend on, as DVC sees it.
+
+    Args:
+        stage: which of the model's two trainings.
+        model: its entry of `models:`, with every default filled in.
+    """
+    return _code_digest(stage, json.dumps(dict(model), sort_keys=True))
+
+
 @cache
-def _code_digest() -> str:
-    digest = blake2b(digest_size=16)
-    for name in CODE:
-        path = _PACKAGE / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _code_digest(stage: Stage, model: str) -> str:
+    values = {"models": {"": json.loads(model)}}
+    return Code().closure(f"stages.{stage}", [("models", "")], values).digest

@@ -33,7 +33,7 @@ from mmrec.training.sealed_files import (
 WEIGHTS = "model.safetensors"
 ITEMS = "items.parquet"
 RECORD = "model.json"
-_REMEDY = "run the stage that writes it again"
+_REMEDY = "run the stage that writes it again, or restore it where it is git's"
 
 
 def save_model(
@@ -107,7 +107,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         return read_sealed(path)
     except FileNotFoundError:
-        raise DataError(f"{path}: file not found; run the stage that writes it") from None
+        raise DataError(f"{path}: file not found; {_REMEDY}") from None
     except DamagedError as error:
         raise DataError(f"{error}; {_REMEDY}") from None
 

@@ -14,6 +14,7 @@ from mmrec.models.registry import system_of
 from mmrec.params.models.registry import ModelParams
 from mmrec.recommender import Recommender
 from mmrec.seeds import derive_seed
+from mmrec.training.digest import code_digest
 from mmrec.training.trainer import train
 from mmrec.training.validation import (
     VALIDATION_PROTOCOL,
@@ -73,6 +74,7 @@ def fit(
         stage=stage,
         settings={
             "model": described,
+            "code": code_digest(stage, described),
             "validated": training.validation.digest,
             "mask_history": run.mask_history,
             # Half precision on an accelerator: such a training is not continued elsewhere.

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmrec.evaluation.metrics import REFERENCES, reference_column
+from mmrec.evaluation.metrics import reference_column
 
 VALIDATION_PROTOCOL = "validation_mask_history"
 """Entry of a training's record: whether what a user had seen was left out of its validation."""
+
+_IN_WORDS = {"random": "a random ranking", "popularity": "items by popularity"}
 
 logger = logging.getLogger(__name__)
 
@@ -47,21 +49,18 @@ def validated(
 
 def tell_references(references: Mapping[str, float], metric: str, stage: str) -> None:
     """Log what the validation of the training that begins is to be compared with."""
-    random, popularity = (references[reference_column(metric, name)] for name in REFERENCES)
-    logger.info(
-        "%s: validation %s of a random ranking %.4f, of items by popularity %.4f",
-        stage,
-        metric,
-        random,
-        popularity,
-    )
+    found = {name: references.get(reference_column(metric, name)) for name in _IN_WORDS}
+    told = [f"{_IN_WORDS[name]} {value:.4f}" for name, value in found.items() if value is not None]
+    logger.info("%s: validation %s of %s", stage, metric, ", of ".join(told))
 
 
 def warn_if_nothing_learned(
     best: float, references: Mapping[str, float], metric: str, stage: str
 ) -> None:
     """Warn where the best epoch is no better than a ranking that has learned nothing."""
-    random, popularity = (references[reference_column(metric, name)] for name in REFERENCES)
+    random, popularity = (references.get(reference_column(metric, name)) for name in _IN_WORDS)
+    if random is None:
+        return
     if random >= 1:
         logger.warning(
             "%s: every ranking of so few items has a %s of 1, so that the first epoch is the best; "
@@ -79,7 +78,7 @@ def warn_if_nothing_learned(
             best,
             random,
         )
-    elif best <= popularity < 1:
+    elif popularity is not None and best <= popularity < 1:
         logger.warning(
             "%s: the best epoch's %s, %.4f, is no better than that of items by popularity, %.4f; "
             "likely epochs or patience are too few, learning_rate is too low or too high, or "

@@ -52,6 +52,7 @@ def test_another_dictionary_runs_keywords_and_what_follows_and_back_runs_nothing
     (project / "params.yaml").write_text(text_of(changed))
     targets = ("evaluate@demo-sasrec", "pretrain@demo-mp4sr")
     assert ran(repro(project, *targets)) == {
+        "code",  # looks through the entries of params.yaml
         "keywords@demo",
         "embed_text@demo-keyword_sentences",
         "pretrain@demo-mp4sr",
@@ -69,7 +70,7 @@ def test_another_learning_rate_of_fine_tuning_leaves_pre_training_alone(project:
     changed["models"]["mp4sr"]["finetune"]["learning_rate"] = 5e-4
     (project / "params.yaml").write_text(text_of(changed))
     output = repro(project, "evaluate@demo-mp4sr")
-    assert ran(output) == {"finetune@demo-mp4sr", "evaluate@demo-mp4sr"}
+    assert ran(output) == {"code", "finetune@demo-mp4sr", "evaluate@demo-mp4sr"}
     (project / "params.yaml").write_text(text_of(small_params()))
 
 

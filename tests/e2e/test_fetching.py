@@ -79,12 +79,13 @@ def test_a_fresh_clone_gets_every_output_and_runs_no_stage(alice: Path, tmp_path
 @pytest.mark.parametrize(
     ("edit", "touched"),
     [
-        (train_sasrec_faster, {"finetune@demo-sasrec", "evaluate@demo-sasrec", "report"}),
-        (remove_sasrec, {"report"}),
-        (start_another_run, {"finetune@third", "evaluate@third", "report"}),
+        (train_sasrec_faster, {"code", "finetune@demo-sasrec", "evaluate@demo-sasrec", "report"}),
+        (remove_sasrec, {"code", "report"}),
+        (start_another_run, {"code", "finetune@third", "evaluate@third", "report"}),
         (
             start_from_nothing,
             {
+                "code",
                 *(f"{stage}@demo-mp4sr" for stage in ("finetune", "evaluate")),
                 *(f"{stage}@demo-mp4sr-id" for stage in ("finetune", "evaluate")),
                 "recommend",
@@ -115,7 +116,7 @@ def test_a_run_that_is_put_back_is_restored(alice: Path, tmp_path: Path) -> None
     shipped = (bob / "params.yaml").read_text()
     note.write_text("the user's own")
     change(bob, remove_sasrec)
-    assert ran(repro(bob)) == {"report"}
+    assert ran(repro(bob)) == {"code", "report"}
     assert [path.name for path in note.parent.iterdir()] == ["note.txt"]
     note.unlink()
     note.parent.rmdir()

@@ -12,6 +12,7 @@ import pytest
 
 from mmrec.io import read_json
 from mmrec.study.workspace import make_workspace
+from tests.code.project_copy import edit
 from tests.e2e.small_shop import ran, small_params, text_of
 from tests.e2e.team import dvc, repro, run
 from tests.features.cache.s3_server import s3_server
@@ -81,9 +82,20 @@ def test_a_teammate_with_more_sentences_encodes_only_those(
     assert num_sentences == contents[1] - contents[0] > 0
 
 
-def test_a_comment_in_the_code_runs_the_stage_and_encodes_nothing(alice: Path) -> None:
-    path = alice / "mmrec" / "features" / "run.py"
-    path.write_text(path.read_text() + "\n# A comment.\n")
+def test_a_comment_in_the_code_runs_nothing_else_and_a_change_encodes_nothing(
+    alice: Path,
+) -> None:
+    edit(
+        alice,
+        "mmrec/features/run.py",
+        ("def embed_sentences(", "# A comment.\n\n\ndef embed_sentences("),
+    )
+    assert ran(repro(alice, TARGETS[0])) == {"code"}
+    edit(
+        alice,
+        "mmrec/features/run.py",
+        ("def embed_sentences(", "print()\n\n\ndef embed_sentences("),
+    )
     output = repro(alice, TARGETS[0])
-    assert TARGETS[0] in ran(output)
+    assert ran(output) == {"code", TARGETS[0]}
     assert encoded(output) == [0]

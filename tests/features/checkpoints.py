@@ -139,6 +139,9 @@ def _swin() -> Any:
 _MODELS: dict[str, Any] = {
     # A checkpoint of another head than the encoder, as most published ones are.
     "bert": lambda: transformers.BertForMaskedLM(transformers.BertConfig(**_TEXT)),
+    "deep_bert": lambda: transformers.BertModel(
+        transformers.BertConfig(**{**_TEXT, "hidden_size": 64, "num_hidden_layers": 12})
+    ),
     "roberta": lambda: transformers.RobertaModel(transformers.RobertaConfig(**_TEXT)),
     "xlm-roberta": lambda: transformers.XLMRobertaForMaskedLM(
         transformers.XLMRobertaConfig(**_TEXT)

@@ -40,6 +40,7 @@ class Case(NamedTuple):
         masked: it is trained on masked items, and asked by a mask after the history.
         vectors: it scores by inner products.
         causal: training every position at once is training every prefix.
+        loss: what it learns the next item by unless told otherwise.
         by_content: of its trainings, those whose weights know no item by its ID.
         content_learns: of its trainings, those in which content alone places items that nobody has
             seen, with what has to be set for it.
@@ -52,6 +53,7 @@ class Case(NamedTuple):
     causal: bool = True
     masked: bool = False
     vectors: bool = True
+    loss: str = "full"
     by_content: tuple[str, ...] = ()
     content_learns: Mapping[str, dict[str, Any]] = MappingProxyType({})
 
@@ -73,6 +75,11 @@ CASES = {
     "gru4rec": Case(
         {"embedding_dim": 8, "hidden_dim": 6, "max_sequence_length": 10},
         {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1},
+    ),
+    "sasrecm": Case(TINY, SMALL),
+    "fdsa": Case(TINY, SMALL),
+    "morec": Case(
+        TINY, SMALL, loss="bce", by_content=("finetune",), content_learns={"finetune": {}}
     ),
     "nextitnet": Case(
         {"embedding_dim": 8, "dilations": [1, 2], "max_sequence_length": 10},

@@ -112,7 +112,7 @@ def test_an_item_without_a_modality_uses_no_other_items_vector():
 def test_the_item_table_does_not_depend_on_the_chunk(chunk, monkeypatch):
     model = build()
     whole = model.item_table()
-    monkeypatch.setattr("mmrec.models.mp4sr.model.TABLE_CHUNK", chunk)
+    monkeypatch.setattr("mmrec.models.item_table.TABLE_CHUNK", chunk)
     torch.testing.assert_close(model.item_table(), whole)
 
 

@@ -4,7 +4,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from mmrec.models.binary_loss import BinaryCrossEntropy
 from mmrec.models.next_item import FullSoftmax, InBatchSoftmax, SampledSoftmax
+from mmrec.nn.negatives import items_outside
+from mmrec.nn.pooling import RaggedFeatures
 from tests import reference
 from tests.models import cases, worlds
 
@@ -17,6 +20,7 @@ LOSSES = {
     "uncorrected": {"name": "sampled", "num_negatives": 3, "correction": False},
     "in_batch": {"name": "in_batch"},
     "in_batch uncorrected": {"name": "in_batch", "correction": False},
+    "bce": {"name": "bce"},
 }
 PARTIAL = [name for name in LOSSES if name != "full"]
 COUNTS = torch.arange(worlds.NUM_ITEMS)
@@ -60,19 +64,39 @@ def test_candidates_are_rows_of_the_table(name):
     torch.testing.assert_close(few.candidates, table[candidates])
 
 
+def nine(_sequences, rows, *_):
+    """Item 9 for each sample."""
+    return torch.full_like(rows, 9)
+
+
+def encoded_items(monkeypatch):
+    """Fills up with the items whose features are read; reading all features is an error."""
+    rows_of, encoded = RaggedFeatures.rows_of, set()
+
+    def recorded(features, items):
+        encoded.update(items.tolist())
+        return rows_of(features, items)
+
+    monkeypatch.setattr(RaggedFeatures, "rows_of", recorded)
+    monkeypatch.setattr(RaggedFeatures, "all_rows", None)
+    return encoded
+
+
 @pytest.mark.parametrize("loss", PARTIAL)
 @pytest.mark.parametrize("name", MODELS)
 def test_only_the_batch_and_its_candidates_are_touched(name, loss, monkeypatch):
     monkeypatch.setattr("mmrec.models.next_item.draw_items", lambda *_: torch.tensor([9, 9, 2]))
+    monkeypatch.setattr("mmrec.models.binary_loss.items_outside", nine)
     objective = build(name, LOSSES[loss])
     model = objective.recommender
     monkeypatch.setattr(model, "queries_and_table", None)
-    if name == "mp4sr":
-        monkeypatch.setattr(model.item_encoder, "encode_all", None)
+    encoded = encoded_items(monkeypatch)
     sum(objective(worlds.batch(name, WHOLE)).values()).backward()
-    moved = set(model.item_ids.grad.abs().sum(dim=1).nonzero().flatten().tolist())
-    drawn = set() if loss.startswith("in_batch") else {9}
-    assert moved == {1, 2, 4, 6} | drawn
+    touched = {1, 2, 4, 6} | (set() if loss.startswith("in_batch") else {9})
+    assert encoded <= touched
+    ids = model.get_parameter("item_ids") if model.item_parameters() else None
+    moved = encoded if ids is None else set(ids.grad.abs().sum(dim=1).nonzero().flatten().tolist())
+    assert moved == touched
 
 
 @pytest.mark.parametrize("correction", [True, False])
@@ -105,6 +129,46 @@ def test_in_batch_softmax_is_the_formula_over_the_distinct_targets(correction):
     torch.testing.assert_close(objective(batch)["next_item"], expected)
 
 
+@pytest.mark.parametrize("batch", [worlds.dense_batch(WHOLE), worlds.prefix_batch(WHOLE)])
+def test_binary_cross_entropy_is_the_formula_over_its_draws(batch, monkeypatch):
+    drawn = []
+
+    def draw(*arguments):
+        drawn.append(items_outside(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr("mmrec.models.binary_loss.items_outside", draw)
+    objective = build("sasrec", LOSSES["bce"]).double().eval()
+    rows, columns = batch.targets.nonzero(as_tuple=True)
+    queries, table = objective.recommender.queries_and_table(batch.items, rows, columns)
+    found = objective(batch)["next_item"]
+    (negatives,) = drawn
+    targets = batch.targets[rows, columns]
+    torch.testing.assert_close(
+        found, reference.binary_cross_entropy(queries, table, targets, negatives)
+    )
+
+
+@pytest.mark.parametrize("batch", [worlds.dense_batch(WHOLE), worlds.prefix_batch(WHOLE)])
+def test_a_negative_is_never_padding_nor_in_the_row_of_its_position(batch, monkeypatch):
+    rows, _ = batch.targets.nonzero(as_tuple=True)
+    drawn = [[] for _ in rows]
+
+    def draw(*arguments):
+        negatives = items_outside(*arguments)
+        for one, item in zip(drawn, negatives.tolist(), strict=True):
+            one.append(item)
+        return negatives
+
+    monkeypatch.setattr("mmrec.models.binary_loss.items_outside", draw)
+    objective = build("sasrec", LOSSES["bce"])
+    for _ in range(200):
+        objective(batch)
+    for row, items in zip(rows.tolist(), drawn, strict=True):
+        window = {0, *batch.items[row].tolist(), *batch.targets[row].tolist()}
+        assert set(items) == set(range(worlds.NUM_ITEMS)) - window  # all others, sooner or later
+
+
 @pytest.mark.parametrize("draw", ["uniform", "popularity"])
 def test_many_draws_come_near_the_full_softmax(draw):
     full = build("sasrec", FULL).eval()
@@ -117,7 +181,12 @@ def test_many_draws_come_near_the_full_softmax(draw):
 
 @pytest.mark.parametrize(
     ("loss", "kind"),
-    [("full", FullSoftmax), ("sampled", SampledSoftmax), ("in_batch", InBatchSoftmax)],
+    [
+        ("full", FullSoftmax),
+        ("sampled", SampledSoftmax),
+        ("in_batch", InBatchSoftmax),
+        ("bce", BinaryCrossEntropy),
+    ],
 )
 def test_the_joint_objective_of_mp4sr_has_the_same_losses(loss, kind):
     objective = build("mp4sr", LOSSES[loss], joint={})
@@ -133,8 +202,8 @@ def test_the_loss_adds_nothing_to_the_weights(loss):
     )
 
 
-def test_the_default_is_the_full_softmax_and_other_keys_are_refused():
+def test_the_default_is_the_published_loss_and_other_keys_are_refused():
     for name in MODELS:
-        assert worlds.params(name).finetune.loss.name == "full"
+        assert worlds.params(name).finetune.loss.name == cases.CASES[name].loss
         with pytest.raises(ValidationError, match="num_negatives"):
             worlds.params(name, finetune={"loss": {"name": "in_batch", "num_negatives": 3}})

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from mmrec.params.file import ParamsError, load_params
+from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.pipeline import Params
 from mmrec.params.section import IGNORED_BY_RUN_CACHE
 
@@ -171,6 +172,52 @@ def test_what_does_not_go_together_is_named_with_what_would(
         section = section[step]
     section[last] = value
     assert message in "\n".join(messages(data, tmp_path))
+
+
+@pytest.mark.parametrize("model", ["sasrecm", "fdsa", "morec"])
+def test_a_run_of_one_feature_is_told_how_to_do_without_the_other(
+    data: Any, tmp_path: Path, model: str
+) -> None:
+    entry = {"name": model, "architecture": {}, "pretrain": None, "finetune": {}}
+    data["models"]["mine"] = entry
+    run = {"model": "mine", "image": "none", "init_from": "none"}
+    data["runs"]["mine"] = data["runs"]["demo-mp4sr-id"] | run
+    expected = (
+        "runs.mine.image: found 'none', but model 'mine' reads image features in finetune; "
+        "name one, or read the other alone (architecture.modality)"
+    )
+    assert messages(data, tmp_path)[1].strip() == expected
+    entry["architecture"] = {"modality": "text"}
+    path = tmp_path / "params.yaml"
+    YAML(typ="safe").dump(data, path)
+    assert load_params(path).runs["mine"].image == "none"
+
+
+TOKENS = {
+    "name": "transformer_text_tokens",
+    "model": "bert-base-uncased",
+    "revision": None,
+    "below_last": 0,
+    "special_tokens": True,
+    "lowercase": False,
+    "max_length": 50,
+}
+
+
+def test_token_states_for_a_model_of_vectors_are_refused_and_the_reverse(
+    data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data["embed"]["text"]["demo-sentences"]["extractor"] = TOKENS
+    says = (
+        "runs.demo-mp4sr.text: found 'sentences', which embed.text.demo-sentences writes as "
+        "tokens, but model 'mp4sr' (mp4sr) reads vectors; name a feature of vectors"
+    )
+    assert says in "\n".join(messages(data, tmp_path))
+    monkeypatch.setattr(Mp4srParams, "level", "tokens")
+    lines = "\n".join(messages(data, tmp_path))
+    assert says not in lines
+    assert "runs.demo-mp4sr.image: found 'keyword_sentences', which embed.text" in lines
+    assert "writes as vectors, but model 'mp4sr' (mp4sr) reads tokens" in lines
 
 
 def test_malformed_yaml_names_the_line(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_table_has_every_figure_under_its_metric(page: str) -> None:
 
 
 @pytest.mark.parametrize("mask_history", [True, False])
+@pytest.mark.usefixtures("drawn_once")
 def test_protocol_stands_above_the_metrics(world: World, mask_history: bool) -> None:
     page = render_page(
         title="x",
@@ -86,6 +87,7 @@ def test_runs_are_listed_before_their_metrics(page: str) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_a_run_that_learned_nothing_is_marked_and_no_other(world: World) -> None:
     popularity, sasrec, mp4sr = runs()
     lost = dict.fromkeys(("recall@20_random", "recall@20_popularity"), [9.0] * 40)
@@ -106,6 +108,7 @@ def test_a_run_that_learned_nothing_is_marked_and_no_other(world: World) -> None
     assert "recall@20_random" not in outline.text
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_settings_that_contradict_each_other_are_told_once(world: World) -> None:
     elsewhere = [replace(run, dataset="other") for run in runs()]
     page = render_page(

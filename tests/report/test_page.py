@@ -90,6 +90,7 @@ def test_long_history_says_how_much_of_it_is_shown(page: str) -> None:
     assert "the last 12 of 29" in parse(page).text
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_world_without_pictures_titles_and_keywords_says_so(tmp_path: Path) -> None:
     bare = World(tmp_path, pictures=False, titles=("",) * 36, words=False)
     outline = parse(page_of(bare))
@@ -98,6 +99,7 @@ def test_world_without_pictures_titles_and_keywords_says_so(tmp_path: Path) -> N
     assert "no title" in outline.text
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_pictures_without_keywords_are_still_shown_with_users(tmp_path: Path) -> None:
     outline = parse(page_of(World(tmp_path, words=False)))
     assert outline.find("img")
@@ -145,12 +147,14 @@ def test_runs_without_training_or_users_say_so() -> None:
     assert "No cleaning summary of this dataset was found." in text
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_user_for_whom_nothing_is_left_says_so(world: World, tmp_path: Path) -> None:
     finished = World(tmp_path)
     finished.recommendations = schemas.RECOMMENDATIONS.empty_table()
     assert "Nothing is left to recommend to this user." in page_of(finished)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_runs_of_several_datasets_are_compared_apart(world: World) -> None:
     elsewhere = [replace(run, name=f"other-{run.name}", dataset="other") for run in runs()]
     page = render_page(
@@ -166,6 +170,7 @@ def test_runs_of_several_datasets_are_compared_apart(world: World) -> None:
     assert "6 runs on 2 datasets" in outline.text
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_page_stays_small_with_the_usual_number_of_pictures(tmp_path: Path) -> None:
     large = World(tmp_path, num_items=200)
     page = render_page(

@@ -58,20 +58,20 @@ def value_at(data: Any, path: str) -> Any:
     return data
 
 
-def declared(stage: dict[str, Any]) -> list[str]:
-    """The `params` of a stage of `dvc.yaml`."""
-    found: list[str] = stage.get("do", stage).get("params", [])
+def declared(stage: dict[str, Any], kind: str = "params") -> list[str]:
+    """The `params`, or `deps`, of a stage of `dvc.yaml`."""
+    found: list[str] = stage.get("do", stage).get(kind, [])
     return found
 
 
 def filled_in(
-    stage: dict[str, Any], key: str, data: dict[str, Any]
+    stage: dict[str, Any], key: str, data: dict[str, Any], kind: str = "params"
 ) -> tuple[dict[str, str], set[str]]:
     """The `params` of a stage by what they are for one key, and the slots in its other parts."""
     section = stage["foreach"][2:-1] if "foreach" in stage else ""
     entry = value_at(data, section)[key] if section else {}
     filled = {}
-    for path in declared(stage):
+    for path in declared(stage, kind):
         text = path.replace("${key}", key)
         for slot, value in entry.items():
             text = text.replace(f"${{item.{slot}}}", str(value))

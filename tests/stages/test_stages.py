@@ -22,6 +22,8 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from mmrec import schemas
+from mmrec.code.closure import Closure
+from mmrec.code.pipeline import closures
 from mmrec.io import read_table, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
@@ -29,8 +31,9 @@ from mmrec.paths import Paths
 from mmrec.training.finished import load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
-from tests.interpreters import ONE_CORE, forking
+from tests.interpreters import forking, threads
 from tests.params.test_file import sections
+from tests.stages.calls import Calls, defined, importing
 from tests.stages.reads import Reads, declared, filled_in, value_at
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +65,7 @@ KEYWORDS = {
     "dictionary": {"name": "file", "path": "data/dictionaries/words.txt"},
     **CLIP,
 }
-BARE = {"PYTHONPATH": str(ROOT), **ONE_CORE}
+BARE = {"PYTHONPATH": str(ROOT)}
 TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
 SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
 
@@ -266,6 +269,7 @@ def write_params(data: object, folder: Path) -> Params:
 
 
 READS = pytest.StashKey[Reads]()
+CALLS = pytest.StashKey[Calls]()
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +282,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MMREC_CACHE", str(folder / "cache"))
+        shutil.copy(ROOT / "dvc.yaml", folder)
         reads = request.config.stash[READS] = Reads(checked, patch)
+        calls = request.config.stash[CALLS] = Calls(ROOT, patch)
+        reads.call("code")
         for stage, keys in (
             ("crawl", ("shop", "plain")),
             ("union", ("both",)),
@@ -293,9 +300,11 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             ("evaluate", checked.runs),
         ):
             for key in keys:
-                reads.call(stage, key)
+                with calls.of(stage, key):
+                    reads.call(stage, key)
         for stage in ("recommend", "report"):
-            reads.call(stage)
+            with calls.of(stage):
+                reads.call(stage)
     return folder
 
 
@@ -303,11 +312,15 @@ def test_a_stage_declares_the_settings_it_reads_and_no_others(
     world: Path, request: pytest.FixtureRequest
 ) -> None:
     checked = load_params(world / "params.yaml").model_dump()
-    # The kind of a model is read as the class it is of.
+    # The kind of a model is read as the class it is of; `code` looks through them as data.
     never_read = {
-        name: set(declared(body)) - {"models.${item.model}.name"} for name, body in STAGES.items()
+        name: set(declared(body)) - {"models.${item.model}.name"}
+        for name, body in STAGES.items()
+        if name != "code"
     }
     for (stage, key), reads in request.config.stash[READS].by_call.items():
+        if stage == "code":
+            continue
         filled, slots = filled_in(STAGES[stage], key, checked)
         for path in reads - slots:
             if not isinstance(value_at(checked, path), dict):
@@ -316,6 +329,42 @@ def test_a_stage_declares_the_settings_it_reads_and_no_others(
             if any(f"{read}.".startswith(f"{name}.") for read in reads):
                 never_read[stage].discard(path)
     assert not any(never_read.values()), never_read
+
+
+@pytest.fixture(scope="module")
+def closed(world: Path) -> dict[tuple[str, str], Closure]:
+    """What of the code every stage and entry depends on."""
+    data = load_params(world / "params.yaml").model_dump()
+    found = closures(ROOT / "dvc.yaml", data)
+    closed = {}
+    for name, stage in ((n, s) for n, s in STAGES.items() if n != "code"):
+        for key in value_at(data, stage["foreach"][2:-1]) if "foreach" in stage else [""]:
+            deps = filled_in(stage, key, data, "deps")[0].values()
+            [closed[name, key]] = [found[path] for path in deps if path in found]
+    return closed
+
+
+def test_everything_that_a_stage_runs_is_code_that_it_depends_on(
+    closed: dict[tuple[str, str], Closure], request: pytest.FixtureRequest
+) -> None:
+    calls = request.config.stash[CALLS]
+    assert calls.definitions.keys() == closed.keys()
+    total = 0
+    for call, closure in closed.items():
+        run = calls.definitions[call]
+        total += len(run)
+        assert run - defined(closure) == set(), call
+        assert calls.imports[call] - closure.modules == set(), call
+    assert total > 1000
+
+
+def test_importing_what_a_stage_depends_on_imports_nothing_else(
+    closed: dict[tuple[str, str], Closure],
+) -> None:
+    wanted = {frozenset(closure.modules) for closure in closed.values()}
+    assert len(wanted) > 8
+    for modules, found in importing(ROOT, wanted).items():
+        assert found == modules
 
 
 def dropped(world: Path) -> dict[str, dict[str, int]]:
@@ -340,6 +389,7 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
     for name in checked.pretrainings:
         assert paths.pretraining(name).history.is_file()
         assert load_weights(paths.pretraining(name).pretrained) is not None
+    assert {path.stem for path in (paths.code / "finetune").iterdir()} == {*checked.models}
     page = (paths.report / "index.html").read_text()
     assert all(name in page for name in checked.runs)
 
@@ -409,11 +459,22 @@ def run_stage(
     return subprocess.run(
         ["python", "-m", *arguments],
         cwd=folder,
-        env={**BARE, "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
+        env={**BARE, **threads(), "PATH": f"{forking() / 'bin'}:/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_several_processes_leave_the_one_note_that_one_leaves(world: Path) -> None:
+    note = world / "data" / "models" / "plain-popularity" / "finetuned" / "model.json"
+    before = note.read_bytes()
+    note.unlink()
+    done = run_stage(world, "stages.finetune", "plain-popularity", MMREC_PROCESSES="2")
+    assert done.returncode == 0, done.stderr
+    assert "trained no" in done.stderr
+    assert note.read_bytes() == before
+    assert [path.name for path in note.parent.iterdir()] == ["model.json"]
 
 
 @contextmanager
@@ -435,7 +496,7 @@ def run_stage_within(limit: str, folder: Path, *arguments: str) -> subprocess.Co
     return subprocess.run(
         ["bash", "-c", f'{limit}; exec {sys.executable} -m "$@"', "bash", *arguments],
         cwd=folder,
-        env={**BARE, "PATH": "/usr/bin:/bin"},
+        env={**BARE, "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -57,7 +57,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
         "finetune",
     ),
     **{
-        f"{name} softmax, {size} targets": (
+        f"{name} loss, {size} targets": (
             {
                 "name": "sasrec",
                 "architecture": {**SMALL, **STILL},
@@ -70,6 +70,19 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
             ("in_batch", 13, {}),
             # Of one row: a process without any takes part all the same.
             ("in_batch", LENGTH, {}),
+            ("bce", 13, {}),
+            ("bce", LENGTH, {}),
+        )
+    },
+    **{
+        name: (
+            {"name": name, "architecture": {**SMALL, **STILL, **own}, "finetune": TRAINING},
+            "finetune",
+        )
+        for name, own in (
+            ("sasrecm", {"feature_dropout": 0}),
+            ("fdsa", {"feature_dropout": 0}),
+            ("morec", {}),
         )
     },
     "in-batch negatives": (

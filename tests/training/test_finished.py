@@ -41,7 +41,10 @@ def model(name: str, **finetune: Any) -> ModelParams:
 
 
 CONTENT = model("mp4sr", use_id=False)
-BY_ID = [model("mp4sr", use_id=True), model("sasrec"), model("gru4rec")]
+BY_ID = [
+    model("mp4sr", use_id=True),
+    *(model(name) for name in ("sasrec", "gru4rec", "sasrecm", "fdsa")),
+]
 
 
 def data(num_items: int = NUM_ITEMS, **renamed: str) -> ModelData:
@@ -63,7 +66,7 @@ def save(params: ModelParams, folder: Path, run: ModelData | None = None) -> Any
 
 
 def test_what_was_written_comes_back(tmp_path: Path) -> None:
-    for params in (CONTENT, *BY_ID):
+    for params in (CONTENT, model("morec"), *BY_ID):
         saved = save(params, tmp_path)
         loaded = load_finetuned(data(), tmp_path)
         history = History(torch.tensor([0]), torch.tensor([[1, 2, 3]]))

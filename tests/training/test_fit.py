@@ -10,8 +10,10 @@ import torch
 from pydantic import TypeAdapter
 
 from mmrec.evaluation.evaluator import validation_metrics
+from mmrec.features.table import FeatureTable
 from mmrec.io import DataError
-from mmrec.models.data import ModelData, TrainingRun
+from mmrec.models.data import Feature, ModelData, TrainingRun
+from mmrec.models.loading import TrainedWeights
 from mmrec.params.models.registry import ModelParams
 from mmrec.training import trainer
 from mmrec.training.finished import save_model
@@ -116,6 +118,29 @@ def test_a_training_is_continued_only_with_what_it_was_validated_on(
     caplog.clear()
     fitted(model(), "finetune", tmp_path, run=data(targets), mask_history=True)
     assert "belongs to other settings" in caplog.text
+
+
+def test_a_training_starts_from_weights_that_know_more_than_it_reads(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    recommender, _ = fitted(model(), "pretrain", tmp_path / "pretrained")
+    weights = TrainedWeights(recommender.state_dict(), data().items["item_id"], "there")
+    nothing = FeatureTable(torch.empty(0, 0), torch.zeros(NUM_ITEMS + 2, dtype=torch.int64))
+    run = data()
+    caplog.set_level("INFO")
+    fit(
+        model(finetune={**TRAINING, "score_branches": "text"}),
+        replace(run, features=run.features | {"image": Feature(lambda: nothing)}),
+        TrainingRun("finetune", 1, mask_history=False),
+        weights=weights,
+        checkpoint_dir=tmp_path / "checkpoints",
+        history_path=tmp_path / "history.csv",
+    )
+    (line,) = (line for line in caplog.messages if line.startswith("pre-trained parameters: "))
+    fresh, _, unused = line.partition("; fresh: ")[2].partition("; unused: ")
+    assert fresh == "item_ids"
+    assert unused
+    assert all("image" in name for name in unused.split(", "))
 
 
 @pytest.mark.parametrize("cold", [False, True])

@@ -16,6 +16,7 @@ from mmrec.data.split import HeldOut, training_part
 from mmrec.device import choose_device
 from mmrec.evaluation.knowing_nothing import reference_metrics
 from mmrec.models.data import ModelData, TrainingRun
+from mmrec.nn.mlp import Mlp
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
@@ -86,6 +87,12 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": TRAINING,
     },
 }
+FEATURE_DROPOUT = {"attention_dropout": 0.4, "feature_dropout": 0.6}
+for _name, _own in (("sasrecm", FEATURE_DROPOUT), ("fdsa", FEATURE_DROPOUT), ("morec", {})):
+    MODELS[_name] = {"architecture": TRANSFORMER | _own, "pretrain": None, "finetune": TRAINING}
+STAGES = [
+    (name, stage) for name in MODELS for stage in ("pretrain", "finetune") if MODELS[name][stage]
+]
 
 
 class Training(NamedTuple):
@@ -223,6 +230,8 @@ def test_settings_keep_their_name_and_value_in_the_parts_they_reach(
         expected = dict(named)
         if isinstance(module, MixtureOfExperts) and isinstance(params, Mp4srParams):
             expected["dropout"] = params.architecture.expert_dropout
+        if isinstance(module, Mlp):
+            expected["dropout"] = named["feature_dropout"]
         if isinstance(module, nn.GRU):
             expected["dropout"] = 0.0  # that between its layers
         if isinstance(module, Recommender) and CASES[name].masked:

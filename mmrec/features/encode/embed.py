@@ -27,7 +27,7 @@ from mmrec.features.encode.raw_pictures import (
     raw_pictures,
 )
 from mmrec.features.encode.token_states import CachedStates
-from mmrec.features.encode.vectors import Vectors, cached_vectors
+from mmrec.features.encode.vectors import cached_vectors
 from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
@@ -188,33 +188,6 @@ def embed_pairs(
     )
 
 
-def image_vectors(
-    rows: DistinctRows,
-    raw_images: RawImages,
-    extractor: ImageExtractor,
-    cache: FeatureCache | None,
-    *,
-    precision: str,
-    executor: Executor = LOCAL,
-) -> Vectors:
-    """Vectors of the distinct pictures.
-
-    Raises:
-        DataError: a picture is missing or does not decode, or a vector is not usable.
-    """
-    return cached_vectors(
-        rows.keys,
-        lambda places: raw_pictures(rows, places, raw_images),
-        extractor,
-        cache,
-        precision=precision,
-        unit="images",
-        item_of=rows.item_of,
-        prepare=decoded,
-        executor=executor,
-    )
-
-
 def _embed(
     rows: DistinctRows,
     contents: Callable[[IntArray], Iterable[R]],
@@ -254,4 +227,12 @@ def _embed(
         prepare=prepare,
     )
     num_encoded = states.encode_missing(order, unit=unit, executor=executor)
-    return write_token_states(states, rows, directory, num_encoded=num_encoded)
+    counts = write_token_states(states, rows, directory, num_encoded=num_encoded)
+    if extractor.blocks_plan.below_last:
+        # Here, so that torch is not imported where states are final and all in the cache.
+        from mmrec.features.extractors.kept_blocks import write_last_blocks
+
+        write_last_blocks(
+            extractor.last_blocks, extractor.blocks_plan, states.fingerprint, directory
+        )
+    return counts

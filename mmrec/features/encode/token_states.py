@@ -5,9 +5,7 @@ States are too large to be held for a whole catalogue: what is in memory is a pa
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -17,8 +15,8 @@ from mmrec.features.cache.layout import TokenLayout, ValueArray
 from mmrec.features.contract import IntArray
 from mmrec.features.encode.executor import LOCAL
 from mmrec.features.encode.job import Executor, Job
+from mmrec.features.encode.missing import encoded
 from mmrec.io import DataError
-from mmrec.stage import progress
 
 if TYPE_CHECKING:
     from mmrec.features.cache.place import FeatureCache
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
 
 _CONTENTS_AT_ONCE: Final = 512
 
@@ -69,14 +65,13 @@ class CachedStates(Generic[R, T]):
             DataError: states are not usable. What was encoded before stays in the cache.
         """
         missing = order[~self._store.known(self._keys)[order]]
-        name = self.fingerprint.extractor
-        started = time.perf_counter()
-        with progress(missing, total=len(missing), unit=unit, desc=name) as bar:
-            for _ in self._encoded(missing, executor, bar.update):
-                pass
+        job = self._job(missing)
+        with closing(
+            encoded(job, executor, unit=unit, num_known=len(order) - len(missing))
+        ) as results:
+            for places, found in results:
+                self._keep(places, found)
         self._store.refresh()
-        seconds = time.perf_counter() - started
-        logger.info("%s: %s %s encoded in %.1f s", name, f"{len(missing):,}", unit, seconds)
         return len(missing)
 
     def read(self, places: IntArray) -> ValueArray:
@@ -86,29 +81,26 @@ class CachedStates(Generic[R, T]):
         lost = np.flatnonzero(~known)
         if lost.size:
             # Their segments were damaged since they were looked for.
-            found = self._encoded(places[lost], LOCAL, lambda _: None)
-            states[lost] = np.concatenate(list(found))
+            with closing(LOCAL.encode(self._job(places[lost]))) as results:
+                states[lost] = np.concatenate([self._keep(*result) for result in results])
             self._store.refresh()
         return states
 
-    def _encoded(
-        self, places: IntArray, executor: Executor, advance: Callable[[int], object]
-    ) -> Iterator[ValueArray]:
-        """States of unit after unit, each of which is in the store by then."""
-        job = Job(
+    def _job(self, places: IntArray) -> Job[R, T, TokenStates]:
+        return Job(
             places,
             self._contents,
             self._prepare,
             self._extractor,
             self._item_of,
-            advance,
             largest_unit=_CONTENTS_AT_ONCE,
         )
-        with closing(executor.encode(job)) as units:
-            for unit, found in units:
-                states = self._checked(unit, found)
-                self._store.append(self._keys[unit], states)
-                yield states
+
+    def _keep(self, places: IntArray, found: TokenStates) -> ValueArray:
+        """The states of a unit, which are in the store by then."""
+        states = self._checked(places, found)
+        self._store.append(self._keys[places], states)
+        return states
 
     def _checked(self, places: IntArray, found: TokenStates) -> ValueArray:
         name, wanted = self.fingerprint.extractor, self._layout.precision

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -12,19 +11,26 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mmrec.data.images import RawImages
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.cache.segments import KeyArray
 from mmrec.features.cache.store import FeatureStore
-from mmrec.features.contract import Extractor, Fingerprint, FloatArray, IntArray
+from mmrec.features.contract import (
+    Extractor,
+    Fingerprint,
+    FloatArray,
+    ImageExtractor,
+    IntArray,
+)
+from mmrec.features.encode.distinct import DistinctRows
 from mmrec.features.encode.executor import LOCAL
 from mmrec.features.encode.job import Executor, Job
+from mmrec.features.encode.missing import encoded
+from mmrec.features.encode.raw_pictures import decoded, raw_pictures
 from mmrec.io import DataError
-from mmrec.stage import progress
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
 
 _SECONDS_PER_SEGMENT: Final = 10.0
 """What a kill can cost beyond units that are being encoded."""
@@ -83,29 +89,45 @@ def cached_vectors(
         known |= _rounded(cache, extractor, sought, vectors, known)
     order = np.arange(len(keys)) if order is None else order
     missing = order[~known[order]]
-    started = time.perf_counter()
+    job = Job(missing, contents, prepare, extractor, item_of)
     finished = _Finished(store, sought, vectors)
-    with progress(missing, total=len(missing), unit=unit, desc=kept_as.extractor) as bar:
-        job = Job(missing, contents, prepare, extractor, item_of, bar.update)
-        try:
-            with closing(executor.encode(job)) as results:
-                for places, encoded in results:
-                    vectors[places] = _checked(encoded, places, extractor, precision, item_of)
-                    finished.add(places)
-        finally:
-            finished.keep()
-    seconds = time.perf_counter() - started
-    logger.info(
-        "%s: %s %s in the cache, %s encoded in %.1f s (%.0f/s)",
-        kept_as.extractor,
-        f"{len(keys) - len(missing):,}",
-        unit,
-        f"{len(missing):,}",
-        seconds,
-        len(missing) / max(seconds, 1e-9),
-    )
+    results = encoded(job, executor, unit=unit, num_known=len(keys) - len(missing))
+    try:
+        with closing(results):
+            for places, found in results:
+                vectors[places] = _checked(found, places, extractor, precision, item_of)
+                finished.add(places)
+    finally:
+        finished.keep()
     libraries = extractor.libraries if store is None else store.libraries
     return Vectors(vectors, kept_as, libraries, num_encoded=len(missing))
+
+
+def image_vectors(
+    rows: DistinctRows,
+    raw_images: RawImages,
+    extractor: ImageExtractor,
+    cache: FeatureCache | None,
+    *,
+    precision: str,
+    executor: Executor = LOCAL,
+) -> Vectors:
+    """Vectors of the distinct pictures.
+
+    Raises:
+        DataError: a picture is missing or does not decode, or a vector is not usable.
+    """
+    return cached_vectors(
+        rows.keys,
+        lambda places: raw_pictures(rows, places, raw_images),
+        extractor,
+        cache,
+        precision=precision,
+        unit="images",
+        item_of=rows.item_of,
+        prepare=decoded,
+        executor=executor,
+    )
 
 
 def _rounded(

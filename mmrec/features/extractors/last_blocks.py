@@ -130,6 +130,19 @@ def anatomy_of(encoder: Any) -> Anatomy | None:
     return ANATOMIES.get(encoder.config.model_type)
 
 
+def text_tower(module: Any) -> Any:
+    """The text encoder of a model of text and image; any other model itself."""
+    return getattr(module, "text_model", module)
+
+
+def image_tower(module: Any) -> Any:
+    """The image encoder of a model of text and image; any other model itself."""
+    for name in ("vision_model", "image_model"):
+        if hasattr(module, name):
+            return getattr(module, name)
+    return module
+
+
 def drop_unused(encoder: Any) -> None:
     """Take off the parts that token states do not pass."""
     anatomy = anatomy_of(encoder)

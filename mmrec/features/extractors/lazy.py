@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.contract import (
+    BlocksPlan,
     Extractor,
     Fingerprint,
     FloatArray,
@@ -93,6 +94,11 @@ class LazyTokenExtractor(_Lazy[TokenExtractor[T]], Generic[T]):
 
     level: Literal["tokens"] = "tokens"
 
+    def __init__(self, blocks_plan: BlocksPlan, *remembered: Any) -> None:
+        """Remember the plan of the last blocks and what any extractor remembers."""
+        super().__init__(*remembered)
+        self.blocks_plan = blocks_plan
+
     def encode(self, contents: Iterable[T]) -> TokenStates:
         """States of the contents, in their order."""
         return self.loaded.encode(contents)
@@ -117,12 +123,8 @@ def remembered(params: Section, build: Callable[[], X], memory: Path) -> X:
     path = memory / f"{_signature(params, files)}.json"
     try:
         kept: dict[str, Any] = json.loads(path.read_text() if is_plain_file(path) else "")
-        kind: Any = LazyExtractor if kept["level"] == "vector" else LazyTokenExtractor
-        fingerprint = Fingerprint(**kept["fingerprint"])
-        libraries = kept["libraries"]
-        lazy: X = kind(fingerprint, libraries, build, path.unlink)
-        if library_versions(*libraries) == libraries:
-            return lazy
+        if library_versions(*kept["libraries"]) == kept["libraries"]:
+            return _lazy(kept, build, path)
     except (OSError, ValueError, KeyError, TypeError, PackageNotFoundError):
         pass  # not remembered, or by code or libraries that are no more
     extractor = build()
@@ -131,11 +133,22 @@ def remembered(params: Section, build: Callable[[], X], memory: Path) -> X:
         "level": extractor.level,
         "libraries": dict(extractor.libraries),
     }
+    if isinstance(plan := getattr(extractor, "blocks_plan", None), BlocksPlan):
+        kept["blocks_plan"] = asdict(plan)
     try:
         write_json(kept, path)
     except OSError as error:
         logger.warning("%s: the next run loads the model to know it (%s)", path, error)
     return extractor
+
+
+def _lazy(kept: Mapping[str, Any], build: Callable[[], X], path: Path) -> X:
+    """The extractor that a memory is of."""
+    kind: Any = LazyExtractor
+    if kept["level"] == "tokens":
+        kind = partial(LazyTokenExtractor, BlocksPlan(**kept["blocks_plan"]))
+    lazy: X = kind(Fingerprint(**kept["fingerprint"]), kept["libraries"], build, path.unlink)
+    return lazy
 
 
 def _files(params: Section) -> list[Path] | None:

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmrec.features.contract import (
+    BlocksPlan,
     Fingerprint,
     FloatArray,
     TokenStates,
@@ -22,6 +23,7 @@ from mmrec.features.extractors.last_blocks import (
     anatomy_of,
     detach_last_blocks,
     drop_unused,
+    image_tower,
     layer_spec,
 )
 from mmrec.features.extractors.transformer_model import (
@@ -109,6 +111,7 @@ class TransformerImageTokensExtractor:
         with trying_pictures(model):
             probe = self._forward(self.preparation.apply(Image.new("RGB", (64, 64)))[None])
         self.num_tokens, self.dim = map(int, probe.shape[1:])
+        self.blocks_plan = BlocksPlan("image", below_last, loaded.config, num_image_tokens=0)
         spec = layer_spec(below_last, special_tokens=special_tokens)
         self.fingerprint = self._fingerprint(loaded, spec)
 
@@ -137,11 +140,3 @@ class TransformerImageTokensExtractor:
         # [B, P, d]
         array: FloatArray = self.encoder(pixels.to(self._device)).float().cpu().numpy()
         return array
-
-
-def image_tower(module: Any) -> Any:
-    """The image encoder of a model of text and image; any other model itself."""
-    for name in ("vision_model", "image_model"):
-        if hasattr(module, name):
-            return getattr(module, name)
-    return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from logging import ERROR
 from pathlib import Path
@@ -40,6 +41,8 @@ class TransformerModel:
     module: Any
     architecture: str
     """Digest of the configuration."""
+    config: dict[str, Any]
+    """The configuration without names, folders and versions."""
     _missing: dict[int, str]
 
     @property
@@ -91,6 +94,8 @@ def load_transformer(model: str, revision: str | None) -> TransformerModel:
         name=model,
         module=module.eval().requires_grad_(requires_grad=False),
         architecture=text_digest(canonical_json(_settings(module.config.to_diff_dict()))),
+        # By way of JSON, so that it is the same when it was written and read.
+        config=json.loads(canonical_json(_settings(module.config.to_dict()))),
         _missing=report.lacking(),
     )
 

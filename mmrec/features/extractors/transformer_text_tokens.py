@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mmrec.features.contract import (
+    BlocksPlan,
     Fingerprint,
     FloatArray,
     TokenStates,
@@ -21,6 +22,7 @@ from mmrec.features.extractors.last_blocks import (
     detach_last_blocks,
     drop_unused,
     layer_spec,
+    text_tower,
 )
 from mmrec.features.extractors.transformer_model import (
     TransformerModel,
@@ -108,7 +110,7 @@ class TransformerTextTokensExtractor:
             WeightsError: the model cannot be loaded or has not that many blocks or positions.
         """
         loaded = load_transformer(model, revision)
-        encoder = getattr(loaded.module, "text_model", loaded.module)
+        encoder = text_tower(loaded.module)
         drop_unused(encoder)
         self.last_blocks: LastBlocks = detach_last_blocks(encoder, below_last, model=model)
         loaded.check_complete(encoder, self.last_blocks)
@@ -121,6 +123,7 @@ class TransformerTextTokensExtractor:
         self._encoder = encoder.to(device)
         self.libraries: Mapping[str, str] = libraries()
         self.dim = int(self._forward([self._tokenizer([""])[0][0]], max_length).shape[2])
+        self.blocks_plan = BlocksPlan("text", below_last, loaded.config, num_image_tokens=0)
         self.fingerprint = self._fingerprint(loaded, below_last)
 
     def _fingerprint(self, loaded: TransformerModel, below_last: int) -> Fingerprint:

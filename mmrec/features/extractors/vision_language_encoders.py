@@ -48,7 +48,7 @@ class TwoTowersBlocks(nn.Module):
         self.text = text
         self.widths = widths
         self.num_image_tokens = 0
-        """Set by who has seen the states of a picture."""
+        """Set by `tell_image_tokens`."""
 
     def parts(self, states: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Final states [B, P_image, d_image] and [B, P_text, d_text]."""
@@ -209,6 +209,13 @@ def split_flava(model: Any, below_last: int, name: str) -> tuple[Flava, nn.Modul
         return Flava(model, fuse=False), FlavaBlocks(towers, FlavaFusion(model))
     blocks = detach_last_blocks(fusion, below_last, model=name)
     return Flava(model, fuse=True), blocks
+
+
+def tell_image_tokens(blocks: nn.Module, count: int) -> None:
+    """Tell blocks of two towers how many tokens are the picture's; others need not know."""
+    towers = blocks.towers if isinstance(blocks, FlavaBlocks) else blocks
+    if isinstance(towers, TwoTowersBlocks):
+        towers.num_image_tokens = count
 
 
 def _detach_towers(image: Any, text: Any, below_last: int, name: str) -> TwoTowersBlocks:

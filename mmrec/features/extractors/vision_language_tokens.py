@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmrec.features.contract import (
+    BlocksPlan,
     Fingerprint,
     FloatArray,
     TokenStates,
@@ -37,12 +38,11 @@ from mmrec.features.extractors.transformer_model import (
 )
 from mmrec.features.extractors.transformer_text_tokens import TextTokenizer
 from mmrec.features.extractors.vision_language_encoders import (
-    FlavaBlocks,
-    TwoTowersBlocks,
     split_flava,
     split_towers,
     split_vilt,
     split_visual_bert,
+    tell_image_tokens,
 )
 from mmrec.features.prefetch import prefetched
 
@@ -116,7 +116,8 @@ class VisionLanguageTokensExtractor:
         self.dim = int(probe.shape[2])
         self.num_image_tokens = int(probe.shape[1]) - max_length
         """Tokens in front of those of the text; the same for every pair."""
-        _tell_image_tokens(self.last_blocks, self.num_image_tokens)
+        tell_image_tokens(self.last_blocks, self.num_image_tokens)
+        self.blocks_plan = BlocksPlan("pair", below_last, loaded.config, self.num_image_tokens)
         self.fingerprint = self._fingerprint(loaded, below_last, visual)
 
     def _fingerprint(
@@ -235,9 +236,3 @@ def _own_preparation(
             SquarePreparation(module.config.image_size, "squash", "bicubic", half, half)
         )
     return load_preparation(model, revision)
-
-
-def _tell_image_tokens(blocks: nn.Module, count: int) -> None:
-    towers = blocks.towers if isinstance(blocks, FlavaBlocks) else blocks
-    if isinstance(towers, TwoTowersBlocks):
-        towers.num_image_tokens = count

@@ -15,10 +15,9 @@ from mmrec import schemas
 from mmrec.features.cache.store import store_name
 from mmrec.features.contract import FloatArray, IntArray
 from mmrec.features.encode.distinct import DistinctRows, distinct_rows
-from mmrec.features.encode.embed import image_vectors
 from mmrec.features.encode.executor import LOCAL
 from mmrec.features.encode.job import Executor
-from mmrec.features.encode.vectors import Vectors, cached_vectors
+from mmrec.features.encode.vectors import Vectors, cached_vectors, image_vectors
 from mmrec.io import sentence_key
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from mmrec.data.split import warm_only, warm_only_held_out
 from mmrec.features.table import FeatureTable
 from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
 from mmrec.models.encoders import build_transformer
+from mmrec.models.items.features import require_same_catalogue
 from mmrec.models.mp4sr.items import MODALITIES, ItemEncoder, Modality
 from mmrec.models.mp4sr.model import Mp4sr
 from mmrec.models.mp4sr.pretraining import ContrastiveLosses, JointObjective, PretrainObjective
@@ -119,11 +120,8 @@ def _ragged_features(
     tables: dict[Modality, FeatureTable], num_items: int
 ) -> dict[Modality, RaggedFeatures]:
     for name, table in tables.items():
-        if table.dim and table.num_items != num_items:
-            raise ValueError(
-                f"{name} features are of {table.num_items} items, the catalogue has "
-                f"{num_items} (padding included); load them for this catalogue"
-            )
+        if table.dim:
+            require_same_catalogue(name, table, num_items)
     return {
         name: RaggedFeatures(table.vectors, table.offsets)
         for name, table in tables.items()

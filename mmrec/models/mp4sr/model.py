@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.item_table import table_in_chunks
 from mmrec.models.mp4sr.items import ItemEncoder, Modality
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
@@ -24,9 +25,6 @@ from mmrec.nn.sequence_encoder import SequenceEncoder
 from mmrec.recommender import History, inference
 
 Similarity = Literal["cosine", "dot"]
-
-# Items encoded at a time for retrieval; bounds memory, changes no result.
-TABLE_CHUNK = 8192
 
 
 class Mp4sr(NextItemModel):
@@ -77,13 +75,10 @@ class Mp4sr(NextItemModel):
     def item_table(self) -> Tensor:
         """Candidates [N, S * D] of the whole catalogue, the streams side by side."""
         with inference(self):
-            every = torch.arange(self.num_items, device=self.sequence_encoder.positions.device)
-            chunks = [
-                self._candidates(self._streams(chunk)) for chunk in torch.split(every, TABLE_CHUNK)
-            ]
-            table = torch.cat(chunks)  # [N, S * D]
-            table[0] = 0
-            return table
+            device = self.sequence_encoder.positions.device
+            return table_in_chunks(
+                lambda items: self._candidates(self._streams(items)), self.num_items, device
+            )
 
     def encode(self, history: History) -> Tensor:
         """Query [B, S * D] after the last real item, 1 / temperature included."""

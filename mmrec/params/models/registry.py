@@ -7,18 +7,24 @@ from typing import Annotated
 from pydantic import Field
 
 from mmrec.params.models.bert4rec import Bert4RecParams
+from mmrec.params.models.fdsa import FdsaParams
 from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.params.models.itemknn import ItemKnnParams
+from mmrec.params.models.morec import MorecParams
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.nextitnet import NextitnetParams
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.params.models.sasrec import SasrecParams
+from mmrec.params.models.sasrecm import SasrecmParams
 from mmrec.params.models.transitions import TransitionsParams
 
 ModelParams = Annotated[
     Mp4srParams
     | SasrecParams
     | Gru4RecParams
+    | SasrecmParams
+    | FdsaParams
+    | MorecParams
     | NextitnetParams
     | Bert4RecParams
     | ItemKnnParams

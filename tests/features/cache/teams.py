@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from mmrec.features.cache.place import FeatureCache
 from mmrec.features.cache.store import FeatureStore
 from tests.features.cache.s3_server import BUCKET, S3Server, User
 from tests.features.cache.worlds import FINGERPRINT, keys_of, vectors_of
+from tests.interpreters import forking_environment
 
 
 def dvc(project: Path, *arguments: str) -> None:
@@ -90,9 +89,9 @@ def make_project(folder: Path, join: Callable[[Path], None] | None = None) -> Pa
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mmrec.features.cache", *arguments],
+        ["python", "-m", "mmrec.features.cache", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**forking_environment(), "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         check=False,

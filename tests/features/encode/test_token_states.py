@@ -15,7 +15,7 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.features.cache import maintenance
 from mmrec.features.cache.place import FeatureCache
-from mmrec.features.contract import Fingerprint, FloatArray, TextImagePair, TokenStates
+from mmrec.features.contract import BlocksPlan, Fingerprint, FloatArray, TextImagePair, TokenStates
 from mmrec.features.encode.embed import embed_pairs, embed_sentences
 from mmrec.features.encode.executor import LOCAL
 from mmrec.features.encode.token_states import CachedStates
@@ -39,6 +39,7 @@ class LetterStates:
     dim = 2
     libraries: dict[str, str] = {}  # noqa: RUF012
     last_blocks = torch.nn.Identity()
+    blocks_plan = BlocksPlan("text", 0, {}, num_image_tokens=0)
     fingerprint = Fingerprint("letters", 1, "m", "a", "w", "p", "pool", normalize=False, dim=2)
 
     def __init__(self, change: Callable[[FloatArray], FloatArray] = lambda v: v) -> None:

@@ -127,7 +127,7 @@ def test_padding_and_batch_size_change_states_by_less_than_the_tolerance(
     assert np.abs(found.values - states.values).max() < PADDING_TOLERANCE * size
 
 
-def _depth(case: Case) -> int:
+def depth_of(case: Case) -> int:
     """Blocks that can be taken off; of a FLAVA two of its fusion and all three below."""
     depths = {"swin": 2, "resnet": 3, "groupvit": 2, "flava": 5}
     if case.input == "text":
@@ -145,7 +145,7 @@ def _padded(states: TokenStates, dim: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture(scope="module", params=["one", "all"])
 def below(request: pytest.FixtureRequest, case: Case, build) -> Any:
-    return build(case, below_last=1 if request.param == "one" else _depth(case))
+    return build(case, below_last=1 if request.param == "one" else depth_of(case))
 
 
 def test_last_blocks_over_cached_states_equal_the_full_model(

@@ -32,6 +32,24 @@ def clean_tables(folder: Path, num_items: int, lists: list[list[int]]) -> Datase
     return dataset
 
 
+def test_features_are_read_when_they_are_asked_for_and_once(tmp_path: Path) -> None:
+    dataset = clean_tables(tmp_path, 5, [[1, 2, 3], [4, 5, 1]])
+    write_empty_feature(dataset.features("none"))
+    data = load_model_data(dataset, text="none", image="missing")
+    assert data.features["text"].vectors is data.features["text"].vectors
+    assert data.features["text"].tokens.num_items == data.num_items == 6
+    with pytest.raises(DataError, match="missing: no such folder; run the stage that writes"):
+        _ = data.features["image"].vectors
+
+
+def test_a_feature_of_vectors_alone_has_no_token_states() -> None:
+    feature = run_data(5, [[1, 2]]).features["text"]
+    with pytest.raises(ValueError, match="name a feature of token states"):
+        _ = feature.tokens
+    with pytest.raises(ValueError, match="name a feature of token states"):
+        feature.last_blocks()
+
+
 def test_sequences_of_another_catalogue_are_named(tmp_path: Path) -> None:
     dataset = clean_tables(tmp_path, 5, [[1, 2, 3], [4, 5, 1]])
     write_empty_feature(dataset.features("none"))

@@ -1,0 +1,1 @@
+"""FDSA: the model, and how it is built."""

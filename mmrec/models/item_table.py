@@ -1,0 +1,112 @@
+"""What models share whose items are encoded: read and scored as the same vectors.
+
+Shapes: B users, L sequence length, T tokens (real positions), N items incl. padding, n samples or
+items asked for, c candidates, D embedding_dim, D' width of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmrec.models.items.encoder import ItemEncoder
+from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
+from mmrec.nn.packing import Packing
+from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.recommender import History, inference
+
+# Items encoded at a time for retrieval; bounds memory, changes no result.
+TABLE_CHUNK = 8192
+
+
+def table_in_chunks(
+    encode: Callable[[Tensor], Tensor], num_items: int, device: torch.device
+) -> Tensor:
+    """Rows [N, D'] of the whole catalogue, row 0 zeros; `encode` gives those of items [n]."""
+    every = torch.arange(num_items, device=device)
+    table = torch.cat([encode(chunk) for chunk in torch.split(every, TABLE_CHUNK)])
+    table[0] = 0
+    return table
+
+
+class ItemTableModel(NextItemModel):
+    """Inner product of the last state and the item's vector; the states are of such vectors.
+
+    In a training step over the whole catalogue an item is encoded once, for inputs and as a
+    candidate, so it has one draw of the encoder's dropout.
+
+    Args:
+        item_encoder: Embeds items.
+        sequence_encoder: Over a history.
+        num_items: N, padding included.
+        max_sequence_length: Latest items of a history that it reads.
+        item_ids: Initial embeddings [N, D] of the items themselves, which are added; None for none.
+    """
+
+    def __init__(
+        self,
+        item_encoder: ItemEncoder,
+        sequence_encoder: SequenceEncoder,
+        *,
+        num_items: int,
+        max_sequence_length: int,
+        item_ids: Tensor | None = None,
+    ) -> None:
+        super().__init__(num_items=num_items, max_sequence_length=max_sequence_length)
+        self.item_encoder = item_encoder
+        self.sequence_encoder = sequence_encoder
+        self.item_ids = None if item_ids is None else nn.Parameter(item_ids)
+
+    def item_parameters(self) -> tuple[str, ...]:
+        """The embeddings of the items themselves, where it has them."""
+        return () if self.item_ids is None else ("item_ids",)
+
+    def item_table(self) -> Tensor:
+        """Vectors [N, D] of the whole catalogue, row 0 zeros."""
+        with inference(self):
+            device = self.sequence_encoder.positions.device
+            return table_in_chunks(self._vectors, self.num_items, device)
+
+    def encode(self, history: History) -> Tensor:
+        """State after the last real item; [B, D]."""
+        with inference(self):
+            packing = Packing.of(history.items)
+            unique, index = torch.unique(packing.pack(history.items), return_inverse=True)
+            return self._states(self._vectors(unique), index, packing, packing.last_tokens())
+
+    def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
+        """States at the positions, and all vectors."""
+        vectors = self.item_encoder.encode_all()  # [N, D]
+        if self.item_ids is not None:
+            vectors = vectors + self.item_ids
+        packing = Packing.of(items)
+        samples = packing.tokens_at(rows, columns)
+        return QueriesAndTable(
+            self._states(vectors, packing.pack(items), packing, samples), vectors
+        )
+
+    def queries_and_candidates(
+        self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
+    ) -> QueriesAndCandidates:
+        """States at the positions and the candidates' vectors; other items are not encoded."""
+        packing = Packing.of(items)
+        tokens = packing.pack(items)
+        wanted = torch.cat([tokens, candidates])  # [T + c]
+        unique, index = torch.unique(wanted, return_inverse=True)
+        vectors = self._vectors(unique)
+        samples = packing.tokens_at(rows, columns)
+        queries = self._states(vectors, index[: len(tokens)], packing, samples)
+        return QueriesAndCandidates(queries, F.embedding(index[len(tokens) :], vectors))
+
+    def _vectors(self, items: Tensor) -> Tensor:
+        vectors = self.item_encoder.encode(items)  # [n, D]
+        return vectors if self.item_ids is None else vectors + F.embedding(items, self.item_ids)
+
+    def _states(self, vectors: Tensor, index: Tensor, packing: Packing, samples: Tensor) -> Tensor:
+        """States [n, D] at the sampled tokens; `index` [T] says which vector a token is."""
+        tokens = F.embedding(index, vectors).unsqueeze(0)  # [1, T, D]
+        states: Tensor = self.sequence_encoder(tokens, packing, samples)[0]  # [n, D]
+        return states

@@ -1,0 +1,1 @@
+"""MoRec heads on frozen features: the heads, and how they are built."""

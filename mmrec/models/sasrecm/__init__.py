@@ -1,0 +1,1 @@
+"""SASRecM: how it is built."""

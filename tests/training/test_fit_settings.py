@@ -23,6 +23,7 @@ from mmrec.params.models.registry import ModelParams
 from mmrec.params.optimizer import OptimizerParams
 from mmrec.recommender import Recommender
 from mmrec.seeds import derive_seed
+from mmrec.training.digest import code_digest
 from mmrec.training.fit import fit
 from mmrec.training.trainer import TrainingResult
 from tests.models.cases import CASES, TRAINED
@@ -162,7 +163,8 @@ def test_a_training_gets_the_settings_of_its_stage(
         "seed": 1,
         "stage": stage,
         "settings": {
-            "model": params.model_dump(mode="json", include={"name", "architecture", stage}),
+            "model": params.described(stage),
+            "code": code_digest(stage, params.described(stage)),
             "validated": training.held_out.digest,
             "mask_history": mask_history,
             "device": choose_device().type,

@@ -40,6 +40,8 @@ def system_of(params: ModelParams) -> System:
             from mmrec.models.morec import build as system
         case "nextitnet":
             from mmrec.models.nextitnet import build as system
+        case "bert4rec":
+            from mmrec.models.bert4rec import build as system
         case "itemknn":
             from mmrec.models.itemknn import build as system
         case "transitions":

@@ -108,7 +108,7 @@ class SequenceArchitecture(Section):
 
 
 class TransformerArchitecture(SequenceArchitecture):
-    """The causal transformer over a sequence."""
+    """The transformer over a sequence."""
 
     embedding_dim: PositiveInt = 64
     num_layers: PositiveInt = 2

@@ -11,7 +11,7 @@ from mmrec.data.images import RawImages
 from mmrec.io import DataError, read_json, read_table
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import contradictions
-from mmrec.params.training import TrainingParams
+from mmrec.params.training import LoopParams
 from mmrec.paths import Paths
 from mmrec.report.gallery import gallery
 from mmrec.report.page import Protocol, Showcase
@@ -133,7 +133,7 @@ def _require_evaluated(params: Params, paths: Paths) -> None:
         )
 
 
-def _history(path: Path, settings: TrainingParams | None, stage: str) -> History:
+def _history(path: Path, settings: LoopParams | None, stage: str) -> History:
     """The history of a training; what is not trained has none."""
     if settings is None:
         return {}

@@ -37,6 +37,7 @@ class Case(NamedTuple):
         learning: what it needs to learn the known-answer worlds; None where it cannot train.
         trainings: the stages in which it trains.
         ordered: its scores depend on all items of a history, and on their order.
+        masked: it is trained on masked items, and asked by a mask after the history.
         vectors: it scores by inner products.
         causal: training every position at once is training every prefix.
         loss: what it learns the next item by unless told otherwise.
@@ -50,6 +51,7 @@ class Case(NamedTuple):
     trainings: tuple[str, ...] = ("finetune",)
     ordered: bool = True
     causal: bool = True
+    masked: bool = False
     vectors: bool = True
     loss: str = "full"
     by_content: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ CASES = {
         {"embedding_dim": 8, "dilations": [1, 2], "max_sequence_length": 10},
         {"embedding_dim": 16, "dilations": [1, 2]},
     ),
+    "bert4rec": Case(TINY, SMALL, causal=False, masked=True),
     "itemknn": Case(
         {"num_neighbours": 4},
         None,

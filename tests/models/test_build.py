@@ -4,6 +4,7 @@ import sys
 import pytest
 import torch
 
+from mmrec.models.masked_item import MaskedItemObjective
 from mmrec.models.mp4sr.pretraining import JointObjective, PretrainObjective
 from mmrec.models.next_item import NextItemObjective
 from tests.models import cases, worlds
@@ -22,6 +23,8 @@ def build(name, stage="finetune", text=None, image=None, num_items=worlds.NUM_IT
         ("mp4sr", "finetune", {"finetune": {"joint": {}}}, JointObjective),
         ("sasrec", "finetune", {}, NextItemObjective),
         ("gru4rec", "finetune", {}, NextItemObjective),
+        ("nextitnet", "finetune", {}, NextItemObjective),
+        ("bert4rec", "finetune", {}, MaskedItemObjective),
     ],
 )
 def test_every_stage_gets_its_objective(name, stage, changes, kind):

@@ -101,7 +101,7 @@ def test_training_moves_every_weight(name, stage):
     model = build(name, stage)
     objective = worlds.objective(worlds.params(name), model, stage)
     assert objective.recommender is model
-    losses = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))
+    losses = objective(worlds.batch(name, worlds.sequences(LENGTHS)))
     sum(losses.values()).backward()
     for parameter_name, parameter in objective.named_parameters():
         assert parameter.grad is not None, parameter_name
@@ -119,9 +119,9 @@ def test_all_weights_have_one_name(name, stage):
 def test_training_scores_are_the_scores_of_inference(name, stage):
     model = build(name, stage)
     items = worlds.sequences(LENGTHS)
-    rows, columns = torch.arange(len(items)), torch.tensor(LENGTHS) - 1
+    asked, columns = worlds.asked(name, items)
     with inference(model):
-        queries, table = model.queries_and_table(items, rows, columns)
+        queries, table = model.queries_and_table(asked, torch.arange(len(items)), columns)
         trained = score(queries, table)
     torch.testing.assert_close(trained, scores(model, items))
 
@@ -145,7 +145,7 @@ def test_dense_training_equals_prefix_training(name, stage):
 def test_training_in_bfloat16_keeps_the_losses_in_float32(name, stage):
     objective = objective_of(name, stage)
     with torch.autocast("cpu", torch.bfloat16):
-        losses = objective(worlds.dense_batch(worlds.sequences(LENGTHS)))
+        losses = objective(worlds.batch(name, worlds.sequences(LENGTHS)))
     sum(losses.values()).backward()
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
     assert all(parameter.grad.isfinite().all() for parameter in objective.parameters())

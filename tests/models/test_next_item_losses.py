@@ -1,4 +1,4 @@
-"""The losses of next-item training, for every model that is trained on next items."""
+"""The losses of next-item training, for every model that is trained on items, next or masked."""
 
 import pytest
 import torch
@@ -32,8 +32,8 @@ def build(name, loss, seed=0, **finetune):
     return worlds.objective(params, worlds.recommender(params, seed=seed))
 
 
-def positions():
-    batch = worlds.dense_batch(WHOLE)
+def positions(name="sasrec"):
+    batch = worlds.batch(name, WHOLE)
     return batch, *batch.targets.nonzero(as_tuple=True)
 
 
@@ -41,12 +41,12 @@ def positions():
 @pytest.mark.parametrize("name", MODELS)
 def test_training_lowers_the_loss(name, loss):
     objective = build(name, LOSSES[loss]).eval()  # no dropout, so that losses compare
-    batch = worlds.dense_batch(WHOLE)
+    batch = worlds.batch(name, WHOLE)
     optimizer = torch.optim.Adam(objective.parameters(), lr=0.01)
     losses = []
     for _ in range(40):
         optimizer.zero_grad()
-        value = objective(batch)["next_item"]
+        value = sum(objective(batch).values())
         value.backward()
         optimizer.step()
         losses.append(value.item())
@@ -56,7 +56,7 @@ def test_training_lowers_the_loss(name, loss):
 @pytest.mark.parametrize("name", MODELS)
 def test_candidates_are_rows_of_the_table(name):
     model = build(name, FULL).eval().recommender
-    batch, rows, columns = positions()
+    batch, rows, columns = positions(name)
     candidates = torch.tensor([7, 2, 11, 2])
     queries, table = model.queries_and_table(batch.items, rows, columns)
     few = model.queries_and_candidates(batch.items, rows, columns, candidates)
@@ -91,7 +91,7 @@ def test_only_the_batch_and_its_candidates_are_touched(name, loss, monkeypatch):
     model = objective.recommender
     monkeypatch.setattr(model, "queries_and_table", None)
     encoded = encoded_items(monkeypatch)
-    objective(worlds.dense_batch(WHOLE))["next_item"].backward()
+    sum(objective(worlds.batch(name, WHOLE)).values()).backward()
     touched = {1, 2, 4, 6} | (set() if loss.startswith("in_batch") else {9})
     assert encoded <= touched
     ids = model.get_parameter("item_ids") if model.item_parameters() else None

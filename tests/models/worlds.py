@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import torch
+import torch.nn.functional as F
 from pydantic import TypeAdapter
 
 from mmrec.data.sequences import Sequences
@@ -131,6 +132,26 @@ def dense_batch(whole):
     """Train on every position of whole sequences [B, L + 1] that has a next item."""
     items, targets = whole[:, :-1], whole[:, 1:]
     return Batch(torch.where(targets != 0, items, 0), targets)
+
+
+def batch(name, whole, num_items=NUM_ITEMS):
+    """What a model trains of whole sequences."""
+    return masked_batch(whole, num_items) if cases.CASES[name].masked else dense_batch(whole)
+
+
+def asked(name, items, num_items=NUM_ITEMS):
+    """Histories as training would have them, and where [B] it asks what comes next."""
+    ends = (items != 0).sum(dim=1)
+    if not cases.CASES[name].masked:
+        return items, ends - 1
+    return F.pad(items, (0, 1)).scatter(1, ends.unsqueeze(1), num_items), ends
+
+
+def masked_batch(whole, num_items=NUM_ITEMS):
+    """A row for each item of whole sequences [B, L], in which it is masked."""
+    rows, columns = whole.nonzero(as_tuple=True)
+    masked = torch.arange(whole.shape[1]) == columns.unsqueeze(1)
+    return Batch(whole[rows].masked_fill(masked, num_items), whole[rows].masked_fill(~masked, 0))
 
 
 def prefix_batch(whole):

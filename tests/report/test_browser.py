@@ -132,7 +132,7 @@ def test_paper_holds_what_is_folded_and_nothing_to_click(printed: Browser) -> No
         " e.lastElementChild.getBoundingClientRect().height,"
         " e.getBoundingClientRect().bottom - e.lastElementChild.getBoundingClientRect().bottom])"
     )
-    assert len(folded) == 4
+    assert len(folded) == 5
     for is_visible, height, room_below in folded:
         assert is_visible
         assert height > 50

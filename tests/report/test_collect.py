@@ -44,7 +44,10 @@ def collected(paths: Paths) -> list[RunReport]:
 def test_every_run_is_read_with_all_its_metrics_and_what_it_starts_from(paths: Paths) -> None:
     reports = collected(paths)
     assert [run.name for run in reports] == list(PARAMS.runs)
-    popularity, sasrec, mp4sr, with_id = reports
+    by_name = {run.name: run for run in reports}
+    popularity, sasrec, mp4sr, with_id = (
+        by_name[f"demo-{name}"] for name in ("popularity", "sasrec", "mp4sr", "mp4sr-id")
+    )
     assert popularity.finetuning == {}
     assert popularity.pretraining is sasrec.pretraining is None
     assert sasrec.finetuning["recall@20"] == [0.25]
@@ -58,7 +61,8 @@ def test_every_run_is_read_with_all_its_metrics_and_what_it_starts_from(paths: P
 def test_runs_that_are_not_evaluated_are_named_together(paths: Paths) -> None:
     for name in ("demo-sasrec", "demo-mp4sr"):
         paths.run(name).all_metrics.unlink()
-    with pytest.raises(DataError, match=r"not evaluated: demo-sasrec, demo-mp4sr \(2 of 4 runs"):
+    of = f"2 of {len(PARAMS.runs)} runs"
+    with pytest.raises(DataError, match=rf"not evaluated: demo-sasrec, demo-mp4sr \({of}"):
         collected(paths)
 
 

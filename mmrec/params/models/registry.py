@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mmrec.params.models.bert4rec import Bert4RecParams
 from mmrec.params.models.fdsa import FdsaParams
 from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.params.models.itemknn import ItemKnnParams
@@ -25,6 +26,7 @@ ModelParams = Annotated[
     | FdsaParams
     | MorecParams
     | NextitnetParams
+    | Bert4RecParams
     | ItemKnnParams
     | TransitionsParams
     | PopularityParams,

@@ -1,0 +1,1 @@
+"""BERT4Rec: model, objectives, and how they are built."""

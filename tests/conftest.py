@@ -13,7 +13,7 @@ from mmrec.stage import share_cores
 from tests.interpreters import forking
 
 WITH_PROJECTS = {
-    f"tests/e2e/test_{name}.py" for name in ("demo_pipeline", "experiments", "fetching")
+    f"tests/e2e/test_{name}.py" for name in ("code", "demo_pipeline", "experiments", "fetching")
 }
 """Files of the fixture `projects`: two runs of the whole pipeline."""
 
@@ -35,7 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what takes longest."""
-    slow = ("e2e", "test_killed_stages.py", "test_distributed.py", "test_ray_executor.py")
+    slow = (
+        *("e2e", "test_killed_stages.py", "test_distributed.py", "test_fit_settings.py"),
+        *("test_ray_executor.py", "test_torture.py"),
+    )
     items.sort(key=lambda item: not any(part in slow for part in item.path.parts))
 
 

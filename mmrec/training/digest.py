@@ -47,4 +47,9 @@ def code_digest(stage: Stage, model: Mapping[str, object]) -> str:
 @cache
 def _code_digest(stage: Stage, model: str) -> str:
     values = {"models": {"": json.loads(model)}}
-    return Code().closure(f"stages.{stage}", [("models", "")], values).digest
+    return _code().closure(f"stages.{stage}", [("models", "")], values).digest
+
+
+@cache
+def _code() -> Code:
+    return Code()

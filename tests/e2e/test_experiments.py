@@ -36,6 +36,7 @@ def shown(folder: Path, column: str) -> dict[str, str]:
 
 def differences(shipped: Any, wanted: Any, path: str = "") -> Iterator[str]:
     """What `-S` has to be told to get from one params file to another."""
+    yield from (f"~{path}{key}" for key in shipped.keys() - wanted.keys())
     for key, value in wanted.items():
         before = shipped.get(key)
         if isinstance(value, dict) and isinstance(before, dict):
@@ -69,7 +70,7 @@ def test_experiments_on_the_shipped_params_run_are_shown_and_applied(
     assert ran(repro(bob)) == set()
     # From `none`, which git has there, too.
     faster = ("-S", "models.sasrec.finetune.epochs=1", "finetune@demo-sasrec")
-    assert ran(dvc(bob, "exp", "run", "--temp", *faster)) == {"finetune@demo-sasrec"}
+    assert ran(dvc(bob, "exp", "run", "--temp", *faster)) == {"code", "finetune@demo-sasrec"}
 
 
 @pytest.fixture

@@ -40,12 +40,9 @@ def remove_sasrec(params: Any) -> None:
     del params["runs"]["demo-sasrec"]
 
 
-def train_sasrec_faster(params: Any) -> None:
+def train_sasrec_faster_and_start_another_run(params: Any) -> None:
+    """The latter from a pre-training that two runs start from already."""
     params["models"]["sasrec"]["finetune"]["learning_rate"] = 0.01
-
-
-def start_another_run(params: Any) -> None:
-    """From a pre-training that two runs start from already."""
     params["runs"]["third"] = {**params["runs"]["demo-mp4sr-id"], "seed": 1}
 
 
@@ -79,9 +76,16 @@ def test_a_fresh_clone_gets_every_output_and_runs_no_stage(alice: Path, tmp_path
 @pytest.mark.parametrize(
     ("edit", "touched"),
     [
-        (train_sasrec_faster, {"code", "finetune@demo-sasrec", "evaluate@demo-sasrec", "report"}),
+        (
+            train_sasrec_faster_and_start_another_run,
+            {
+                "code",
+                *(f"{stage}@demo-sasrec" for stage in ("finetune", "evaluate")),
+                *(f"{stage}@third" for stage in ("finetune", "evaluate")),
+                "report",
+            },
+        ),
         (remove_sasrec, {"code", "report"}),
-        (start_another_run, {"code", "finetune@third", "evaluate@third", "report"}),
         (
             start_from_nothing,
             {

@@ -87,13 +87,13 @@ def test_a_comment_in_the_code_runs_nothing_else_and_a_change_encodes_nothing(
 ) -> None:
     edit(
         alice,
-        "mmrec/features/run.py",
+        "mmrec/features/encode/embed.py",
         ("def embed_sentences(", "# A comment.\n\n\ndef embed_sentences("),
     )
     assert ran(repro(alice, TARGETS[0])) == {"code"}
     edit(
         alice,
-        "mmrec/features/run.py",
+        "mmrec/features/encode/embed.py",
         ("def embed_sentences(", "print()\n\n\ndef embed_sentences("),
     )
     output = repro(alice, TARGETS[0])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from mmrec.io import read_json
+from mmrec.params.study import StudyParams
+from mmrec.study.run import run_study, write_results
 from mmrec.study.workspace import PROJECT, make_workspace
 from tests.e2e.small_shop import ran
 from tests.e2e.team import run
+from tests.interpreters import forking_environment
 
 ROWS = {
     "popularity": {"model": "popularity"},
@@ -30,6 +33,7 @@ STUDY = {
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
+    """A project with a sequence file of the user's own."""
     folder = make_workspace(tmp_path, (PROJECT / "params.yaml").read_text(), {})
     source = folder / "data" / "sources" / "sequences"
     source.mkdir(parents=True)
@@ -38,25 +42,48 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_study_trains_what_is_missing_and_writes_its_table(project: Path) -> None:
-    def study(**rows: object) -> str:
-        with (project / "studies" / "tried.yaml").open("w") as file:
-            YAML(typ="safe").dump({**STUDY, "rows": rows}, file)
-        return run(project, "mmrec.study", "tried")
+def test_a_study_trains_what_is_missing_and_writes_its_table(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = []
+    monkeypatch.setattr(
+        "mmrec.study.run.stream",
+        lambda folder, _, module, *rest: printed.append(run(folder, module, *rest)),
+    )
 
-    first = study(**ROWS)
-    assert {"finetune@SASRec-1", "evaluate@SASRec-2", "evaluate@popularity-1"} <= ran(first)
-    assert "| SASRec | " in first
-    results = project / "studies" / "results"
-    assert (results / "tried.md").read_text() in first
-    assert (results / "tried.png").is_file()
-    cells = read_json(results / "tried.json")["cells"]["all"]
+    def study(**rows: object) -> tuple[str, set[str]]:
+        settings = StudyParams.model_validate({**STUDY, "rows": rows})
+        ranks = run_study("tried", settings, project)
+        text = write_results("tried", settings, ranks, project / "results")
+        stages, printed[:] = ran("".join(printed)), []
+        return text, stages
+
+    text, stages = study(**ROWS)
+    assert {"finetune@SASRec-1", "evaluate@SASRec-2", "evaluate@popularity-1"} <= stages
+    assert "| SASRec | " in text
+    assert (project / "results" / "tried.md").read_text() == text
+    assert (project / "results" / "tried.png").is_file()
+    cells = read_json(project / "results" / "tried.json")["cells"]["all"]
     metrics = [
         read_json(project / ".mmrec/studies/tried/data/runs" / f"SASRec-{seed}" / "metrics.json")
         for seed in (1, 2)
     ]
     assert cells["SASRec"]["recall@10"]["values"] == [one["all"]["recall@10"] for one in metrics]
     longer = {"model": "sasrec", "change": {"finetune": {"epochs": 2}}}
-    assert ran(study(**ROWS, longer=longer)) == {
-        f"{stage}@longer-{seed}" for stage in ("finetune", "evaluate") for seed in (1, 2)
-    }
+    _, stages = study(**ROWS, longer=longer)
+    added = {f"{stage}@longer-{seed}" for stage in ("finetune", "evaluate") for seed in (1, 2)}
+    assert stages == {"code", *added}
+
+
+def test_the_command_names_what_is_wrong_in_one_line() -> None:
+    done = subprocess.run(
+        ["python", "-m", "mmrec.study", "demos"],
+        cwd=PROJECT,
+        env=forking_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "error: no study 'demos' in " in done.stderr
+    assert "Traceback" not in done.stderr

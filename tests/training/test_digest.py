@@ -27,7 +27,7 @@ def entry(name: str, **settings: Any) -> dict[str, Any]:
 def digest_in(folder: Path, model: dict[str, Any], patch: pytest.MonkeyPatch) -> str:
     """The digest as a training of the code in another folder has it."""
     code = Code(PROJECT._replace(root=folder))
-    patch.setattr(digest, "Code", lambda: code)
+    patch.setattr(digest, "_code", lambda: code)
     digest._code_digest.cache_clear()
     return digest.code_digest("finetune", model)
 

@@ -30,6 +30,10 @@ GRACE_SECONDS = 5.0
 """What processes get to end by themselves when one of them has failed."""
 
 
+BECAUSE_OF_ANOTHER = (LOST_CONTACT, -signal.SIGABRT)
+"""How processes end that another's end has surprised; one of torch's threads may abort first."""
+
+
 def on_processes(work: Callable[..., Summary], *arguments: object) -> Summary:
     """Do the work here, or on `MMREC_PROCESSES` processes; where torchrun started us, as its part.
 
@@ -178,7 +182,7 @@ def _result(messages: Sequence[Any], codes: Sequence[int | None]) -> Summary:
         raise errors[0]
     if INTERRUPTED in codes:
         raise KeyboardInterrupt
-    failed = [(code == LOST_CONTACT, rank, code) for rank, code in enumerate(codes) if code]
+    failed = [(code in BECAUSE_OF_ANOTHER, rank, code) for rank, code in enumerate(codes) if code]
     if failed:
         _, rank, code = min(failed)  # who lost contact did so because of another
         raise ChildProcessError(

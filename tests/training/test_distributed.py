@@ -414,6 +414,8 @@ def test_a_gradient_that_only_a_later_batch_gives_is_refused(
     ("codes", "words"),
     [
         ([LOST_CONTACT, 9], "process 1 of 2 ended with exit code 9"),
+        ([-signal.SIGABRT, -signal.SIGKILL], "process 1 of 2 was ended by SIGKILL"),
+        ([-signal.SIGABRT, LOST_CONTACT], "process 0 of 2 was ended by SIGABRT"),
         ([None, -9], "process 1 of 2 was ended by SIGKILL"),
         ([LOST_CONTACT, LOST_CONTACT, 0], "process 0 of 3 lost contact"),
     ],

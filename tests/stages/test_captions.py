@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
 from mmrec import schemas
 from mmrec.io import read_table
@@ -133,11 +134,8 @@ def test_a_union_with_captions_has_the_items_of_both_and_the_users_of_the_shop(
 
 def test_a_run_on_captions_ends_before_anything_is_read(tmp_path: Path) -> None:
     data = with_captions()
-    write_params(data, tmp_path)
-    text = (tmp_path / "params.yaml").read_text()
-    run = "  plain-itemknn:\n    dataset: plain\n"
-    assert run in text
-    (tmp_path / "params.yaml").write_text(text.replace(run, run.replace(": plain", ": captions")))
+    data["runs"]["plain-itemknn"]["dataset"] = "captions"
+    YAML(typ="safe").dump(data, tmp_path / "params.yaml")
     done = run_stage(tmp_path, "stages.finetune", "plain-itemknn")
     assert done.returncode == 1
     assert "runs.plain-itemknn.dataset: found 'captions', which has no users" in done.stderr

@@ -70,9 +70,9 @@ class InBatchSequencesSoftmax(NextItemLoss):
 def _sequences(samples: Samples, *, num_items: int) -> Tensor:
     """All items of each row that trains, those to be predicted in their places; [B, L + 1]."""
     items, rows, columns, targets, _ = samples
-    is_mask = items >= num_items  # [B, L]
-    sequences = F.pad(items.masked_fill(is_mask, 0), (0, 1))
-    # A target is what comes after its position; what a mask hides is where the mask is.
-    sequences[rows, columns + (~is_mask[rows, columns]).long()] = targets
+    sequences = F.pad(items, (0, 1))
+    # A target is what comes after its position, or what the mask hides that is there.
+    is_mask = items[rows, columns] >= num_items  # [n]
+    sequences[rows, torch.where(is_mask, columns, columns + 1)] = targets
     trains = torch.zeros_like(sequences[:, :1]).index_fill_(0, rows, 1)  # [B, 1]
     return sequences * trains

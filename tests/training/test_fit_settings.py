@@ -85,7 +85,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "gru4rec": {
         "architecture": {"embedding_dim": 8, "max_sequence_length": 8, "dropout": 0.2},
         "pretrain": None,
-        "finetune": TRAINING,
+        "finetune": TRAINING | {"loss": {"name": "in_batch_sequences"}},
     },
     "bert4rec": {
         "architecture": TRANSFORMER | {"attention_dropout": 0.4},

@@ -47,6 +47,7 @@ def read(file: Path, settings: CleanParams) -> CleanResult:
             schemas.IMAGE_LINKS.empty_table(),
             RawImages(Path(folder)),
             skipped=raw.skipped,
+            has_users=raw.has_users,
             **settings.model_dump(),
         )
 

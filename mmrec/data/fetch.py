@@ -72,8 +72,8 @@ def write_raw(
             that does not is a failed link. None for anywhere.
 
     Returns:
-        The summary: `items`, `interactions`, `images` (counts of links and contents) and
-        `skipped`, what the source held and was not taken, by reason.
+        The summary: `items`, `interactions`, `images` (counts of links and contents),
+        `has_users`, and `skipped`, what the source held and was not taken, by reason.
     """
     out = RawPaths(directory)
     tables = {
@@ -89,6 +89,7 @@ def write_raw(
         "images": fetch_images(
             raw.image_refs, out.images, out.image_links, downloads, links_within=links_within
         ),
+        "has_users": raw.has_users,
         "skipped": dict(raw.skipped),
     }
     write_tables(tables)

@@ -17,6 +17,10 @@ Stage: TypeAlias = Literal["pretrain", "finetune"]
 """The two trainings that a model can have."""
 
 
+TrainsOn: TypeAlias = Literal["users", "items"]
+"""What a training's samples are made of: of sequences of users, or of items alone."""
+
+
 class NoSettings(Section):
     """A section in which there is nothing to set."""
 
@@ -43,6 +47,10 @@ class SystemParams(Section):
         """All that a stage's result depends on: what the other is set to does not change it."""
         return self.model_dump(mode="json", include={"name", "architecture", stage})
 
+    def trains_on(self, stage: Stage) -> TrainsOn:  # noqa: ARG002
+        """What a stage's samples are made of; a dataset without users has none of users."""
+        return "users"
+
     def takes(self, other: SystemParams) -> str | None:
         """Why this model cannot start from a pre-training of `other`; None where it can.
 
@@ -54,6 +62,10 @@ class SystemParams(Section):
         if self.architecture != other.architecture:
             return "they have different architectures; give both the same"
         return None
+
+    def not_taken(self) -> tuple[str, ...]:
+        """Prefixes of the parameters that a run does not take from its pre-training."""
+        return ()
 
     def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
         """Features that must be there to train a stage; none by default."""

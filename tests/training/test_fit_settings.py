@@ -20,7 +20,7 @@ from mmrec.nn.mlp import Mlp
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
-from mmrec.params.optimizer import OptimizerParams
+from mmrec.params.training import LoopParams
 from mmrec.recommender import Recommender
 from mmrec.seeds import derive_seed
 from mmrec.training.digest import code_digest
@@ -110,11 +110,13 @@ class Training(NamedTuple):
 def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     trainings: list[Training] = []
 
-    def train(objective: Any, batches: Any, validate: Any, **keywords: Any) -> TrainingResult:
+    def train(
+        objective: Any, batches: Any, validate: Any, loop: LoopParams, **keywords: Any
+    ) -> TrainingResult:
         validation = dict(validate())
         # What `train` reads of it, and not the other settings that come along.
-        own = set(OptimizerParams.model_fields)
-        keywords["optimizer"] = keywords["optimizer"].model_dump(mode="json", include=own)
+        own = LoopParams.model_fields.keys() - {"batch_size"}
+        keywords["loop"] = loop.model_dump(mode="json", include={*own})
         held_out = validation.pop("held out")
         trainings.append(Training(objective, batches, held_out, validation, keywords))
         return TrainingResult(1, 0.5, 1, 0)
@@ -155,11 +157,9 @@ def test_a_training_gets_the_settings_of_its_stage(
 ) -> None:
     params = model("mp4sr")
     training = train_with(params, stage, mask_history=mask_history)
-    own = {name: LOOP[name] for name in OptimizerParams.model_fields}
-    assert training.keywords == {name: LOOP[name] for name in LOOP.keys() - own.keys()} | {
-        "optimizer": own,
+    assert training.keywords == {
+        "loop": LOOP | {"epochs": MODELS["mp4sr"][stage]["epochs"]},
         "groups": (),
-        "epochs": MODELS["mp4sr"][stage]["epochs"],
         "seed": 1,
         "stage": stage,
         "settings": {

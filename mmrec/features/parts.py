@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,11 @@ from torch import Tensor
 
 from mmrec import schemas
 from mmrec.io import DataError, check_schema, open_parquet, part_files
-
-Level: TypeAlias = Literal["vector", "tokens"]
-"""What one content has become: a vector, or the states of its tokens."""
+from mmrec.params.features import Level
 
 _ROWS_AT_ONCE: Final = 512
 _WHERE_TO_LOOK: Final[dict[Level, str]] = {
-    "vector": (
+    "vectors": (
         "found the states of tokens, expected one vector per content; name a feature of an "
         "extractor of vectors, or a model that reads tokens"
     ),

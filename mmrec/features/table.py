@@ -95,7 +95,7 @@ def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
         DataError: the feature has an item that `items` has not, a row twice, parts of two
             extractors or of token states, or a vector that is null or not finite.
     """
-    parts = open_parts(directory, level="vector")
+    parts = open_parts(directory, level="vectors")
     places, vectors = _read(parts)
     item_index = item_index_of(places["item_id"], items, directory)
     position = places["position"].to_numpy()

@@ -14,8 +14,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
-from torch import Tensor
 
 from mmrec import schemas
 from mmrec.io import DataError, check_schema, open_parquet, part_files
@@ -179,24 +177,6 @@ def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
                 "set TMPDIR to a folder on a larger disk"
             ) from None
         return np.memmap(file, dtype, "r+", shape=shape)
-
-
-def rows_between(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Adjacent rows from each of `starts` on.
-
-    Returns:
-        row_index: [r] the rows, one start after another.
-        segment: [r] for each row, the position of its start.
-    """
-    segment = torch.repeat_interleave(counts)
-    begin = counts.cumsum(0) - counts
-    within = torch.arange(len(segment), device=starts.device) - begin[segment]
-    return starts[segment] + within, segment
-
-
-def offsets_of(counts: Tensor) -> Tensor:
-    """[n + 1] where each of n groups of these sizes begins and the last one ends."""
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
 def _batches(file: pq.ParquetFile, columns: list[str], path: Path) -> Iterator[pa.RecordBatch]:

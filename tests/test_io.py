@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec import io, schemas
+from mmrec.part_writer import PartWriter
 
 SCHEMA = pa.schema(
     [pa.field("name", pa.string(), nullable=False), pa.field("number", pa.int32(), nullable=False)]
@@ -123,7 +124,7 @@ def test_a_flipped_byte_is_noticed(tmp_path: Path) -> None:
             "embedding": pa.array([[0.5] * 8] * 50, schema.field("embedding").type),
         }
     )
-    with io.PartWriter(tmp_path, schema) as writer:
+    with PartWriter(tmp_path, schema) as writer:
         writer.write(rows)
     [path] = io.part_files(tmp_path)
     damaged = bytearray(path.read_bytes())
@@ -147,9 +148,9 @@ def test_parts_do_not_depend_on_how_rows_arrive(
         }
     )
     one, many = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("many")
-    with io.PartWriter(one, SCHEMA, rows_per_part=rows_per_part) as writer:
+    with PartWriter(one, SCHEMA, rows_per_part=rows_per_part) as writer:
         writer.write(table)
-    with io.PartWriter(many, SCHEMA, rows_per_part=rows_per_part) as writer:
+    with PartWriter(many, SCHEMA, rows_per_part=rows_per_part) as writer:
         start = 0
         for size in pieces:
             writer.write(table.slice(start, size))
@@ -169,7 +170,7 @@ def test_parts_are_read_in_numeric_order(tmp_path: Path) -> None:
 
 def test_a_writer_that_fails_leaves_no_open_part(tmp_path: Path) -> None:
     def write_and_fail() -> None:
-        with io.PartWriter(tmp_path, SCHEMA) as writer:
+        with PartWriter(tmp_path, SCHEMA) as writer:
             writer.write(TABLE)
             raise RuntimeError
 
@@ -184,17 +185,17 @@ def _rows_of_parts(folder: Path) -> list[int]:
 
 def test_parts_of_an_earlier_writer_do_not_stay(tmp_path: Path) -> None:
     for num_rows in (2, 1):
-        with io.PartWriter(tmp_path, SCHEMA, rows_per_part=1) as writer:
+        with PartWriter(tmp_path, SCHEMA, rows_per_part=1) as writer:
             writer.write(TABLE.slice(0, num_rows))
     assert _rows_of_parts(tmp_path) == [1]
 
 
 def test_parts_appear_together_at_the_end(tmp_path: Path) -> None:
-    with io.PartWriter(tmp_path, SCHEMA) as writer:
+    with PartWriter(tmp_path, SCHEMA) as writer:
         writer.write(TABLE)
 
     def write_and_fail() -> None:
-        with io.PartWriter(tmp_path, SCHEMA, rows_per_part=1) as writer:
+        with PartWriter(tmp_path, SCHEMA, rows_per_part=1) as writer:
             writer.write(TABLE)
             assert _rows_of_parts(tmp_path) == [2]
             raise RuntimeError

@@ -24,7 +24,7 @@ from mmrec.features.parts import (
     read_values,
     refuse_repeats,
 )
-from mmrec.io import PartWriter
+from mmrec.part_writer import PartWriter
 
 MAX_IN_MEMORY = 2 << 30
 """Bytes of a feature above which it is mapped from a file."""

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.features.token_table import TokenTable, load_token_table
 from mmrec.io import DataError, read_table
 from mmrec.params.model import Stage
 from mmrec.params.training import Modality
-from mmrec.paths import DatasetPaths
 from mmrec.stage import memory_for
 
 

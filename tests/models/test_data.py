@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 
 from mmrec import schemas
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.features.table import write_empty_feature
 from mmrec.io import DataError, write_table
 from mmrec.models.data import load_model_data
-from mmrec.paths import DatasetPaths, Paths
+from mmrec.paths import Paths
 from tests.training.tiny_run import run_data
 
 

@@ -42,7 +42,7 @@ LOOP = {
     "max_grad_norm": 4.0,
     "optimizer": "adamw",
     "schedule": {"name": "linear_to", "factor": 0.25, "from_epoch": 1, "to_epoch": 3},
-    "groups": [{"prefixes": ["recommender"], "learning_rate": 0.5, "weight_decay": 0.25}],
+    "groups": [{"prefixes": ["sequence_encoder"], "learning_rate": 0.5, "weight_decay": 0.25}],
 }
 TRAINING = LOOP | {
     "validation_users": 7,

@@ -18,8 +18,8 @@ from mmrec.data.sentences import repair_line
 from mmrec.data.steps import Account
 from mmrec.data.verdicts import Verdicts
 from mmrec.data.vocabulary import FIRST_ITEM_INDEX
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, write_json, write_tables
-from mmrec.paths import DatasetPaths
 
 
 @dataclass(frozen=True)

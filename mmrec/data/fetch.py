@@ -15,8 +15,8 @@ from mmrec import schemas
 from mmrec.data.packing import spill_file, write_image_parts
 from mmrec.data.sources.regular_files import RefusedFileError, read_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
+from mmrec.dataset_paths import RawPaths
 from mmrec.io import conform, content_key, write_json, write_table, write_tables
-from mmrec.paths import RawPaths
 
 MAX_IMAGE_BYTES = 64 << 20
 """A larger file is a failed link, not a picture."""

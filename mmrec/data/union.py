@@ -13,8 +13,8 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.data.packing import write_image_parts
+from mmrec.dataset_paths import RawPaths
 from mmrec.io import DataError, read_json, read_table, write_json, write_tables
-from mmrec.paths import RawPaths
 
 
 def merge_raw(

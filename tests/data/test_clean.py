@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mmrec import schemas
 from mmrec.data.clean import CleanResult, write_clean
 from mmrec.data.sources.source import ImageRef
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, read_json, read_table
-from mmrec.paths import DatasetPaths
 from tests.data.raw_world import (
     cleaned,
     dropped,

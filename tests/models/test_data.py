@@ -9,10 +9,11 @@ import pytest
 
 from mmrec import schemas
 from mmrec.data.clean import write_clean
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.features.table import write_empty_feature
 from mmrec.io import DataError, write_table
 from mmrec.models.data import load_model_data
-from mmrec.paths import DatasetPaths, Paths
+from mmrec.paths import Paths
 from tests.data.raw_world import cleaned, interactions, items
 from tests.training.tiny_run import run_data
 

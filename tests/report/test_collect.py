@@ -11,9 +11,10 @@ from mmrec import schemas
 from mmrec.io import DataError, write_json, write_table
 from mmrec.params.file import load_params
 from mmrec.params.sources import TabularSourceParams
-from mmrec.paths import Paths, RunPaths
+from mmrec.paths import Paths
 from mmrec.report.collect import collect_pretrainings, collect_runs
 from mmrec.report.runs import RunReport
+from mmrec.run_paths import RunPaths
 from tests.report.made_runs import metrics, ranks_of
 
 ROOT = Path(__file__).parents[2]

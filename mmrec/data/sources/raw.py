@@ -11,8 +11,8 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.data.sources.regular_files import check_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue
+from mmrec.dataset_paths import RawPaths
 from mmrec.io import DataError, read_json, read_table
-from mmrec.paths import RawPaths
 
 
 class RawSource:

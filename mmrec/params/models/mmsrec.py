@@ -21,7 +21,7 @@ from mmrec.params.training import (
     UserTrainingParams,
 )
 
-Exclusive = Annotated[float, Field(gt=0, lt=1)]
+ProperShare = Annotated[float, Field(gt=0, lt=1)]
 
 
 class MmsrecArchitecture(TransformerArchitecture):
@@ -85,7 +85,7 @@ class MmsrecPretrain(LoopParams):
     gather: 6,000 are told apart."""
     max_grad_norm: PositiveFloat = 1.0
     contrast: MmsrecContrast = MmsrecContrast()
-    held_out_share: Exclusive = 0.05
+    held_out_share: ProperShare = 0.05
     """Of the items that have text and picture: they are not trained on, and judge an epoch."""
 
 

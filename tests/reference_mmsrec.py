@@ -10,6 +10,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from scipy.stats import chisquare
 
 TERMS = (("v", "v2"), ("t", "t2"), ("v", "t"), ("vt", "vt2"))
@@ -63,6 +64,18 @@ def numerical_gradient(function, values, step=1e-6):
     return gradient
 
 
+def slope(function, parameter, direction, step=1e-6):
+    """Central difference of a function without arguments along a direction of a parameter."""
+    start = parameter.detach().clone()
+    ends = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            parameter.copy_(start + sign * step * direction)
+            ends.append(function().item())
+            parameter.copy_(start)
+    return (ends[0] - ends[1]) / (2 * step)
+
+
 class MaskedRow(NamedTuple):
     """What a model is shown, and what it is to name at each position, 0 where nothing."""
 
@@ -89,11 +102,8 @@ def rows_of(batches):
 
 def prefixes(histories, longest):
     """The latest `longest` items of s_1..s_k for every k from 2, of every history."""
-    return [
-        history[max(k - longest, 0) : k]
-        for history in histories
-        for k in range(2, 1 + len(history))
-    ]
+    ends = [(history, end) for history in histories for end in range(2, 1 + len(history))]
+    return [history[max(end - longest, 0) : end] for history, end in ends]
 
 
 def check_masks(rows, originals, *, num_items, mask_probability, shares=(0.8, 0.1, 0.1), p=1e-4):

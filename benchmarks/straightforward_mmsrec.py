@@ -18,7 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MODALITIES = ("text", "image")
+from mmrec.features.table import FeatureTable
+from mmrec.params.training import Modality
+
+MODALITIES: tuple[Modality, ...] = ("text", "image")
 LAYER_NORM_EPS = 1e-5
 
 
@@ -55,12 +58,27 @@ class Catalogue:
     """What is known of the items.
 
     Attributes:
-        features: [N, d] by modality, zeros where there is none; all that is known if one is read.
-        present: [N] by modality; of a modality that is not read, nowhere.
+        features: [N, d] by modality, zeros where an item has none.
+        present: [N] by modality, where it has.
     """
 
     features: Mapping[str, Tensor]
     present: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, tables: Mapping[Modality, FeatureTable], num_items: int) -> Catalogue:
+        """The mean of each item's rows; a modality without a table is one that nobody has."""
+        features, present = {}, {}
+        for name in MODALITIES:
+            vectors = torch.zeros(num_items, tables[name].dim if name in tables else 1)
+            counts = torch.zeros(num_items, dtype=torch.int64)
+            if name in tables:
+                counts = tables[name].counts
+                for item in counts.nonzero().squeeze(1).tolist():
+                    first, end = tables[name].offsets[item : item + 2].tolist()
+                    vectors[item] = tables[name].vectors[first:end].float().mean(dim=0)
+            features[name], present[name] = vectors, counts > 0
+        return cls(features, present)
 
 
 @dataclass(frozen=True)
@@ -177,10 +195,10 @@ class StraightforwardMmsrec:
 
     def _mapped(self, name: str) -> Tensor:
         """Input transform of a modality; [N, d] -> [N, D]."""
-        features = self.catalogue.features[name]
-        if f"item_encoder.{name}.project.weight" not in self.weights:  # read by nobody
-            return features.new_zeros(len(features), len(self.weights["item_encoder.mask_vector"]))
-        mapped = self._linear(f"item_encoder.{name}.project", features)
+        features, mask = self.catalogue.features[name], self.weights["item_encoder.mask_vector"]
+        if not self.catalogue.present[name].any():  # and so it may have no weights
+            return mask.new_zeros(len(features), len(mask))
+        mapped = self._linear(f"item_encoder.{name}.project", features.to(mask.dtype))
         return self._norm(f"item_encoder.{name}.norm", mapped)
 
     def _cosines(self, states: Tensor, vectors: Tensor) -> Tensor:

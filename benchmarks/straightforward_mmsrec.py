@@ -62,8 +62,8 @@ class Catalogue:
         present: [N] by modality, where it has.
     """
 
-    features: Mapping[str, Tensor]
-    present: Mapping[str, Tensor]
+    features: Mapping[Modality, Tensor]
+    present: Mapping[Modality, Tensor]
 
     @classmethod
     def of(cls, tables: Mapping[Modality, FeatureTable], num_items: int) -> Catalogue:
@@ -163,8 +163,8 @@ class StraightforwardMmsrec:
         while f"sequence_encoder.layers.{layer}.expand.weight" in self.weights:
             states = self._layer(f"sequence_encoder.layers.{layer}", states, hidden)
             layer += 1
-        states = self._norm("output_norm", states).unflatten(1, (-1, 2))  # [B, L, 2, D]
-        return self._heads(states, present)
+        states = self._norm("output_norm", states)
+        return self._heads(states.view(*present.shape, -1), present)
 
     def _layer(self, name: str, states: Tensor, hidden: Tensor) -> Tensor:
         drop = self.settings.dropout
@@ -176,9 +176,9 @@ class StraightforwardMmsrec:
 
     def _attention(self, name: str, states: Tensor, hidden: Tensor) -> Tensor:
         query, key, value = (
-            part.unflatten(-1, (self.settings.num_heads, -1)).transpose(1, 2)  # [B, H, 2L, D / H]
+            part.view(*part.shape[:2], self.settings.num_heads, -1).transpose(1, 2)
             for part in self._linear(f"{name}.query_key_value", states).chunk(3, dim=-1)
-        )
+        )  # [B, H, 2L, D / H]
         scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + hidden  # [B, H, 2L, 2L]
         weights = self._dropped(scores.softmax(dim=-1), self.settings.attention_dropout)
         return self._linear(f"{name}.output", (weights @ value).transpose(1, 2).flatten(2))
@@ -193,7 +193,7 @@ class StraightforwardMmsrec:
         lowest = torch.stack(transformed, dim=-2).masked_fill(~present.unsqueeze(-1), -1e4)
         return lowest.amax(dim=-2)
 
-    def _mapped(self, name: str) -> Tensor:
+    def _mapped(self, name: Modality) -> Tensor:
         """Input transform of a modality; [N, d] -> [N, D]."""
         features, mask = self.catalogue.features[name], self.weights["item_encoder.mask_vector"]
         if not self.catalogue.present[name].any():  # and so it may have no weights

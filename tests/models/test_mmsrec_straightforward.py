@@ -1,16 +1,12 @@
 """MMSRec's losses, gradients and scores against the straightforward form and against loops."""
 
-import numpy as np
 import pytest
 import torch
 
-from benchmarks.straightforward_mmsrec import Catalogue, Settings, StraightforwardMmsrec
 from tests import reference_mmsrec
 from tests.models import worlds
-from tests.models.worlds import NUM_ITEMS
+from tests.models.mmsrec_forms import MASK, built, loss_of, params, straightforward
 
-MASK = NUM_ITEMS
-LENGTH = 10
 ITEMS = torch.tensor(  # 7 has neither modality, 3 no text, 5 no picture
     [
         [4, MASK, 7, 3, MASK],
@@ -29,50 +25,108 @@ ARCHITECTURES = [
     {"missing": "mask_token", "pad_to": "batch_max", "item_head": "table"},
 ]
 MODALITIES = ["both", "text", "image"]
+HISTORIES = torch.tensor([[4, 7, 2, 11, 9, 9, 1, 5, 3], [3, 5, 0, 0, 0, 0, 0, 0, 0], [7] + [0] * 8])
 
 
-def both_forms(architecture, modality="both", precision=torch.float64, world=None):
-    """Ours without dropout, and the straightforward form on the same parameters."""
-    params = worlds.params("mmsrec", architecture=architecture, finetune={"modality": modality})
-    world = world or worlds.data()
-    model = worlds.recommender(params, world=world).to(precision)
-    generator = torch.Generator().manual_seed(1)
-    for parameter in model.parameters():  # biases and norms start at values that hide mistakes
-        parameter.data.normal_(std=0.5, generator=generator)
-    read = {name: world.features[name].vectors for name in params.modalities("finetune")}
-    settings = Settings(
-        num_heads=params.architecture.num_heads,
-        temperature=params.architecture.temperature,
-        missing=params.architecture.missing,
-        padded_to=LENGTH if params.architecture.pad_to == "max_sequence_length" else None,
-        item_tower_position=params.architecture.item_tower_position != "none",
-        item_head=params.architecture.item_head,
-    )
-    form = StraightforwardMmsrec(
-        dict(model.named_parameters()), Catalogue.of(read, NUM_ITEMS), settings
-    )
-    return worlds.objective(params, model, world=world).eval(), form
-
-
-def fast_loss(objective, items=ITEMS, targets=TARGETS):
-    return objective(worlds.Batch(items, targets))["masked_item"]
-
-
-def assert_equal(objective, form, items=ITEMS, targets=TARGETS):
-    fast, slow = fast_loss(objective, items, targets), form.loss(items, targets)
+def assert_equal(settings, model, world=None, items=ITEMS, targets=TARGETS):
+    fast = loss_of(settings, model, world)(items, targets)
+    slow = straightforward(settings, model, world=world).loss(items, targets)
     torch.testing.assert_close(fast, slow, rtol=1e-5, atol=1e-6)
-    named = dict(objective.recommender.named_parameters())
+    named = dict(model.named_parameters())
     found = torch.autograd.grad(fast, list(named.values()), allow_unused=True)
     expected = torch.autograd.grad(slow, list(named.values()), allow_unused=True)
     for name, own, other in zip(named, found, expected, strict=True):
         zeros = torch.zeros_like(named[name])
         own, other = (zeros if gradient is None else gradient for gradient in (own, other))
-        largest = other.abs().max().item()
-        torch.testing.assert_close(own, other, rtol=0, atol=1e-5 * max(largest, 1e-2), msg=name)
+        tolerance = 1e-5 * max(other.abs().max().item(), 1e-2)
+        torch.testing.assert_close(
+            own, other, rtol=0, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_loss_and_gradients_equal_the_straightforward_form(architecture, modality, precision):
-    assert_equal(*both_forms(architecture, modality, precision))
+    settings = params(modality, **architecture)
+    assert_equal(settings, built(settings, precision=precision))
+
+
+@pytest.mark.parametrize("missing", ["exclude", "mask_token"])
+@pytest.mark.parametrize(
+    "absent", [("text",), ("image",), ("text", "image")], ids=["text", "image", "both"]
+)
+def test_of_a_modality_that_no_item_has(absent, missing):
+    """A feature without rows, which is another thing than a run without the feature."""
+    table = {"text": worlds.table([0] * 12, dim=6), "image": worlds.table([0] * 12, dim=9)}
+    world = worlds.data(**{name: table[name] for name in absent})
+    settings = params(missing=missing)
+    assert_equal(settings, built(settings, world=world), world)
+
+
+@pytest.mark.parametrize(
+    ("items", "targets"),
+    [
+        ([[MASK]], [[3]]),
+        ([[MASK]], [[7]]),
+        ([[5, MASK]], [[0, 5]]),
+        ([[MASK, 2, MASK]] * 3, [[1, 0, 1]] * 3),
+        ([[2] * 9 + [MASK]], [[0] * 9 + [2]]),
+    ],
+    ids=["one item", "one item with nothing", "its own target", "duplicates", "a full row"],
+)
+@pytest.mark.parametrize("pad_to", ["max_sequence_length", "batch_max"])
+def test_of_small_and_repeated_batches(items, targets, pad_to):
+    settings = params(pad_to=pad_to)
+    assert_equal(
+        settings, built(settings), items=torch.tensor(items), targets=torch.tensor(targets)
+    )
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scores_equal_the_straightforward_form(architecture, modality):
+    settings = params(modality, **architecture)
+    model = built(settings)
+    expected = straightforward(settings, model).scores(HISTORIES).detach()
+    found = worlds.scores(model, HISTORIES)[:, 1:]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_scores_after_no_history_are_those_of_a_mask_alone():
+    settings = params()
+    model = built(settings)
+    none = torch.zeros(2, 3, dtype=torch.int64)
+    expected = straightforward(settings, model).scores(none).detach()
+    torch.testing.assert_close(worlds.scores(model, none)[:, 1:], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_loss_is_the_cross_entropy_of_cosines_in_loops(architecture):
+    settings = params(**architecture)
+    model = built(settings)
+    rows, columns = TARGETS.nonzero(as_tuple=True)
+    queries, table = model.queries_and_table(ITEMS, rows, columns)
+    # A cosine does not see what queries and items are scaled by.
+    expected = reference_mmsrec.masked_item_loss(
+        queries.detach().numpy(),
+        table.detach().numpy(),
+        TARGETS[rows, columns].tolist(),
+        temperature=settings.architecture.temperature,
+    )
+    assert loss_of(settings, model)(ITEMS, TARGETS).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_gradients_are_the_slopes_of_the_loss(architecture):
+    settings = params(**architecture)
+    model = built(settings)
+    loss = loss_of(settings, model)
+    named = dict(model.named_parameters())
+    gradients = torch.autograd.grad(loss(ITEMS, TARGETS), list(named.values()))
+    generator = torch.Generator().manual_seed(2)
+    for (name, parameter), gradient in zip(named.items(), gradients, strict=True):
+        direction = torch.randn(parameter.shape, generator=generator).double()
+        slope = reference_mmsrec.slope(lambda: loss(ITEMS, TARGETS), parameter, direction)
+        found = (gradient * direction).sum().item()
+        assert found == pytest.approx(slope, rel=1e-4, abs=1e-6), name

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, Self
 
 import torch
@@ -134,6 +134,7 @@ class Training:
         batches: of the same device.
         groups: parameters that the model wants trained with settings of their own.
         read: digests of what batches are trained on and no module holds, such as token states.
+        counts: what takes part and what does not, by name; for the record.
     """
 
     objective: Objective
@@ -141,6 +142,7 @@ class Training:
     validation: Validation
     groups: tuple[ParameterGroup, ...] = ()
     read: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @contextmanager

@@ -20,9 +20,9 @@ README = (ROOT / "README.md").read_text()
 DEFAULT: dict[str, Any] = {"name": "mp4sr", "architecture": {}, "pretrain": {}, "finetune": {}}
 
 
-def rows(header: str) -> list[list[str]]:
-    """Cells of the table of the README under a header."""
-    table = README.partition(header)[2].partition("\n\n")[0]
+def rows(header: str, page: str = README) -> list[list[str]]:
+    """Cells of the table of a page under a header."""
+    table = page.partition(header)[2].partition("\n\n")[0]
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
 
 
@@ -52,6 +52,18 @@ def test_every_variant_of_the_readme_is_a_model_of_its_own() -> None:
     assert len(VARIANTS) >= 13
     models = [mp4sr(yaml(cell.strip("`"))).model_dump_json() for cell in VARIANTS.values()]
     assert len(set(models)) == len(models)
+
+
+def test_every_variant_of_mmsrec_is_a_model_of_its_own() -> None:
+    page = (ROOT / "docs" / "mmsrec.md").read_text()
+    variants = dict(rows("| variant | model entry |", page))
+    models = [
+        TypeAdapter(ModelParams).validate_python(yaml(cell.strip("`")))
+        for cell in variants.values()
+    ]
+    assert {"MMSRec", "w/o V", "w/o T", "w/o P", "w/o P+V", "w/o P+T"} <= variants.keys()
+    assert {model.name for model in models} == {"mmsrec"}
+    assert len({model.model_dump_json() for model in models}) == len(models)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -32,6 +32,7 @@ def item_training(
     items: Tensor,
     held_out: Tensor,
     encode: Callable[[Tensor], tuple[Tensor, Tensor]],
+    num_left_out: int,
 ) -> Training:
     """Train an objective over items; an epoch is judged by finding held-out items' pictures.
 
@@ -42,6 +43,7 @@ def item_training(
         items: int64 [n], to train on.
         held_out: int64 [n], whose second vector is looked for by the first among all of these.
         encode: both vectors of items, [n, D] each, from the objective as it is.
+        num_left_out: items that take no part, as they lack a feature.
 
     Raises:
         DataError: there are fewer than two items of either kind.
@@ -67,4 +69,10 @@ def item_training(
     random = user_metrics(np.arange(1, len(held_out) + 1, dtype=np.int64), settings.metric).mean()
     references = {reference_column(settings.metric, "random"): float(random)}
     digest = blake2b(np.ascontiguousarray(held_out.cpu().numpy()).data, digest_size=16).hexdigest()
-    return Training(objective, batches, Validation(metrics, references, digest))
+    counts = {
+        "items_trained_on": len(items),
+        "items_held_out": len(held_out),
+        "items_left_out": num_left_out,
+    }
+    validation = Validation(metrics, references, digest)
+    return Training(objective, batches, validation, counts=counts)

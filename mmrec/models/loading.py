@@ -6,7 +6,7 @@ Weights with a row per item are of certain items; others serve any catalogue.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +32,15 @@ class TrainedWeights(NamedTuple):
     tensors: Mapping[str, Tensor]
     item_ids: pa.ChunkedArray
     where: str
+
+    def without(self, prefixes: Sequence[str]) -> TrainedWeights:
+        """The same, but for parameters of these names and what is in modules of these names."""
+        kept = {
+            name: value
+            for name, value in self.tensors.items()
+            if not any(f"{name}.".startswith(f"{prefix}.") for prefix in prefixes)
+        }
+        return TrainedWeights(kept, self.item_ids, self.where)
 
 
 @dataclass(frozen=True)

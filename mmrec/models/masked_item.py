@@ -9,7 +9,7 @@ n tokens, D width of their vectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,8 +29,8 @@ from mmrec.io import DataError
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.next_item import NextItemLoss, NextItemModel, TrainingBatch
 from mmrec.models.next_item_training import Samples, next_item_validation
-from mmrec.params.training import MaskedItemTrainingParams
-from mmrec.recommender import Objective, Training
+from mmrec.params.training import UserTrainingParams
+from mmrec.recommender import BatchSource, Objective, Training
 from mmrec.seeds import derive_seed
 
 CHUNK_BATCHES = 16
@@ -50,13 +50,12 @@ class MaskedItemObjective(Objective):
         return {"masked_item": self.loss(self.recommender, batch)}
 
 
-def masked_item_training(
-    objective: Objective,
-    settings: MaskedItemTrainingParams,
+def masked_training(
+    objective: MaskedItemObjective,
+    settings: UserTrainingParams,
     data: ModelData,
     run: TrainingRun,
-    *,
-    max_sequence_length: int,
+    batches: Callable[[Sequences, int], BatchSource],
 ) -> Training:
     """Train an objective on masked items; an epoch is judged by the ranks of validation items.
 
@@ -65,7 +64,7 @@ def masked_item_training(
         settings: of the training.
         data: of the run.
         run: of which the training is.
-        max_sequence_length: latest items of each user's training part.
+        batches: gives the source of them, of training parts on the device and a seed.
 
     Raises:
         DataError: there is nothing to train or nobody to validate on.
@@ -73,17 +72,9 @@ def masked_item_training(
     sequences, held_out = Samples.of(data)
     require_held_out(held_out)  # and not when an epoch has been trained
     objective.to(choose_device())
-    batches = MaskedBatches(
-        sequences.to(choose_device()),
-        mask=data.num_items,
-        max_sequence_length=max_sequence_length,
-        mask_probability=settings.mask_probability,
-        last_only_share=settings.last_only_share,
-        batch_size=settings.batch_size,
-        seed=derive_seed(run.seed, run.stage),
-    )
+    source = batches(sequences.to(choose_device()), derive_seed(run.seed, run.stage))
     validation = next_item_validation(objective.recommender, held_out, settings, data, run)
-    return Training(objective, batches, validation)
+    return Training(objective, source, validation)
 
 
 class MaskedBatches:

@@ -28,6 +28,8 @@ def system_of(params: ModelParams) -> System:
     match params.name:
         case "mp4sr":
             from mmrec.models.mp4sr import build as system
+        case "mmsrec":
+            from mmrec.models.mmsrec import build as system
         case "sasrec":
             from mmrec.models.sasrec import build as system
         case "gru4rec":

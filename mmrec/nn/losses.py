@@ -112,6 +112,28 @@ def cross_modal_contrastive(
         return (directions[0] + directions[1]) / 2
 
 
+def item_contrast(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
+    """Contrast of two views of the same items, in both directions (MMSRec section 3.3).
+
+    -mean_i log softmax_j(cosine(a_i, b_j) / temperature)_i, and the same from b to a; their sum.
+
+    Requirements:
+        Row i of both views belongs to item i. Items that are in the batch twice are told apart.
+
+    Inputs:
+        | argument | shape | meaning |
+        |---|---|---|
+        | first, second | [n, D] | the views, in the same space |
+
+    Relations to other losses:
+        Twice the symmetric InfoNCE of CLIP, which is `cross_modal_contrastive` with "inter_only".
+    """
+    with torch.autocast(first.device.type, enabled=False):
+        logits = (unit(first) / temperature) @ unit(second).T  # [n, n]
+        own = logits.diagonal()
+        return (logits.logsumexp(dim=1) - own).mean() + (logits.logsumexp(dim=0) - own).mean()
+
+
 def full_cross_entropy(
     queries: Tensor, table: Tensor, targets: Tensor, *, max_logits: int | None = None
 ) -> Tensor:

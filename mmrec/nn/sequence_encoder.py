@@ -22,7 +22,7 @@ from mmrec.nn.transformer import (
     initialise,
 )
 
-Anchor = Literal["start", "end", "none"]
+Anchor = Literal["start", "end", "longest", "none"]
 
 
 class SequenceEncoder(nn.Module):
@@ -123,11 +123,14 @@ class SequenceEncoder(nn.Module):
         return dropout(self.input_norm(states), self.dropout, training=self.training)
 
 
-def position_index(packing: Packing, anchor: Literal["start", "end"], num_positions: int) -> Tensor:
+def position_index(
+    packing: Packing, anchor: Literal["start", "end", "longest"], num_positions: int
+) -> Tensor:
     """Row of each token in a table of positions; [T].
 
     `start`: a sequence's first step has the first row, as if it were padded on the right. `end`:
-    its last step has the last row, as if it were padded on the left to `num_positions`.
+    its last step has the last row, as if it were padded on the left to `num_positions`; with
+    `longest` only to the longest of the batch, whose rows a sequence's positions depend on.
     """
     if packing.longest > num_positions:
         raise ValueError(
@@ -136,4 +139,5 @@ def position_index(packing: Packing, anchor: Literal["start", "end"], num_positi
         )
     if anchor == "start":
         return packing.steps
-    return packing.steps + (num_positions - packing.num_steps)[packing.sequences]
+    padded_to = num_positions if anchor == "end" else packing.longest
+    return packing.steps + (padded_to - packing.num_steps)[packing.sequences]

@@ -55,6 +55,10 @@ class SystemParams(Section):
             return "they have different architectures; give both the same"
         return None
 
+    def not_taken(self) -> tuple[str, ...]:
+        """Prefixes of the parameters that a run does not take from its pre-training."""
+        return ()
+
     def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
         """Features that must be there to train a stage; none by default."""
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -55,7 +56,7 @@ def fit(
     system = system_of(params)
     recommender = system.build_recommender(params, data, stage)
     if weights is not None:
-        _start_from(recommender, weights, data)
+        _start_from(recommender, weights, data, not_taken=params.not_taken())
     training = system.build_training(params, recommender, data, run)
     compile_if_asked(training.objective)
     references = training.validation.references
@@ -86,25 +87,29 @@ def fit(
     )
     if result.best_metric is not None:
         warn_if_nothing_learned(result.best_metric, references, settings.metric, stage)
-    record = {
+    record: dict[str, object] = {
         "model": described,
         "trained": True,
         VALIDATION_PROTOCOL: run.mask_history,
         "best_epoch": result.best_epoch,
         "epochs": result.epochs_run,
         f"validation {settings.metric}": result.best_metric,
+        **training.counts,
     }
     return recommender, record
 
 
-def _start_from(recommender: Recommender, weights: TrainedWeights, data: ModelData) -> None:
-    check_items(recommender, weights, data.items["item_id"])
-    report = load_pretrained(recommender, weights.tensors)
+def _start_from(
+    recommender: Recommender, weights: TrainedWeights, data: ModelData, *, not_taken: Sequence[str]
+) -> None:
+    taken = weights.without(not_taken)
+    check_items(recommender, taken, data.items["item_id"])
+    report = load_pretrained(recommender, taken.tensors)
     logger.info(
         "pre-trained parameters: %d loaded; fresh: %s; unused: %s",
         len(report.loaded),
         _names(report.fresh),
-        _names(report.unused),
+        _names(sorted({*report.unused, *weights.tensors.keys() - taken.tensors.keys()})),
     )
 
 

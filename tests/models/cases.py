@@ -38,6 +38,8 @@ class Case(NamedTuple):
         trainings: the stages in which it trains.
         ordered: its scores depend on all items of a history, and on their order.
         masked: it is trained on masked items, and asked by a mask after the history.
+        over_items: of its trainings, those whose batches are of items and not of users.
+        idle: of its trainings, the parameters that they leave as they are.
         vectors: it scores by inner products.
         causal: training every position at once is training every prefix.
         loss: what it learns the next item by unless told otherwise.
@@ -52,6 +54,8 @@ class Case(NamedTuple):
     ordered: bool = True
     causal: bool = True
     masked: bool = False
+    over_items: tuple[str, ...] = ()
+    idle: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     vectors: bool = True
     loss: str = "full"
     by_content: tuple[str, ...] = ()
@@ -70,6 +74,22 @@ CASES = {
         trainings=("pretrain", "finetune"),
         by_content=("pretrain",),
         content_learns={"pretrain": {}, "finetune": {"use_id": False}},
+    ),
+    "mmsrec": Case(
+        TINY,
+        SMALL,
+        trainings=("pretrain", "finetune"),
+        causal=False,
+        masked=True,
+        over_items=("pretrain",),
+        idle={
+            "pretrain": (
+                "recommender.item_encoder.mask_vector",
+                "recommender.item_encoder.absent_vector",
+            )
+        },
+        by_content=("pretrain", "finetune"),
+        content_learns={"finetune": {}},
     ),
     "sasrec": Case(TINY, SMALL),
     "gru4rec": Case(

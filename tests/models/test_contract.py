@@ -101,12 +101,13 @@ def test_training_moves_every_weight(name, stage):
     model = build(name, stage)
     objective = worlds.objective(worlds.params(name), model, stage)
     assert objective.recommender is model
-    losses = objective(worlds.batch(name, worlds.sequences(LENGTHS)))
+    losses = objective(worlds.batch(name, worlds.sequences(LENGTHS), stage=stage))
     sum(losses.values()).backward()
+    idle = CASES[name].idle.get(stage, ())
     for parameter_name, parameter in objective.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert parameter.grad.isfinite().all(), parameter_name
-        assert parameter.grad.abs().sum() > 0, parameter_name
+        assert (parameter.grad.abs().sum() > 0) == (parameter_name not in idle), parameter_name
 
 
 @pytest.mark.parametrize(("name", "stage"), TRAINED)
@@ -145,7 +146,7 @@ def test_dense_training_equals_prefix_training(name, stage):
 def test_training_in_bfloat16_keeps_the_losses_in_float32(name, stage):
     objective = objective_of(name, stage)
     with torch.autocast("cpu", torch.bfloat16):
-        losses = objective(worlds.batch(name, worlds.sequences(LENGTHS)))
+        losses = objective(worlds.batch(name, worlds.sequences(LENGTHS), stage=stage))
     sum(losses.values()).backward()
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
     assert all(parameter.grad.isfinite().all() for parameter in objective.parameters())

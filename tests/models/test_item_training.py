@@ -56,7 +56,9 @@ def trained(folder: Path, **changes: Any) -> tuple[Contrast, TrainingResult]:
         items=torch.arange(1, 41),
         held_out=torch.arange(41, NUM_ITEMS + 1),
         encode=objective.encode,
+        num_left_out=4,
     )
+    assert training.counts == {"items_trained_on": 40, "items_held_out": 20, "items_left_out": 4}
     assert training.validation.references == {"recall@5_random": pytest.approx(5 / 20)}
     result = train(
         training.objective,
@@ -104,4 +106,5 @@ def test_a_catalogue_without_items_to_validate_on_is_refused() -> None:
             items=torch.arange(1, 9),
             held_out=torch.tensor([9]),
             encode=objective.encode,
+            num_left_out=0,
         )

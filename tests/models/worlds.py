@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import TypeAdapter
 
+from mmrec.data.item_batches import ItemBatch
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable
 from mmrec.models.data import Feature, ModelData, TrainingRun
@@ -19,6 +20,8 @@ from mmrec.recommender import History
 from tests.models import cases
 
 NUM_ITEMS = 13  # padding included
+INCOMPLETE = [3, 5, 7]
+"""Items without text or without pictures."""
 LENGTHS = [4, 9, 1, 2, 6]
 HISTORIES = [[1, 2, 3, 4], [4, 5, 6, 2], [2, 6, 5]]
 
@@ -134,9 +137,13 @@ def dense_batch(whole):
     return Batch(torch.where(targets != 0, items, 0), targets)
 
 
-def batch(name, whole, num_items=NUM_ITEMS):
-    """What a model trains of whole sequences."""
-    return masked_batch(whole, num_items) if cases.CASES[name].masked else dense_batch(whole)
+def batch(name, whole, num_items=NUM_ITEMS, stage="finetune"):
+    """What a model trains of whole sequences, or of the items in them that have everything."""
+    case = cases.CASES[name]
+    if stage in case.over_items:
+        items = whole.unique()
+        return ItemBatch(items[(items != 0) & ~torch.isin(items, torch.tensor(INCOMPLETE))])
+    return masked_batch(whole, num_items) if case.masked else dense_batch(whole)
 
 
 def asked(name, items, num_items=NUM_ITEMS):

@@ -18,6 +18,7 @@ from mmrec.evaluation.knowing_nothing import reference_metrics
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.nn.mlp import Mlp
 from mmrec.nn.moe import MixtureOfExperts
+from mmrec.nn.sequence_encoder import SequenceEncoder
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.optimizer import OptimizerParams
@@ -65,6 +66,17 @@ MODELS: dict[str, dict[str, Any]] = {
         "pretrain": TRAINING | {"contrast": CONTRAST},
         "finetune": TRAINING | {"epochs": 5, "joint": CONTRAST, "loss": {"name": "sampled"}},
     },
+    "mmsrec": {
+        "architecture": TRANSFORMER
+        | {"attention_dropout": 0.4, "input_dropout": 0.6, "temperature": 0.5, "num_heads": 4}
+        | {"missing": "mask_token", "pad_to": "batch_max", "item_tower_position": "none"},
+        "pretrain": LOOP
+        | {"batch_size": 4, "held_out_share": 0.3}
+        | {"contrast": {"text": 0.5, "image": 0.125, "text_to_image": 0.75, "both": 0.375}},
+        "finetune": LOOP
+        | {"validation_users": 7, "batch_size": 32, "mask_probability": 0.3, "mask_share": 0.6}
+        | {"random_share": 0.3, "prefix_share": 0.5, "loss": {"name": "in_batch"}},
+    },
     "sasrec": {
         "architecture": TRANSFORMER | {"attention_dropout": 0.4},
         "pretrain": None,
@@ -101,7 +113,7 @@ class Training(NamedTuple):
 
     objective: nn.Module
     batches: TrainingBatches
-    held_out: HeldOut
+    held_out: HeldOut | None
     validation: dict[str, Any]
     keywords: dict[str, Any]
 
@@ -115,7 +127,7 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
         # What `train` reads of it, and not the other settings that come along.
         own = set(OptimizerParams.model_fields)
         keywords["optimizer"] = keywords["optimizer"].model_dump(mode="json", include=own)
-        held_out = validation.pop("held out")
+        held_out = validation.pop("held out", None)  # of users; where items are trained on, none
         trainings.append(Training(objective, batches, held_out, validation, keywords))
         return TrainingResult(1, 0.5, 1, 0)
 
@@ -209,9 +221,12 @@ def test_pre_training_on_warm_items_neither_trains_nor_validates_on_cold_ones(
 @pytest.mark.parametrize(("name", "stage"), TRAINED)
 def test_every_setting_has_an_effect(name: str, stage: str, train_with: Any) -> None:
     params = model(name)
-    plain = described(train_with(params, stage))
+    plain = (described(train_with(params, stage)), params.not_taken())
     changed = {
-        ".".join(map(str, path)): described(train_with(changed_params, stage))
+        ".".join(map(str, path)): (
+            described(train_with(changed_params, stage)),
+            changed_params.not_taken(),
+        )
         for path, changed_params in with_one_changed(params, stage)
     }
     expected = {"architecture.embedding_dim", f"{stage}.weight_decay"}
@@ -235,6 +250,8 @@ def test_settings_keep_their_name_and_value_in_the_parts_they_reach(
             expected["dropout"] = params.architecture.expert_dropout
         if isinstance(module, Mlp):
             expected["dropout"] = named["feature_dropout"]
+        if isinstance(module, SequenceEncoder):
+            expected["dropout"] = expected.get("input_dropout", expected["dropout"])
         if isinstance(module, nn.GRU):
             expected["dropout"] = 0.0  # that between its layers
         if isinstance(module, Recommender) and CASES[name].masked:
@@ -243,23 +260,26 @@ def test_settings_keep_their_name_and_value_in_the_parts_they_reach(
             assert vars(module)[attribute] == expected[attribute], f"{path}.{attribute}"
             found.add(attribute)
     assert "dropout" in found or "dropout" not in named
-    assert contrast is None or {"cmcl_denominator", "temperature"} <= found
+    if isinstance(params, Mp4srParams):
+        assert contrast is None or {"cmcl_denominator", "temperature"} <= found
 
 
 def described(training: Training) -> dict[str, Any]:
     """All that decides how a training goes, but for random numbers and the record of settings."""
     modules = training.objective.named_modules
-    histories = training.held_out.histories
+    held_out = training.held_out
+    rows = held_out.histories if held_out else None
     return {
         "keywords": {**training.keywords, "settings": None},
         "batches": training.batches.digest,
         "validation": training.validation,
-        "held out": [histories.starts.tolist(), histories.lengths.tolist()],
+        "validated": training.keywords["settings"]["validated"],
+        "held out": rows and [rows.starts.tolist(), rows.lengths.tolist()],
         "attributes": {
             f"{path}.{name}": value
             for path, module in modules()
             for name, value in vars(module).items()
-            if isinstance(value, (int, float, str, tuple))
+            if isinstance(value, (int, float, str, tuple, dict)) and not name.startswith("_")
         },
         "parameters": {
             name: (value.shape, value.requires_grad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmrec.models.bert4rec.model import Bert4Rec
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.encoders import build_transformer
-from mmrec.models.masked_item import MaskedItemObjective, masked_item_training
+from mmrec.models.masked_item import MaskedBatches, MaskedItemObjective, masked_training
 from mmrec.models.next_item_training import build_next_item_loss
 from mmrec.params.model import Stage
 from mmrec.params.models.bert4rec import Bert4RecParams
@@ -26,11 +26,20 @@ def build_training(
     params: Bert4RecParams, recommender: Bert4Rec, data: ModelData, run: TrainingRun
 ) -> Training:
     """Training on masked items."""
-    loss = build_next_item_loss(params.finetune.loss, data.training_counts)
-    return masked_item_training(
+    settings = params.finetune
+    loss = build_next_item_loss(settings.loss, data.training_counts)
+    return masked_training(
         MaskedItemObjective(recommender, loss),
-        params.finetune,
+        settings,
         data,
         run,
-        max_sequence_length=params.architecture.max_sequence_length,
+        lambda sequences, seed: MaskedBatches(
+            sequences,
+            mask=data.num_items,
+            max_sequence_length=params.architecture.max_sequence_length,
+            mask_probability=settings.mask_probability,
+            last_only_share=settings.last_only_share,
+            batch_size=settings.batch_size,
+            seed=seed,
+        ),
     )

@@ -1,0 +1,1 @@
+"""MMSRec: the model, its pre-training, and how they are built."""

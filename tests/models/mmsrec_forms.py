@@ -34,7 +34,7 @@ def straightforward(settings, model, stage="finetune", world=None):
         num_heads=architecture.num_heads,
         temperature=architecture.temperature,
         missing=architecture.missing,
-        padded_to=LENGTH if architecture.pad_to == "max_sequence_length" else None,
+        padded_to=LENGTH if architecture.pad_to == "N" else None,
         item_tower_position=architecture.item_tower_position != "none",
         item_head=architecture.item_head,
     )

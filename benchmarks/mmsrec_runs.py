@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.sequence_epoch import EVERYTHING
 from benchmarks.sequence_runs import catalogue, read
@@ -21,10 +20,10 @@ from mmrec.data.batches import Batch
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.features.table import FeatureTable
 from mmrec.models.data import Feature, ModelData, TrainingRun
+from mmrec.models.mmsrec.model import Mmsrec
 from mmrec.models.registry import system_of
 from mmrec.params.models.mmsrec import MmsrecArchitecture, MmsrecFinetune, MmsrecParams
 from mmrec.params.training import Modality
-from mmrec.recommender import Objective
 from mmrec.training.optimizer import build_optimizer
 
 FEATURE_DIM = 512
@@ -49,7 +48,9 @@ class Case:
                 embedding_dim=self.embedding_dim, feedforward_dim=2 * self.embedding_dim
             ),
             pretrain=None,
-            finetune=MmsrecFinetune(batch_size=self.batch_size),
+            finetune=MmsrecFinetune(
+                batch_size=self.batch_size, modality="both" if self.pictures else "text"
+            ),
         )
 
     def data(self) -> ModelData:
@@ -95,14 +96,15 @@ class Form:
         params = case.params()
         torch.manual_seed(1)
         model = system_of(params).build_recommender(params, data, "finetune")
+        assert isinstance(model, Mmsrec)
         run = TrainingRun("finetune", seed=1, mask_history=False)
         training = system_of(params).build_training(params, model, data, run)
-        self.model = training.objective.recommender
+        self.model = model
         self.batches = training.batches
         self.objective = training.objective.train(drop)
-        self.parameters = dict(self.model.named_parameters())
-        self._straightforward = (
-            straightforward(params.architecture, self.parameters, data, drop=drop)
+        self.parameters = dict(model.named_parameters())
+        self._slow = (
+            straightforward(params, self.parameters, data, drop=drop)
             if name == "straightforward"
             else None
         )
@@ -111,15 +113,19 @@ class Form:
 
     def loss(self, batch: Batch) -> Tensor:
         """Of a batch, with its graph."""
-        if self._straightforward is None:
+        if self._slow is None:
             return torch.stack(list(self.objective(batch).values())).sum()
-        return self._straightforward.loss(batch.items, batch.targets)
+        return self._slow.loss(batch.items, batch.targets)
 
     def step(self, batch: Batch) -> None:
         """One step as the trainer makes it."""
+        self.backward(batch)
+        self.update()
+
+    def backward(self, batch: Batch) -> None:
+        """Gradients of a batch's loss, and no others."""
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self.loss(batch))
-        self.update()
 
     def update(self) -> None:
         """Clip the gradients and move the parameters."""
@@ -129,4 +135,26 @@ class Form:
     def endless(self) -> Iterator[Batch]:
         """Batches, epoch after epoch."""
         for epoch in count(1):
-            yield from self.batches.epoch(epoch)
+            for batch in self.batches.epoch(epoch):
+                assert isinstance(batch, Batch)
+                yield batch
+
+
+def straightforward(
+    params: MmsrecParams, weights: Mapping[str, Tensor], data: ModelData, *, drop: bool
+) -> StraightforwardMmsrec:
+    """The form one writes down first, with these weights."""
+    architecture = params.architecture
+    tables = {name: data.features[name].vectors for name in params.modalities("finetune")}
+    settings = Settings(
+        num_heads=architecture.num_heads,
+        temperature=architecture.temperature,
+        missing=architecture.missing,
+        padded_to=architecture.max_sequence_length if architecture.pad_to == "N" else None,
+        item_tower_position=architecture.item_tower_position == "first",
+        item_head=architecture.item_head,
+        input_dropout=architecture.input_dropout if drop else 0.0,
+        dropout=architecture.dropout if drop else 0.0,
+        attention_dropout=architecture.attention_dropout if drop else 0.0,
+    )
+    return StraightforwardMmsrec(weights, Catalogue.of(tables, data.num_items), settings)

@@ -1,38 +1,49 @@
-"""A step of MMSRec's fine-tuning against its straightforward form: `python -m benchmarks.mmsrec_step`.
+"""MMSRec's step against its straightforward form: `python -m benchmarks.mmsrec_step [sequences]`.
 
-At the size of Amazon Beauty 2014 (22,332 users, 12,086 items, or those of a sequences file), as
-published: 512 wide, 1,024 prefixes a batch, all items through the item tower, softmax over all.
-Vectors of texts and pictures are random. First both forms' losses and gradients without dropout,
-then steps with it, in turn in one process. Peak memory is of a process of its own for each form.
-Then parts of a step of ours, each by itself. Writes `results/mmsrec_step.json` and `.md`.
+A step of fine-tuning at the size of Amazon Beauty 2014 (22,332 users, 12,086 items, or those of a
+sequences file), as published: 512 wide, 1,024 prefixes a batch, all items through the item tower,
+softmax over all. Vectors are random; Beauty has titles alone, so once pictures are left out. First
+both forms' losses and gradients without dropout, then steps with it, in turn in one process, and
+then the parts of a step of ours, each by itself. Peak memory is of a process of its own for each
+form. Writes `results/mmsrec_step.json` and `.md`, unless sizes are other than these.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
-from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.mmsrec_runs import Case, Form
+from benchmarks.mmsrec_table import lines
 from benchmarks.peers.machine import describe_machine
 from benchmarks.peers.probe import memory_mib, peak_mib
 from mmrec.data.batches import Batch
-from mmrec.io import read_json, write_json, write_text
+from mmrec.io import write_json, write_text
 from mmrec.models.data import ModelData
+from mmrec.models.mmsrec.model import BOTH
+from mmrec.nn.losses import full_cross_entropy
 from mmrec.study.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results" / "mmsrec_step.json"
 FORMS = ("mmrec", "straightforward")
+STEPS = {"mmrec": 2, "straightforward": 1}
+"""Of a round; a round before all others is not counted."""
 MEMORY_STEPS = 2
+TOLERANCE = 1e-5
+
+Seconds = dict[str, float]
 
 
 def differences(case: Case, data: ModelData) -> dict[str, float]:
@@ -44,11 +55,12 @@ def differences(case: Case, data: ModelData) -> dict[str, float]:
         loss = form.loss(batch)
         torch.autograd.backward(loss)
         losses.append(loss.item())
-        gradients.append({name: value.grad for name, value in form.parameters.items()})
+        named = form.parameters.items()
+        gradients.append({name: one.grad for name, one in named if one.grad is not None})
     apart = {
-        name: float((own - gradients[0][name]).abs().max() / own.abs().max())
-        for name, own in gradients[1].items()
-        if own is not None and own.abs().max() > 0
+        name: float((other - gradients[0][name]).abs().max() / other.abs().max())
+        for name, other in gradients[1].items()
+        if other.abs().max() > 0
     }
     worst = max(apart, key=lambda name: apart[name])
     return {
@@ -58,24 +70,74 @@ def differences(case: Case, data: ModelData) -> dict[str, float]:
     }
 
 
-def timed(case: Case, data: ModelData, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Seconds of a step, by the clock and of all processors, a value a round."""
+def timed(case: Case, data: ModelData, rounds: int) -> dict[str, list[Seconds]]:
+    """Seconds of a step of each form, a value a round."""
     forms = {name: Form(name, case, data, drop=True) for name in FORMS}
     batches = {name: form.endless() for name, form in forms.items()}
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in FORMS}
+    taken: dict[str, list[Seconds]] = {name: [] for name in FORMS}
     for number in range(rounds + 1):
         for name, form in forms.items():
-            batch = next(batches[name])
-            started, processor = time.perf_counter(), time.process_time()
-            form.step(batch)
-            spent = {
-                "clock": time.perf_counter() - started,
-                "processor": time.process_time() - processor,
-            }
-            print(f"round {number}, {name}: {spent}", flush=True)
-            if number:  # the first only warms up
-                taken[name].append(spent)
+            chosen = list(islice(batches[name], STEPS[name]))
+            spent = stopped(partial(steps, form, chosen))
+            each = {kind: seconds / len(chosen) for kind, seconds in spent.items()}
+            print(f"round {number}, {name}: {each}", flush=True)
+            if number:
+                taken[name].append(each)
     return taken
+
+
+def steps(form: Form, batches: Sequence[Batch]) -> None:
+    """As the trainer makes them."""
+    for batch in batches:
+        form.step(batch)
+
+
+def parts(case: Case, data: ModelData, rounds: int) -> dict[str, list[Seconds]]:
+    """Seconds of the parts of a step of ours, forward and backward, each without the others."""
+    form = Form("mmrec", case, data, drop=True)
+    batches = form.endless()
+    taken: dict[str, list[Seconds]] = {}
+    for number in range(rounds + 1):
+        for name, do in _parts(form, next(batches)).items():
+            spent = stopped(do)
+            if number:
+                taken.setdefault(name, []).append(spent)
+    return taken
+
+
+def _parts(form: Form, batch: Batch) -> dict[str, Callable[[], object]]:
+    model = form.model
+    every = torch.arange(model.num_items + 1)
+    rows, columns = batch.targets.nonzero(as_tuple=True)
+    queries, table = (
+        value.detach().requires_grad_()
+        for value in model.queries_and_table(batch.items, rows, columns)
+    )
+    form.backward(batch)  # for the optimiser
+    return {
+        "optimiser": form.update,
+        "projection": lambda: backward(model.item_encoder.encode(every)),
+        "projection, item tower": lambda: backward(model.states_by_modality(every[1:-1], BOTH)),
+        "projection, item tower, sequences": lambda: backward(
+            *model.queries_and_table(batch.items, rows, columns)
+        ),
+        "loss": lambda: backward(full_cross_entropy(queries, table, batch.targets[rows, columns])),
+    }
+
+
+def backward(*outputs: Tensor) -> None:
+    """Through all of them, with gradients of ones."""
+    torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
+
+
+def stopped(do: Callable[[], object]) -> Seconds:
+    """What it takes by the clock, and of all processors together."""
+    started, processor = time.perf_counter(), time.process_time()
+    do()
+    return {
+        "clock": time.perf_counter() - started,
+        "processor": time.process_time() - processor,
+    }
 
 
 def peak_memory(name: str, case: Case) -> None:
@@ -94,3 +156,66 @@ def of_own_process(name: str, case: Case) -> dict[str, float]:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def measure(case: Case, rounds: int) -> dict[str, Any]:
+    """Everything about a case."""
+    data = case.data()
+    apart = differences(case, data)
+    if max(apart["loss_difference"], apart["largest_gradient_difference"]) > TOLERANCE:
+        raise ValueError(f"the forms differ: {apart}; a comparison of times would mean nothing")
+    return {
+        **asdict(case),
+        "machine": describe_machine(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "users": len(data.sequences.lengths),
+        "items": data.num_items - 1,
+        "without_dropout": apart,
+        "seconds": timed(case, data, rounds),
+        "parts": parts(case, data, rounds),
+        "memory": {name: of_own_process(name, case) for name in FORMS},
+        "load": os.getloadavg()[1],
+    }
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Measure case by case; write them where they are of the published size."""
+    found = {}
+    for share in arguments.pictures:
+        case = Case(
+            sequences=arguments.sequences,
+            num_items=arguments.items,
+            pictures=share,
+            embedding_dim=arguments.embedding_dim,
+            batch_size=arguments.batch,
+        )
+        found[f"{share:g}"] = measure(case, arguments.rounds)
+        print("\n".join(lines(found)), flush=True)
+    if vars(arguments) | {"rounds": 0} == vars(parser().parse_args([])) | {"rounds": 0}:
+        write_json(found, RESULTS)
+        write_text("\n".join(lines(found)) + "\n", RESULTS.with_suffix(".md"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    found = argparse.ArgumentParser(description=__doc__)
+    found.add_argument("sequences", nargs="?", help="a line `user item item …` per user")
+    found.add_argument("--items", type=int, default=12_086, help="of simulated sequences")
+    found.add_argument("--embedding-dim", type=int, default=512)
+    found.add_argument("--batch", type=int, default=1024)
+    found.add_argument(
+        "--pictures", type=float, nargs="+", default=[0.0, 1.0], help="shares of items with one"
+    )
+    found.add_argument("--rounds", type=int, default=3)
+    found.add_argument("--memory", choices=FORMS, help=argparse.SUPPRESS)
+    found.add_argument("--case", help=argparse.SUPPRESS)
+    return found
+
+
+if __name__ == "__main__":
+    asked = parser().parse_args()
+    if asked.memory:
+        peak_memory(asked.memory, Case(**json.loads(asked.case)))
+    else:
+        main(asked)

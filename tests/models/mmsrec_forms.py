@@ -35,7 +35,7 @@ def straightforward(settings, model, stage="finetune", world=None):
         temperature=architecture.temperature,
         missing=architecture.missing,
         padded_to=LENGTH if architecture.pad_to == "N" else None,
-        item_tower_position=architecture.item_tower_position != "none",
+        item_tower_position=architecture.item_tower_position == "first",
         item_head=architecture.item_head,
     )
     return StraightforwardMmsrec(dict(model.named_parameters()), Catalogue.of(read, NUM_ITEMS), own)

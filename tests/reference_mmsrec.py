@@ -64,15 +64,16 @@ def numerical_gradient(function, values, step=1e-6):
     return gradient
 
 
-def slope(function, parameter, direction, step=1e-6):
-    """Central difference of a function without arguments along a direction of a parameter."""
-    start = parameter.detach().clone()
+def slope(function, parameters, directions, step=1e-6):
+    """Central difference of a function without arguments along a direction of its parameters."""
+    starts = [parameter.detach().clone() for parameter in parameters]
     ends = []
-    for sign in (1, -1):
+    for sign in (1, -1, 0):  # the last puts them back
         with torch.no_grad():
-            parameter.copy_(start + sign * step * direction)
+            moves = zip(parameters, starts, directions, strict=True)
+            for parameter, start, direction in moves:
+                parameter.copy_(start + sign * step * direction)
             ends.append(function().item())
-            parameter.copy_(start)
     return (ends[0] - ends[1]) / (2 * step)
 
 
@@ -129,7 +130,8 @@ def check_masks(rows, originals, *, num_items, mask_probability, shares=(0.8, 0.
         if target
     ]
     _check_kinds(asked, num_items, shares, p)
-    _check_draws([pair for pair in asked if pair[0] not in (num_items, pair[1])], num_items, p)
+    if shares[1]:
+        _check_draws([pair for pair in asked if pair[0] not in (num_items, pair[1])], num_items, p)
 
 
 def _check_selection(rows, mask_probability, p):

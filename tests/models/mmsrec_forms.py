@@ -10,6 +10,15 @@ from tests.models.worlds import NUM_ITEMS
 
 MASK = NUM_ITEMS
 LENGTH = 10
+ARCHITECTURES = [
+    {"missing": "exclude"},
+    {"missing": "mask_token"},
+    {"pad_to": "batch_max"},
+    {"item_tower_position": "none"},
+    {"item_head": "table"},
+    {"missing": "mask_token", "pad_to": "batch_max", "item_head": "table"},
+]
+MODALITIES = ["both", "text", "image"]
 
 
 def params(modality="both", **architecture):
@@ -20,8 +29,13 @@ def built(settings, stage="finetune", world=None, precision=torch.float64):
     """The model without dropout; its parameters are not what they start as."""
     model = worlds.recommender(settings, stage, world=world).to(precision).eval()
     generator = torch.Generator().manual_seed(1)
-    for parameter in model.parameters():  # biases and norms start at values that hide mistakes
-        parameter.data.normal_(std=0.5, generator=generator)
+    for name, value in model.named_parameters():  # norms and biases hide mistakes as they start
+        drawn = torch.randn(value.shape, generator=generator)
+        if "norm.weight" in name:
+            drawn = 1 + 0.3 * drawn
+        elif value.dim() == 1:
+            drawn = 0.3 * drawn
+        value.data.copy_(drawn)
     return model
 
 

@@ -90,9 +90,18 @@ class Form:
         case: what is measured.
         data: of the case.
         drop: with dropout as in training, or without any.
+        precision: of the parameters.
     """
 
-    def __init__(self, name: str, case: Case, data: ModelData, *, drop: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        case: Case,
+        data: ModelData,
+        *,
+        drop: bool,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         params = case.params()
         torch.manual_seed(1)
         model = system_of(params).build_recommender(params, data, "finetune")
@@ -101,7 +110,7 @@ class Form:
         training = system_of(params).build_training(params, model, data, run)
         self.model = model
         self.batches = training.batches
-        self.objective = training.objective.train(drop)
+        self.objective = training.objective.to(precision).train(drop)
         self.parameters = dict(model.named_parameters())
         self._slow = (
             straightforward(params, self.parameters, data, drop=drop)

@@ -60,8 +60,9 @@ def _case(one: Mapping[str, Any]) -> list[str]:
         "|---|---|",
         *(f"| {name} | {_part(one['parts'], name):.2f} |" for name in PARTS),
         "",
-        f"Dropout off: loss {same['loss']:.6f}, difference {same['loss_difference']:.1e}; largest "
-        f"difference of a gradient {same['largest_gradient_difference']:.1e} of its largest value.",
+        f"Dropout off, in double precision: loss {same['loss']:.6f}, difference "
+        f"{same['loss_difference']:.1e}; largest difference of a gradient "
+        f"{same['largest_gradient_difference']:.1e} of its largest value.",
         "",
     ]
 

@@ -35,7 +35,7 @@ NUM_KEYS, NUM_LOOKUPS = 10_000_000, 100_000
 class Constant:
     """Random vectors at no cost, so that only the path around the model is timed."""
 
-    level: Literal["vector"] = "vector"
+    level: Literal["vectors"] = "vectors"
     dim = DIM
     libraries: dict[str, str] = {}  # noqa: RUF012
     fingerprint = Fingerprint("simulated", 1, "m", "a", "w", "p", "pool", normalize=True, dim=DIM)

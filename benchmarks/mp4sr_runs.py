@@ -11,13 +11,13 @@ import torch
 from benchmarks.straightforward_mp4sr import StraightforwardMp4sr
 from mmrec.data.batches import Batch, TrainingBatches
 from mmrec.data.split import training_part
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.models.data import ModelData, load_model_data
 from mmrec.models.mp4sr.model import Mp4sr
 from mmrec.models.next_item import TrainingBatch
 from mmrec.models.next_item_training import next_item_objective
 from mmrec.models.registry import system_of
 from mmrec.params.models.mp4sr import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
-from mmrec.paths import DatasetPaths
 from mmrec.recommender import Objective
 from mmrec.study.workspace import PROJECT, make_workspace, repro
 

@@ -32,12 +32,12 @@ from mmrec.data.sequences import Sequences
 from mmrec.data.split import HeldOut, hold_out_validation
 from mmrec.evaluation.evaluator import rank_held_out
 from mmrec.params.datasets import CleanParams
-from mmrec.params.item_ids import ItemIdFinetune
 from mmrec.params.models.gru4rec import Gru4RecArchitecture, Gru4RecParams
 from mmrec.params.models.sasrec import SasrecArchitecture, SasrecParams
+from mmrec.params.next_item import NextItemFinetune
 from mmrec.recommender import Recommender
 
-FINETUNE = ItemIdFinetune(
+FINETUNE = NextItemFinetune(
     batch_size=1024, batching="dense", learning_rate=1e-3, weight_decay=0.0, max_grad_norm=5.0
 )
 MODELS: dict[str, IdModelParams] = {

@@ -47,6 +47,7 @@ def read(file: Path, settings: CleanParams) -> CleanResult:
             schemas.IMAGE_LINKS.empty_table(),
             RawImages(Path(folder)),
             skipped=raw.skipped,
+            has_users=raw.has_users,
             **settings.model_dump(),
         )
 
@@ -129,16 +130,13 @@ def train_timed(
     epochs: int,
 ) -> None:
     """Train by the trainer of the pipeline, in a folder that is gone afterwards."""
+    loop = settings.model_copy(update={"epochs": epochs, "patience": epochs, "metric": METRIC})
     with tempfile.TemporaryDirectory() as folder:
         train(
             objective,
             batches,
             validate,
-            epochs=epochs,
-            patience=epochs,
-            metric=METRIC,
-            optimizer=settings,
-            max_grad_norm=settings.max_grad_norm,
+            loop,
             seed=1,
             stage="finetune",
             settings={},

@@ -13,9 +13,9 @@ from benchmarks.sequence_runs import build as build_next_item
 from benchmarks.sequence_runs import catalogue
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.features.table import FeatureTable
-from mmrec.params.item_ids import ItemIdFinetune
 from mmrec.params.models.mp4sr import Mp4srArchitecture, Mp4srFinetune, Mp4srParams
 from mmrec.params.models.sasrec import SasrecArchitecture, SasrecParams
+from mmrec.params.next_item import NextItemFinetune
 from mmrec.params.training import FullLoss, InBatchLoss, NextItemLossParams, SampledLoss
 from mmrec.recommender import Objective
 
@@ -80,7 +80,7 @@ def settings(case: Case) -> SasrecParams | Mp4srParams:
             name="sasrec",
             architecture=SasrecArchitecture(max_sequence_length=LENGTH),
             pretrain=None,
-            finetune=ItemIdFinetune(epochs=1, batch_size=case.batch_size, loss=loss),
+            finetune=NextItemFinetune(epochs=1, batch_size=case.batch_size, loss=loss),
         )
     return Mp4srParams(
         name="mp4sr",

@@ -131,9 +131,15 @@ RANKS: Final = _schema(
 
 @dataclass(frozen=True)
 class RawSummary:
-    """What `summary.json` of raw tables must tell: rows that were not taken, by reason."""
+    """What `summary.json` of raw tables must tell.
+
+    Attributes:
+        skipped: rows that were not taken, by reason.
+        has_users: False where no source of the tables has a log.
+    """
 
     skipped: Mapping[str, int]
+    has_users: bool
 
 
 TRAINED_ITEMS: Final = _schema(("item_id", pa.string()))

@@ -17,12 +17,14 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.features.table import write_empty_feature
 
     settings, dataset = entry(params.datasets, key, "datasets").clean, paths.dataset(key)
+    raw = read_json(dataset.raw_summary, schemas.RawSummary)
     result = clean(
         read_table(dataset.raw_items, schemas.RAW_ITEMS),
         read_table(dataset.raw_interactions, schemas.RAW_INTERACTIONS),
         read_table(dataset.image_links, schemas.IMAGE_LINKS),
         RawImages(dataset.raw_images),
-        skipped=read_json(dataset.raw_summary, schemas.RawSummary)["skipped"],
+        skipped=raw["skipped"],
+        has_users=raw["has_users"],
         **settings.model_dump(),
         verdicts=Verdicts(paths.verdicts),
     )

@@ -14,6 +14,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.data.images import RawImages
     from mmrec.features.encode.embed import embed_images
     from mmrec.features.encode.inputs import first_images
+    from mmrec.features.encode.knockout import knocked_out
     from mmrec.features.encode.opening import open_extractor
     from mmrec.features.extractors.build import build_image_extractor
 
@@ -22,8 +23,12 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     extractor, cache, executor = open_extractor(
         settings.extractor, build_image_extractor, paths.root
     )
-    return embed_images(
+    contents, knocked = knocked_out(
         first_images(read_table(dataset.images, schemas.IMAGES), settings.max_per_item),
+        settings.knockout,
+    )
+    counts = embed_images(
+        contents,
         RawImages(dataset.raw_images),
         extractor,
         dataset.features(settings.feature),
@@ -31,6 +36,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         cache=cache,
         executor=executor,
     )
+    return {**counts, **knocked}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the text of entry `key` of `embed.text`."""
     from mmrec.features.encode.embed import embed_sentences
     from mmrec.features.encode.inputs import joined_sentences
+    from mmrec.features.encode.knockout import knocked_out
     from mmrec.features.encode.opening import open_extractor
     from mmrec.features.extractors.build import build_text_extractor
 
@@ -25,14 +26,18 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         sentences = read_table(dataset.keywords, schemas.KEYWORDS)
     else:
         sentences = read_table(dataset.sentences, schemas.SENTENCES)
-    return embed_sentences(
-        joined_sentences(sentences) if settings.per == "item" else sentences,
+    contents, knocked = knocked_out(
+        joined_sentences(sentences) if settings.per == "item" else sentences, settings.knockout
+    )
+    counts = embed_sentences(
+        contents,
         extractor,
         dataset.features(settings.feature),
         precision=settings.precision,
         cache=cache,
         executor=executor,
     )
+    return {**counts, **knocked}
 
 
 if __name__ == "__main__":

@@ -219,3 +219,26 @@ def binary_cross_entropy(queries, table, targets, negatives):
         if negative:
             total = total - torch.log(1 - 1 / (1 + torch.exp(-(query @ table[negative]))))
     return total / len(targets)
+
+
+def in_batch_sequences(queries, table, sequences, places, shares):
+    """PMMRec's DAP, one (position, row) of the batch at a time.
+
+    `sequences` are whole rows of items, 0 is padding; `places` are (row, column) of each query's
+    target. Scores are diminished by the log of the item's share, where shares are given.
+    """
+    total = 0
+    for query, (own_row, own_column) in zip(queries, places, strict=True):
+        powers, right = [], None
+        for row, items in enumerate(sequences):
+            for column, item in enumerate(items):
+                is_right = (row, column) == (own_row, own_column)
+                if item == 0 or (item in sequences[own_row] and not is_right):
+                    continue
+                score = query @ table[item]
+                if shares is not None:
+                    score = score - math.log(shares[item])
+                powers.append(torch.exp(score))
+                right = powers[-1] if is_right else right
+        total = total - torch.log(right / sum(powers))
+    return total / len(queries)

@@ -13,6 +13,9 @@ from ruamel.yaml import YAML
 from mmrec.params.features import EmbedImageParams, EmbedParams, TimmImageParams
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
+from mmrec.params.pipeline import Params
+from mmrec.params.study import StudyParams
+from mmrec.study.expansion import expand
 from mmrec.torchvision_schemas import define_missing_operators
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +48,20 @@ def test_the_entries_shown_for_features_are_valid() -> None:
     shown = yaml(block)["embed"]
     assert shown.keys() == {"text", "image"}
     assert EmbedParams.model_validate({"pair": {}, **shown}).text["shop-title_tokens"]
+
+
+def test_what_a_study_makes_of_its_base_is_shown_as_it_is_written() -> None:
+    shown = yaml(README.partition("What the base has not, a study makes")[2].split("```")[1][5:])
+    common = yaml((ROOT / "studies" / "demo.yaml").read_text()) | {"reference": "fewer pictures"}
+    params, runs = expand(StudyParams.model_validate({**common, **shown}), ROOT)
+    Params.model_validate(params)
+    assert list(runs) == list(shown["rows"])
+    assert params["runs"]["fewer-pictures-11"]["image"] == "half_the_pictures"
+
+
+def test_every_study_is_in_the_readme() -> None:
+    found = {cells[0].strip("`") for cells in rows("| study | shows |")}
+    assert found == {path.stem for path in (ROOT / "studies").glob("*.yaml")}
 
 
 def test_every_variant_of_the_readme_is_a_model_of_its_own() -> None:

@@ -24,7 +24,8 @@ from mmrec.atomic import WriteError, in_words
 from mmrec.data.fetch import fetch_images
 from mmrec.data.packing import spill_file, write_image_parts
 from mmrec.data.sources.source import ImageRef
-from mmrec.io import PartWriter, write_json, write_table, write_text
+from mmrec.io import write_json, write_table, write_text
+from mmrec.part_writer import PartWriter
 from mmrec.recommender import History, VectorRecommender
 from mmrec.retrieval.index import build_index, write_index
 from mmrec.training.checkpoint import CheckpointStore

@@ -9,23 +9,17 @@ import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
+from mmrec.data.clean_log import clean_log, no_log
 from mmrec.data.counted import count_what_is_left, has_times
 from mmrec.data.images import RawImages
-from mmrec.data.interactions import (
-    Duplicates,
-    drop_duplicates,
-    drop_invalid,
-    in_time_order,
-    keep_core,
-)
+from mmrec.data.interactions import Duplicates
 from mmrec.data.item_content import make_sentences, verify_images
 from mmrec.data.sentences import repair_line
 from mmrec.data.steps import Account
-from mmrec.data.unusable import refuse_unusable
 from mmrec.data.verdicts import Verdicts
 from mmrec.data.vocabulary import FIRST_ITEM_INDEX
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, write_json, write_tables
-from mmrec.paths import DatasetPaths
 
 
 @dataclass(frozen=True)
@@ -48,6 +42,7 @@ def clean(
     images: RawImages,
     *,
     skipped: Mapping[str, int],
+    has_users: bool,
     text_fields: Sequence[str],
     max_sentences: int,
     max_images: int,
@@ -71,9 +66,13 @@ def clean(
     single interaction, which only train. Then the texts of the items that stay are repaired
     and split, and their pictures decoded, but for those that `verdicts` knows.
 
+    Of a source without users (`has_users`) every item stays, and the tables of users and of
+    sequences have no rows.
+
     Raises:
         DataError: nothing is left after a step, item ids repeat, too many interactions cannot
-            be used, or too many pictures failed.
+            be used, or too many pictures failed; or of a source without users, there are
+            interactions all the same, or `item_core` asks for some.
         ValueError: a text field that no item has.
     """
     catalogue = _catalogue(items)
@@ -81,19 +80,19 @@ def clean(
     account = Account(catalogue["item_id"], links, keeps_unused=item_core == 0)
     raw = _frame(interactions)
     account.add_raw(raw, num_without_id=items.num_rows - catalogue.height, skipped=skipped)
-    valid, dropped = drop_invalid(raw, catalogue["item_id"], min_rating=min_rating)
-    coded, user_ids = in_time_order(valid, catalogue["item_id"])
-    refuse_unusable(
-        raw,
-        catalogue["item_id"],
-        dropped.interactions,
-        max_unusable_share=max_unusable_share,
-    )
-    account.add_interactions("interactions", coded, dropped)
-    coded, dropped = drop_duplicates(coded, duplicates)
-    account.add_interactions("duplicates", coded, dropped)
-    coded, dropped = keep_core(coded, user_core=user_core, item_core=item_core)
-    account.add_interactions("core", coded, dropped)
+    if has_users:
+        coded, user_ids = clean_log(
+            raw,
+            catalogue["item_id"],
+            account,
+            min_rating=min_rating,
+            user_core=user_core,
+            item_core=item_core,
+            duplicates=duplicates,
+            max_unusable_share=max_unusable_share,
+        )
+    else:
+        coded, user_ids = no_log(raw, catalogue["item_id"], item_core=item_core)
     kept = _with_repaired_titles(catalogue[account.present(coded)])
     account.add_items(kept.height)
     sentences, counts = make_sentences(kept, text_fields=text_fields, max_sentences=max_sentences)
@@ -109,6 +108,7 @@ def clean(
     coded = _with_final_indices(coded, account.present(coded))
     clean_items = _items_table(kept, sentences, pictures, _training_counts(coded), cold_threshold)
     users, sequences = _user_tables(coded, user_ids)
+    counted = count_what_is_left(clean_items, coded, timed=has_times(raw))
     return CleanResult(
         items=clean_items.to_arrow().cast(schemas.CLEAN_ITEMS),
         users=users.to_arrow().cast(schemas.CLEAN_USERS),
@@ -116,8 +116,7 @@ def clean(
         sentences=sentences.to_arrow().cast(schemas.SENTENCES),
         images=_with_keys(pictures),
         failed_images=failed.to_arrow().cast(schemas.FAILED_IMAGES),
-        summary=account.as_json()
-        | {"counted": count_what_is_left(clean_items, coded, timed=has_times(raw))},
+        summary=account.as_json() | {"has_users": has_users, "counted": counted},
     )
 
 

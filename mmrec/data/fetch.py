@@ -15,8 +15,8 @@ from mmrec import schemas
 from mmrec.data.packing import spill_file, write_image_parts
 from mmrec.data.sources.regular_files import RefusedFileError, read_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue, Url
+from mmrec.dataset_paths import RawPaths
 from mmrec.io import conform, content_key, write_json, write_table, write_tables
-from mmrec.paths import RawPaths
 
 MAX_IMAGE_BYTES = 64 << 20
 """A larger file is a failed link, not a picture."""
@@ -72,8 +72,8 @@ def write_raw(
             that does not is a failed link. None for anywhere.
 
     Returns:
-        The summary: `items`, `interactions`, `images` (counts of links and contents) and
-        `skipped`, what the source held and was not taken, by reason.
+        The summary: `items`, `interactions`, `images` (counts of links and contents),
+        `has_users`, and `skipped`, what the source held and was not taken, by reason.
     """
     out = RawPaths(directory)
     tables = {
@@ -89,6 +89,7 @@ def write_raw(
         "images": fetch_images(
             raw.image_refs, out.images, out.image_links, downloads, links_within=links_within
         ),
+        "has_users": raw.has_users,
         "skipped": dict(raw.skipped),
     }
     write_tables(tables)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from mmrec import schemas
 from mmrec.atomic import OF_WRITING, WriteError
-from mmrec.io import replacing_parts
+from mmrec.part_writer import replacing_parts
 
 _PART_BYTES = 64 << 20
 _PART_ROWS = 4_096

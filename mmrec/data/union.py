@@ -13,8 +13,8 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.data.packing import write_image_parts
+from mmrec.dataset_paths import RawPaths
 from mmrec.io import DataError, read_json, read_table, write_json, write_tables
-from mmrec.paths import RawPaths
 
 
 def merge_raw(
@@ -22,8 +22,9 @@ def merge_raw(
 ) -> dict[str, int]:
     """Write the union of two raw folders; every id becomes `<name>/<id>`, so none meet.
 
-    Equal pictures are kept once. If only one side has timestamps, its interactions are
-    put in order of time and both are merged as order only.
+    Equal pictures are kept once. If only one of two logs has timestamps, its interactions are
+    put in order of time and both are merged as order only. A side may be without users; without
+    users on either side the union has none.
 
     Returns:
         Counts of the union: `items`, `interactions`, `links`, `contents`.
@@ -43,8 +44,11 @@ def merge_raw(
     links = links.sort_by([("item_id", "ascending"), ("position", "ascending")])
     images = [RawImages(side.images) for side in sides.values()]
     skipped: Counter[str] = Counter()
+    has_users = False
     for side in sides.values():
-        skipped.update(read_json(side.summary, schemas.RawSummary)["skipped"])
+        told = read_json(side.summary, schemas.RawSummary)
+        skipped.update(told["skipped"])
+        has_users |= told["has_users"]
     counts = {
         "items": items.num_rows,
         "interactions": interactions.num_rows,
@@ -60,7 +64,7 @@ def merge_raw(
             to.image_links: (links, schemas.IMAGE_LINKS),
         }
     )
-    write_json(counts | {"skipped": dict(skipped)}, to.summary)
+    write_json(counts | {"has_users": has_users, "skipped": dict(skipped)}, to.summary)
     return counts
 
 
@@ -81,7 +85,8 @@ def _prefixed(table: pa.Table, name: str) -> pa.Table:
 
 def _with_equal_time(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     timed = {name for name, table in tables.items() if _num_timed(table)}
-    if len(timed) != 1:
+    # A side without interactions has no times to lack.
+    if len(timed) != 1 or not all(table.num_rows for table in tables.values()):
         return tables
     name = timed.pop()
     table = tables[name]

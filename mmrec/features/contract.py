@@ -83,7 +83,7 @@ class Extractor(Protocol[T_contra]):
         ...
 
     @property
-    def level(self) -> Literal["vector"]:
+    def level(self) -> Literal["vectors"]:
         """What one content becomes."""
         ...
 

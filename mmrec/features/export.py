@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 from mmrec import schemas
 from mmrec.atomic import atomic_path
 from mmrec.features.table import FeatureTable, load_feature_table
-from mmrec.io import DataError, PartWriter, read_table
+from mmrec.io import DataError, read_table
+from mmrec.part_writer import PartWriter
 from mmrec.paths import Paths
 
 Format: TypeAlias = Literal["npy", "recbole", "mmrec", "parquet"]

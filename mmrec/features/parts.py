@@ -7,25 +7,21 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
-from torch import Tensor
 
 from mmrec import schemas
 from mmrec.io import DataError, check_schema, open_parquet, part_files
-
-Level: TypeAlias = Literal["vector", "tokens"]
-"""What one content has become: a vector, or the states of its tokens."""
+from mmrec.params.features import Level
 
 _ROWS_AT_ONCE: Final = 512
 _WHERE_TO_LOOK: Final[dict[Level, str]] = {
-    "vector": (
+    "vectors": (
         "found the states of tokens, expected one vector per content; name a feature of an "
         "extractor of vectors, or a model that reads tokens"
     ),
@@ -181,24 +177,6 @@ def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
                 "set TMPDIR to a folder on a larger disk"
             ) from None
         return np.memmap(file, dtype, "r+", shape=shape)
-
-
-def rows_between(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Adjacent rows from each of `starts` on.
-
-    Returns:
-        row_index: [r] the rows, one start after another.
-        segment: [r] for each row, the position of its start.
-    """
-    segment = torch.repeat_interleave(counts)
-    begin = counts.cumsum(0) - counts
-    within = torch.arange(len(segment), device=starts.device) - begin[segment]
-    return starts[segment] + within, segment
-
-
-def offsets_of(counts: Tensor) -> Tensor:
-    """[n + 1] where each of n groups of these sizes begins and the last one ends."""
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
 def _batches(file: pq.ParquetFile, columns: list[str], path: Path) -> Iterator[pa.RecordBatch]:

@@ -14,25 +14,24 @@ import torch
 from torch import Tensor
 
 from mmrec import schemas
+from mmrec.features.item_rows import ItemRows, offsets_of
 from mmrec.features.parts import (
     Parts,
     item_index_of,
     mapped,
-    offsets_of,
     open_parts,
     read_places,
     read_values,
     refuse_repeats,
-    rows_between,
 )
-from mmrec.io import PartWriter
+from mmrec.part_writer import PartWriter
 
 MAX_IN_MEMORY = 2 << 30
 """Bytes of a feature above which it is mapped from a file."""
 
 
 @dataclass(frozen=True)
-class FeatureTable:
+class FeatureTable(ItemRows):
     """Any number of vectors per item, none for padding and for an item without the modality.
 
     A feature of token states is a `TokenTable`.
@@ -47,30 +46,6 @@ class FeatureTable:
     def dim(self) -> int:
         """Length of a vector; 0 for the empty feature."""
         return self.vectors.shape[1]
-
-    @property
-    def num_items(self) -> int:
-        """Items including padding."""
-        return len(self.offsets) - 1
-
-    @property
-    def counts(self) -> Tensor:
-        """[N] vectors per item."""
-        return self.offsets.diff()
-
-    def rows_of(self, item_indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the vectors of the items lie.
-
-        Args:
-            item_indices: any shape; read in flattened order, repeats allowed.
-
-        Returns:
-            row_index: [r] rows of `vectors`, item after item.
-            segment: [r] for each row, the position of its item in the flattened indices.
-        """
-        flat = item_indices.reshape(-1)
-        starts = self.offsets[flat]
-        return rows_between(starts, self.offsets[flat + 1] - starts)
 
     def shuffled(self, seed: int) -> FeatureTable:
         """The same features, each given to another item at random: a control experiment."""
@@ -95,7 +70,7 @@ def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
         DataError: the feature has an item that `items` has not, a row twice, parts of two
             extractors or of token states, or a vector that is null or not finite.
     """
-    parts = open_parts(directory, level="vector")
+    parts = open_parts(directory, level="vectors")
     places, vectors = _read(parts)
     item_index = item_index_of(places["item_id"], items, directory)
     position = places["position"].to_numpy()

@@ -17,16 +17,15 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from mmrec.features.item_rows import ItemRows, offsets_of, rows_between
 from mmrec.features.parts import (
     Parts,
     item_index_of,
     mapped,
-    offsets_of,
     open_parts,
     read_places,
     read_values,
     refuse_repeats,
-    rows_between,
 )
 from mmrec.io import DataError
 
@@ -52,7 +51,7 @@ class PackedTokens(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TokenTable:
+class TokenTable(ItemRows):
     """The token states of every item's contents, several contents of one item apart.
 
     It stays on the host and belongs to no module: there may be more of it than memory.
@@ -74,16 +73,6 @@ class TokenTable:
         """Width of a state; 0 for the empty feature."""
         return self.values.shape[1]
 
-    @property
-    def num_items(self) -> int:
-        """Items including padding."""
-        return len(self.offsets) - 1
-
-    @property
-    def counts(self) -> Tensor:
-        """[N] contents per item."""
-        return self.offsets.diff()
-
     def gather(self, item_indices: Tensor) -> PackedTokens:
         """The tokens of some items, copied to where `item_indices` are.
 
@@ -93,7 +82,7 @@ class TokenTable:
         """
         flat = item_indices.reshape(-1).cpu()
         counts = self.offsets[flat + 1] - self.offsets[flat]
-        rows, _ = rows_between(self.offsets[flat], counts)
+        rows, _ = self.rows_of(flat)
         contents = self.contents[rows]
         starts = self.token_offsets[contents]
         lengths = self.token_offsets[contents + 1] - starts

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.features.token_table import TokenTable, load_token_table
 from mmrec.io import DataError, read_table
-from mmrec.params.model import Stage, SystemParams
+from mmrec.params.model import Stage
 from mmrec.params.training import Modality
-from mmrec.paths import DatasetPaths
 from mmrec.stage import memory_for
 
 
@@ -128,7 +128,7 @@ class TrainingRun:
     """Of which run a training is, and which part.
 
     Attributes:
-        stage: which of the model's two trainings; part of every seed.
+        stage: which of the model's two trainings, one that it has; part of every seed.
         seed: of the run.
         mask_history: in validation, what a user has seen is no candidate.
     """
@@ -166,11 +166,6 @@ def load_model_data(dataset: DatasetPaths, *, text: str, image: str) -> ModelDat
         training_counts=torch.cat([counts.new_zeros(1), counts]),
         is_cold=torch.cat([is_cold.new_zeros(1), is_cold]),
     )
-
-
-def nothing_to_train(params: SystemParams, stage: Stage) -> ValueError:
-    """The error that a model has no such training."""
-    return ValueError(f"model {params.name} has nothing to {stage}; skip the stage for it")
 
 
 def _memory(dataset: DatasetPaths) -> AbstractContextManager[None]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.candidates import looked_up
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
 from mmrec.recommender import History, inference
@@ -64,9 +64,7 @@ class ItemIdModel(NextItemModel):
         packing = Packing.of(items)
         tokens = packing.pack(items)
         if self.output_ids is None:
-            # Looked up together: each look-up has a gradient of the size of the table.
-            found = F.embedding(torch.cat([tokens, candidates]), self.item_ids)  # [T + c, D]
-            vectors, of_candidates = found.tensor_split([len(tokens)])
+            vectors, of_candidates = looked_up(tokens, candidates, self.item_ids)
         else:
             vectors = F.embedding(tokens, self.item_ids)  # [T, D]
             of_candidates = F.embedding(candidates, self.output_ids)  # [c, D]

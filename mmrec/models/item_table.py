@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.candidates import distinct
 from mmrec.models.items.encoder import ItemEncoder
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
@@ -93,13 +94,10 @@ class ItemTableModel(NextItemModel):
     ) -> QueriesAndCandidates:
         """States at the positions and the candidates' vectors; other items are not encoded."""
         packing = Packing.of(items)
-        tokens = packing.pack(items)
-        wanted = torch.cat([tokens, candidates])  # [T + c]
-        unique, index = torch.unique(wanted, return_inverse=True)
+        unique, tokens, wanted = distinct(packing.pack(items), candidates)
         vectors = self._vectors(unique)
-        samples = packing.tokens_at(rows, columns)
-        queries = self._states(vectors, index[: len(tokens)], packing, samples)
-        return QueriesAndCandidates(queries, F.embedding(index[len(tokens) :], vectors))
+        queries = self._states(vectors, tokens, packing, packing.tokens_at(rows, columns))
+        return QueriesAndCandidates(queries, F.embedding(wanted, vectors))
 
     def _vectors(self, items: Tensor) -> Tensor:
         vectors = self.item_encoder.encode(items)  # [n, D]

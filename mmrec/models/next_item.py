@@ -98,7 +98,7 @@ class FullSoftmax(NextItemLoss):
         items, rows, columns, targets, _ = samples
         queries, table = recommender.queries_and_table(items, rows, columns)
         if not len(rows):
-            return _zero(queries, table)
+            return zero(queries, table)
         return full_cross_entropy(queries, table, targets)
 
 
@@ -125,7 +125,7 @@ class SampledSoftmax(NextItemLoss):
     ) -> None:
         super().__init__()
         counts = torch.ones_like(training_counts) if draw == "uniform" else training_counts
-        shares = _shares(counts)
+        shares = training_shares(counts)
         self.register_buffer("shares", shares, persistent=False)
         self.register_buffer("cumulative_shares", shares[1:].cumsum(0), persistent=False)
         self.num_negatives = num_negatives
@@ -141,7 +141,7 @@ class SampledSoftmax(NextItemLoss):
             samples.items, rows, columns, torch.cat([own, items])
         )
         if not len(rows):
-            return _zero(queries, vectors)
+            return zero(queries, vectors)
         log_weights = (
             log_sampled_weights(self.shares[items], times, self.num_negatives)
             if self.correction
@@ -169,7 +169,7 @@ class InBatchSoftmax(NextItemLoss):
 
     def __init__(self, training_counts: Tensor, *, correction: bool) -> None:
         super().__init__()
-        self.register_buffer("shares", _shares(training_counts), persistent=False)
+        self.register_buffer("shares", training_shares(training_counts), persistent=False)
         self.correction = correction
 
     def mean(self, recommender: NextItemModel, samples: Samples) -> Tensor:
@@ -179,7 +179,7 @@ class InBatchSoftmax(NextItemLoss):
         place = torch.searchsorted(items, targets)  # [n]
         queries, vectors = recommender.queries_and_candidates(samples.items, rows, columns, items)
         if not len(rows):
-            return _zero(queries, vectors)
+            return zero(queries, vectors)
         log_weights = (
             log_in_batch_weights(self.shares[items], parts.total)
             if self.correction
@@ -195,12 +195,13 @@ class InBatchSoftmax(NextItemLoss):
         )
 
 
-def _zero(*tensors: Tensor) -> Tensor:
+def zero(*tensors: Tensor) -> Tensor:
+    """0, with gradients of zeros."""
     return torch.stack([tensor.sum() * 0 for tensor in tensors]).sum()
 
 
-def _shares(counts: Tensor) -> Tensor:
-    """Shares of items 1 to N - 1 in all interactions, float64 [N]; padding has none."""
+def training_shares(counts: Tensor) -> Tensor:
+    """Shares of items 1 to N - 1 in counts [N], none as one, float64 [N]; padding has none."""
     counts = counts.double().clamp(min=1)
     counts[0] = 0
     return counts / counts.sum()

@@ -15,6 +15,7 @@ from mmrec.evaluation.evaluator import require_held_out, validation_metrics
 from mmrec.evaluation.knowing_nothing import reference_metrics
 from mmrec.models.binary_loss import BinaryCrossEntropy
 from mmrec.models.data import ModelData, TrainingRun
+from mmrec.models.in_batch_sequences import InBatchSequencesSoftmax
 from mmrec.models.next_item import (
     FullSoftmax,
     InBatchSoftmax,
@@ -27,6 +28,7 @@ from mmrec.params.training import (
     BinaryLoss,
     FullLoss,
     InBatchLoss,
+    InBatchSequencesLoss,
     NextItemLossParams,
     NextItemTrainingParams,
     SampledLoss,
@@ -132,6 +134,8 @@ def build_next_item_loss(params: NextItemLossParams, training_counts: Tensor) ->
             )
         case InBatchLoss():
             return InBatchSoftmax(training_counts, correction=params.correction)
+        case InBatchSequencesLoss():
+            return InBatchSequencesSoftmax(training_counts, correction=params.correction)
         case BinaryLoss():
             return BinaryCrossEntropy(num_items=len(training_counts))
         case _:

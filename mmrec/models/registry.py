@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol, assert_never, runtime_checkable
 
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.params.model import Stage
@@ -16,15 +16,21 @@ class System(Protocol):
     def build_recommender(self, params: Any, data: ModelData, stage: Stage) -> Recommender:
         """The recommender of one of the model's two trainings, with fresh weights."""
 
+
+@runtime_checkable
+class TrainedSystem(System, Protocol):
+    """That of a model which trains, in one of the two at least."""
+
     def build_training(
         self, params: Any, recommender: Any, data: ModelData, run: TrainingRun
     ) -> Training:
-        """What trains a recommender that was built for this stage; one of no training has none."""
+        """What trains a recommender that was built for this stage."""
 
 
 def system_of(params: ModelParams) -> System:
     """The module that builds the model of these settings."""
-    system: System
+    system: TrainedSystem
+    untrained: System
     match params.name:
         case "mp4sr":
             from mmrec.models.mp4sr import build as system
@@ -45,11 +51,17 @@ def system_of(params: ModelParams) -> System:
         case "bert4rec":
             from mmrec.models.bert4rec import build as system
         case "itemknn":
-            from mmrec.models.itemknn import build as system
+            from mmrec.models.itemknn import build as untrained
+
+            return untrained
         case "transitions":
-            from mmrec.models.transitions import build as system
+            from mmrec.models.transitions import build as untrained
+
+            return untrained
         case "popularity":
-            from mmrec.models.popularity import build as system
+            from mmrec.models.popularity import build as untrained
+
+            return untrained
         case _:
             assert_never(params.name)
     return system

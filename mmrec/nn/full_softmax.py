@@ -39,13 +39,17 @@ def mean_cross_entropy(
         targets: [n], rows of the table.
         max_logits: most logits at once, but those of one sample; by default what suits the device.
     """
-    if max_logits is None:
-        budget = MAX_LOGITS.get(queries.device.type, MAX_LOGITS_ELSEWHERE)
-        rows = max(MIN_ROWS, budget // len(table) // ROW_STEP * ROW_STEP)
-    else:
-        rows = max(1, max_logits // len(table))
+    rows = samples_at_once(queries.device, len(table), max_logits)
     loss: Tensor = _MeanCrossEntropy.apply(queries, table, targets, rows)  # type: ignore[no-untyped-call]
     return loss
+
+
+def samples_at_once(device: torch.device, num_candidates: int, max_logits: int | None) -> int:
+    """Samples of a chunk: at most so many logits, but one sample; or what suits the device."""
+    if max_logits is not None:
+        return max(1, max_logits // num_candidates)
+    budget = MAX_LOGITS.get(device.type, MAX_LOGITS_ELSEWHERE)
+    return max(MIN_ROWS, budget // num_candidates // ROW_STEP * ROW_STEP)
 
 
 class _MeanCrossEntropy(torch.autograd.Function):

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import PositiveInt, model_validator
-
-from mmrec.params.model import Stage, SystemParams
-from mmrec.params.training import (
-    Modality,
-    NextItemTrainingParams,
-    TransformerArchitecture,
-    check_windows,
-)
+from mmrec.params.model import Stage
+from mmrec.params.next_item import NextItemParams
+from mmrec.params.training import Modality, TransformerArchitecture
 
 
 class ContentArchitecture(TransformerArchitecture):
@@ -26,24 +20,10 @@ class ContentArchitecture(TransformerArchitecture):
     """Features that items are known by; a run needs no other."""
 
 
-class ContentFinetune(NextItemTrainingParams):
-    """Cross-entropy, by default over the whole catalogue."""
-
-    epochs: PositiveInt = 300
-    patience: PositiveInt = 10
-
-
-class ContentParams(SystemParams):
-    """A model that reads text, image or both as one vector each; it has no pre-training."""
+class ContentParams(NextItemParams):
+    """A model that reads text, image or both as one vector each."""
 
     architecture: ContentArchitecture
-    pretrain: None
-    finetune: ContentFinetune
-
-    @model_validator(mode="after")
-    def _windows_fit(self) -> Self:
-        check_windows(self.architecture.max_sequence_length, self.finetune)
-        return self
 
     def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
         """Those that it reads, in order."""

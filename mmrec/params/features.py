@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from mmrec.params.knockout import KnockoutParams
 from mmrec.params.named_files import NAMES_NO_FILE
 from mmrec.params.section import FROM_LIST, Name, Section
 
@@ -189,6 +190,7 @@ class EmbedTextParams(Section):
     """What is encoded: each sentence, or all of an item's joined by spaces."""
     precision: Precision
     extractor: TextExtractorParams
+    knockout: KnockoutParams | None = None
 
     @model_validator(mode="after")
     def _blocks_read_one_content(self) -> Self:
@@ -206,6 +208,7 @@ class EmbedImageParams(Section):
     """How many of an item's pictures are encoded, the first ones; None is all of them."""
     precision: Precision
     extractor: ImageExtractorParams
+    knockout: KnockoutParams | None = None
 
     @model_validator(mode="after")
     def _blocks_read_one_content(self) -> Self:

@@ -17,6 +17,10 @@ Stage: TypeAlias = Literal["pretrain", "finetune"]
 """The two trainings that a model can have."""
 
 
+TrainsOn: TypeAlias = Literal["users", "items"]
+"""What a training's samples are made of: of sequences of users, or of items alone."""
+
+
 class NoSettings(Section):
     """A section in which there is nothing to set."""
 
@@ -42,6 +46,10 @@ class SystemParams(Section):
     def described(self, stage: Stage) -> dict[str, object]:
         """All that a stage's result depends on: what the other is set to does not change it."""
         return self.model_dump(mode="json", include={"name", "architecture", stage})
+
+    def trains_on(self, stage: Stage) -> TrainsOn:  # noqa: ARG002
+        """What a stage's samples are made of; a dataset without users has none of users."""
+        return "users"
 
     def takes(self, other: SystemParams) -> str | None:
         """Why this model cannot start from a pre-training of `other`; None where it can.

@@ -25,7 +25,7 @@ def _a_dotted_name(prefix: str) -> str:
     if not re.fullmatch(r"\w+(\.\w+)*", prefix):
         raise ValueError(
             "a prefix is the name of a parameter or a module, its parts between single dots, as "
-            "recommender.item_encoder"
+            "item_encoder.pooling"
         )
     return prefix
 
@@ -92,8 +92,9 @@ class ParameterGroup(Section):
     """
 
     prefixes: Annotated[tuple[Prefix, ...], FROM_LIST, AfterValidator(_not_empty)]
-    """Names of parameters, or of modules and all that is in them: `recommender.item_encoder`
-    means `recommender.item_encoder.weight`, and not `recommender.item_encoders.weight`."""
+    """Names of parameters, or of modules and all that is in them, as the recommender has them and
+    its saved weights: `item_encoder` means `item_encoder.weight`, and not `item_encoders.weight`.
+    What is trained beside the recommender is in `objective`: `objective.losses.projections`."""
     learning_rate: PositiveFloat | None = None
     """That of the training by default; the schedule holds for all groups."""
     weight_decay: NonNegativeFloat | None = None

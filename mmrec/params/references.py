@@ -17,6 +17,7 @@ from mmrec.params.features import (
 from mmrec.params.model import Stage
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 from mmrec.params.sources import names_pictures_on_the_web
+from mmrec.params.users import wrong_without_users
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ def wrong_references(params: Params) -> Iterator[str]:
         yield from _unknown(f"unions.{name}.right", union.right, params.datasets)
         if union.left == union.right:
             yield f"unions.{name}.right: found '{union.right}', as left; name another dataset"
+    yield from wrong_without_users(params)
     yield from _wrong_last_stages(params)
 
 

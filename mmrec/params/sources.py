@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mmrec.params.section import Section
 
@@ -130,8 +138,19 @@ class TabularSourceParams(Section):
     """Any CSV, TSV or Parquet files with a map of their columns."""
 
     name: Literal["tabular"]
-    interactions: TabularInteractions
+    interactions: TabularInteractions | None
+    """None for a catalogue without users, such as captions with their pictures."""
     items: TabularItems | None
+    """None for items that are only ids."""
+
+    @field_validator("items")
+    @classmethod
+    def _something_to_read(
+        cls, items: TabularItems | None, settings: ValidationInfo
+    ) -> TabularItems | None:
+        if items is None and settings.data.get("interactions", ...) is None:
+            raise ValueError("interactions are null, too; name the columns of at least one")
+        return items
 
 
 class SequencesSourceParams(Section):

@@ -24,9 +24,23 @@ class StudyRow(Section):
     """Settings that replace those of the entry, nested as there."""
     pretrained: bool = False
     """It starts from its own pre-training, which rows share that differ in fine-tuning alone."""
+    dataset: Name | None = None
+    """Another one than the study's."""
     text: Name | None = None
     """Another feature than the study's; `none` for no text."""
     image: Name | None = None
+    against: str | None = None
+    """The row that it is compared with, of the same dataset; the study's reference by default.
+    A row that names itself is compared with none."""
+
+
+class StudyVariant(Section):
+    """A dataset or a feature of the base with some of its settings replaced."""
+
+    of: Name
+    """Its name in the base."""
+    change: dict[str, Any]
+    """Settings that replace those of its entry, nested as there."""
 
 
 class StudyParams(Section):
@@ -35,12 +49,18 @@ class StudyParams(Section):
     base: str
     """A params file of the project: its datasets, features, models and protocol are the study's,
     so that another base is the same study on other data."""
+    datasets: dict[Name, StudyVariant] = Field(default_factory=dict)
+    """Datasets of the study's own, such as one of fewer users, with all features of that which
+    they are made of, under the same names."""
+    features: dict[Name, StudyVariant] = Field(default_factory=dict)
+    """Features of the study's own, such as one that some items lack, of every dataset that has the
+    one which they are made of."""
     dataset: Name
     text: Name
     image: Name
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
     reference: str
-    """The row that the others are compared with."""
+    """The row that others are compared with."""
     columns: Annotated[list[Metric], Field(min_length=1)]
     parts: Annotated[list[Part], Field(min_length=1)]
     """Of the held-out items: a table for each."""
@@ -57,7 +77,44 @@ class StudyParams(Section):
             found = getattr(self, name)
             if len({*found}) < len(found):
                 raise ValueError(f"{name}: found {found}, expected each once")
+        for row in self.rows:
+            self._check_comparison(row)
+        for name, variant in self.features.items():
+            if pinned := variant.change.keys() & {"dataset", "feature"}:
+                raise ValueError(
+                    f"features.{name}.change: found '{min(pinned)}', which is settled by the name "
+                    "of the feature and the dataset of the row; take it out"
+                )
         return self
+
+    def _check_comparison(self, row: str) -> None:
+        against = self.compared_with(row)
+        if against not in self.rows:
+            raise ValueError(
+                f"rows.{row}.against: found '{against}', which is no row; there are "
+                f"{', '.join(self.rows)}"
+            )
+        own, other = self.dataset_of(row), self.dataset_of(against)
+        if own != other:
+            found = f"'{against}'" if self.rows[row].against else f"nothing, hence '{against}'"
+            allowed = [name for name in self.rows if self.dataset_of(name) == own]
+            raise ValueError(
+                f"rows.{row}.against: found {found}, a row of dataset '{other}', but this is one "
+                f"of '{own}'; allowed: {', '.join(allowed)} ('{row}' for no comparison)"
+            )
+
+    def dataset_of(self, row: str) -> str:
+        """The dataset that a row is trained on."""
+        return self.rows[row].dataset or self.dataset
+
+    def compared_with(self, row: str) -> str:
+        """The row that a row is compared with; itself for none."""
+        return self.rows[row].against or self.reference
+
+    def comparisons(self) -> dict[str, str]:
+        """The rows that are compared with another one, and with which."""
+        against = {row: self.compared_with(row) for row in self.rows}
+        return {row: other for row, other in against.items() if other != row}
 
 
 class StudyError(ValueError):
@@ -91,12 +148,19 @@ def _lines(error: ValidationError) -> Iterator[str]:
 def changed(entry: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """An entry with some of its settings replaced; sections are gone into, all else is replaced.
 
+    So is a section that becomes one of another kind, with other settings.
+
     >>> changed({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}, "d": None})
     {'a': {'b': 3, 'c': 2}, 'd': None}
+    >>> changed({"a": {"name": "x", "b": 1}}, {"a": {"name": "y", "c": 2}})
+    {'a': {'name': 'y', 'c': 2}}
     """
     result = dict(entry)
     for key, value in change.items():
         before = result.get(key)
-        into = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[key] = changed(before, value) if into else value  # type: ignore[arg-type]
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            same_kind = value.get("name", before.get("name")) == before.get("name")
+            result[key] = changed(before, value) if same_kind else value
+        else:
+            result[key] = value
     return result

@@ -70,6 +70,18 @@ class InBatchLoss(Section):
     """Weigh targets by 1 / their chance to be in a batch, so that the full softmax is estimated."""
 
 
+class InBatchSequencesLoss(Section):
+    """Softmax over all items of the batch's sequences, as often as they are there: PMMRec's.
+
+    Those of the position's own row are no negatives. For `dense` rows.
+    """
+
+    name: Literal["in_batch_sequences"]
+    correction: bool = True
+    """Weigh items by 1 / their share of the training interactions: popular ones are there more
+    often."""
+
+
 class BinaryLoss(Section):
     """Binary cross-entropy of the target and one item for each position, drawn for each batch.
 
@@ -80,7 +92,8 @@ class BinaryLoss(Section):
 
 
 NextItemLossParams = Annotated[
-    FullLoss | SampledLoss | InBatchLoss | BinaryLoss, Field(discriminator="name")
+    FullLoss | SampledLoss | InBatchLoss | InBatchSequencesLoss | BinaryLoss,
+    Field(discriminator="name"),
 ]
 
 

@@ -12,6 +12,7 @@ from mmrec.io import DataError, read_json, read_table
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import contradictions
 from mmrec.params.training import LoopParams
+from mmrec.params.users import datasets_without_users
 from mmrec.paths import Paths
 from mmrec.report.gallery import gallery
 from mmrec.report.page import Protocol, Showcase
@@ -29,6 +30,7 @@ def collect_pretrainings(params: Params, paths: Paths) -> dict[str, PretrainingR
     Raises:
         DataError: the history of one is not whole.
     """
+    without_users = datasets_without_users(params)
     reports = {}
     for name, entry in params.pretrainings.items():
         model = params.models[entry.model]
@@ -41,6 +43,7 @@ def collect_pretrainings(params: Params, paths: Paths) -> dict[str, PretrainingR
             seed=entry.seed,
             history=_history(paths.pretraining(name).history, model.pretrain, f"pretrain@{name}"),
             metric=model.pretrain.metric if model.pretrain else "",
+            has_users=entry.dataset not in without_users,
             params={
                 "pretraining": entry.model_dump(mode="json"),
                 "model": model.described("pretrain"),

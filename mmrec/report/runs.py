@@ -25,6 +25,7 @@ class PretrainingReport:
         text: Feature that stands for the text of items.
         image: Feature that stands for their pictures.
         metric: Validation metric that chose the epoch.
+        has_users: Whether its dataset has any.
         params: Resolved settings, shown as they are.
     """
 
@@ -36,6 +37,7 @@ class PretrainingReport:
     seed: int = 0
     history: History = field(default_factory=dict)
     metric: str = ""
+    has_users: bool = True
     params: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -30,6 +30,7 @@ class Trainings:
     """Trainings on one dataset; a run that starts elsewhere is with its own dataset alone."""
 
     dataset: str
+    has_users: bool
     pretrained: Sequence[Pretrained]
     looks: Mapping[str, Style]
     plots: Sequence[Plot]
@@ -70,6 +71,7 @@ def _on_dataset(
             losses.setdefault(name, []).extend(loss_plots(name, phase, history, looks))
     return Trainings(
         dataset=dataset,
+        has_users=all(one.has_users for one in pretrainings),
         pretrained=[_in_words(one, everywhere) for one in pretrainings],
         looks=looks,
         plots=[

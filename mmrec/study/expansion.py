@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmrec.params.study import StudyError, StudyParams, StudyRow, changed
-from mmrec.params.yaml_file import YamlFileError, read_yaml
+from mmrec.study.base import features_of, free_name, read_base
 
 Names = Mapping[str, tuple[str, ...]]
 """Run names of each row, a seed each."""
@@ -31,31 +31,21 @@ def expand(study: StudyParams, project: Path) -> Expanded:
     """Write rows out as models, and for each seed as runs and pre-trainings that they start from.
 
     Raises:
-        StudyError: the base is missing, or a row names a model that it has not.
+        StudyError: the base cannot be taken, or a row names what neither it nor the study has.
     """
-    base = _base(study, project)
+    base = read_base(study, project)
     models: dict[str, Any] = {}
     pretrainings: dict[str, Any] = {}
     owners: dict[str, str] = {}
     runs: dict[str, Any] = {}
     names: dict[str, tuple[str, ...]] = {}
     for row, settings in study.rows.items():
-        key = _key(row, models)
+        key = free_name(_key(row), models)
         models[key] = _model(row, settings, base)
-        entry = {
-            "dataset": study.dataset,
-            "model": key,
-            "text": settings.text or study.text,
-            "image": settings.image or study.image,
-        }
+        entry = {**_slots(row, study, base), "model": key}
         shared = key
         if settings.pretrained:
-            # What pre-training depends on; rows that agree in it share one.
-            decisive = {
-                name: models[key].get(name) for name in ("name", "architecture", "pretrain")
-            }
-            features = {name: entry[name] for name in ("text", "image")}
-            shared = owners.setdefault(json.dumps([decisive, features], sort_keys=True), key)
+            shared = owners.setdefault(_decisive(models[key], entry), key)
         names[row] = tuple(f"{key}-{seed}" for seed in study.seeds)
         for name, seed in zip(names[row], study.seeds, strict=True):
             start = "none"
@@ -65,19 +55,11 @@ def expand(study: StudyParams, project: Path) -> Expanded:
             runs[name] = {**entry, "init_from": start, "seed": seed}
     own = {"models": models, "pretrainings": pretrainings, "runs": runs}
     # These stages do not run; what they name has to be there.
-    shown = {"recommend": {"run": names[study.reference][0]}, "report": {"dataset": study.dataset}}
+    shown = {
+        "recommend": {"run": names[study.reference][0]},
+        "report": {"dataset": study.dataset_of(study.reference)},
+    }
     return Expanded(changed({**base, **own}, shown), names)
-
-
-def _base(study: StudyParams, project: Path) -> dict[str, Any]:
-    path = project / study.base
-    try:
-        data = read_yaml(path)
-    except (YamlFileError, OSError) as error:
-        raise StudyError(f"base: {study.base} cannot be read ({error})") from None
-    if not isinstance(data, Mapping) or not isinstance(data.get("models"), Mapping):
-        raise StudyError(f"base: {study.base} has no models; name a params file")
-    return dict(data)
 
 
 def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,10 +72,36 @@ def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, A
     return changed(models[settings.model], settings.change)
 
 
-def _key(row: str, taken: Mapping[str, Any]) -> str:
+def _slots(row: str, study: StudyParams, base: Mapping[str, Any]) -> dict[str, str]:
+    """Dataset and features that a row reads, all of which there are."""
+    settings, dataset = study.rows[row], study.dataset_of(row)
+    if dataset not in base["datasets"]:
+        where = f"rows.{row}.dataset" if settings.dataset else "dataset"
+        raise StudyError(f"{where}: found '{dataset}', allowed: {', '.join(base['datasets'])}")
+    features = {
+        "text": (settings.text, study.text),
+        "image": (settings.image, study.image),
+    }
+    slots = {"dataset": dataset}
+    known = ["none", *features_of(base, dataset)]
+    for modality, (own, common) in features.items():
+        slots[modality] = own or common
+        if slots[modality] not in known:
+            where = f"rows.{row}.{modality}" if own else f"{modality} (of row '{row}')"
+            raise StudyError(
+                f"{where}: found '{slots[modality]}', allowed: {', '.join(known)} (features of "
+                f"dataset '{dataset}')"
+            )
+    return slots
+
+
+def _decisive(model: Mapping[str, Any], entry: Mapping[str, str]) -> str:
+    """All that a pre-training depends on but its seed; rows that agree in it share one."""
+    of_model = {name: model.get(name) for name in ("name", "architecture", "pretrain")}
+    slots = {name: entry[name] for name in ("dataset", "text", "image")}
+    return json.dumps([of_model, slots], sort_keys=True)
+
+
+def _key(row: str) -> str:
     """A row's label as a name, such as `w/o NIP` as `w-o-NIP`."""
-    key = re.sub(r"[^A-Za-z0-9]+", "-", row).strip("-") or "row"
-    number = 2
-    while key in taken:
-        key, number = f"{key.removesuffix(f'-{number - 1}')}-{number}", number + 1
-    return key
+    return re.sub(r"[^A-Za-z0-9]+", "-", row).strip("-") or "row"

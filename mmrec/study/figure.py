@@ -19,10 +19,11 @@ def write_figure(study: StudyParams, cells: Cells, path: Path) -> None:
     figure = Figure(figsize=(7, 1.2 + 0.32 * len(rows) * len(parts) ** 0.5), layout="constrained")
     axes = figure.subplots()
     height = 0.8 / len(parts)
+    comparisons = len({*study.comparisons().values()})
     for number, part in enumerate(parts):
         found = [cells[part][row][metric] for row in rows]
         places = [place + (number - (len(parts) - 1) / 2) * height for place in range(len(rows))]
-        axes.barh(
+        bars = axes.barh(
             places,
             [cell.mean for cell in found],
             height,
@@ -31,6 +32,9 @@ def write_figure(study: StudyParams, cells: Cells, path: Path) -> None:
             color=_COLOURS[number],
             error_kw={"elinewidth": 1},
         )
+        # Bars of several comparisons cannot be told against each other by eye.
+        if comparisons > 1:
+            axes.bar_label(bars, [cell.percent for cell in found], padding=3, fontsize=7)
     axes.set_yticks(range(len(rows)), rows)
     axes.invert_yaxis()
     axes.set_xlabel(metric)

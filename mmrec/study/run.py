@@ -22,7 +22,8 @@ from mmrec.params.study import StudyParams
 from mmrec.paths import Paths
 from mmrec.study.expansion import expand
 from mmrec.study.figure import write_figure
-from mmrec.study.tables import num_members, study_cells, study_markdown
+from mmrec.study.markdown import study_markdown
+from mmrec.study.tables import part_sizes, study_cells
 from mmrec.study.workspace import make_workspace, stream
 
 
@@ -61,14 +62,17 @@ def write_results(
 ) -> str:
     """Write `<name>.md`, `.json` and `.png`; returns the tables."""
     cells = study_cells(study, ranks)
-    first = ranks[study.reference][0]
-    text = study_markdown(name, study, cells, {part: num_members(first, part) for part in cells})
+    text = study_markdown(name, study, cells, part_sizes(study, ranks))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(text, folder / f"{name}.md")
     values = {
         part: {
             row: {
-                metric: {"values": list(cell.values), "p_value": cell.p_value}
+                metric: {
+                    "values": list(cell.values),
+                    "p_value": cell.p_value,
+                    "gain": cell.gain,
+                }
                 for metric, cell in of_row.items()
             }
             for row, of_row in rows.items()

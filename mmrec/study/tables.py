@@ -1,8 +1,9 @@
-"""Ranks of all runs of a study in; the table of its rows out, with spread and significance."""
+"""Ranks of all runs of a study in, the cells of its tables out, with spread and significance."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from statistics import mean, stdev
 from typing import NamedTuple
 
@@ -22,18 +23,21 @@ class StudyCell(NamedTuple):
     """A metric of a row on a part of the users.
 
     Attributes:
-        values: one of each seed.
-        p_value: of the paired test of users' means over the seeds against the reference; None of
-            the reference itself, and where fewer than two users are in the part.
+        values: one of each seed; none where no user is in the part.
+        p_value: of the paired test of users' means over the seeds against the row that it is
+            compared with; None without one, and where fewer than two users are in the part.
+        gain: of the mean over that of the row that it is compared with, 0.1 for a tenth more;
+            None without one, and where that one has 0.
     """
 
     values: tuple[float, ...]
     p_value: float | None
+    gain: float | None
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
-        return mean(self.values)
+        """Over the seeds; not a number of none."""
+        return mean(self.values) if self.values else nan
 
     @property
     def spread(self) -> float | None:
@@ -41,12 +45,19 @@ class StudyCell(NamedTuple):
         return stdev(self.values) if len(self.values) > 1 else None
 
     def __str__(self) -> str:
+        if not self.values:
+            return "–"
         spread = "" if self.spread is None else f" ± {self.spread:.4f}"
         return f"{self.mean:.4f}{spread}{self.stars}"
 
     @property
+    def percent(self) -> str:
+        """The gain as it is shown; empty without one."""
+        return "" if self.gain is None else f"{self.gain:+.1%}"
+
+    @property
     def stars(self) -> str:
-        """How sure the difference from the reference is."""
+        """How sure the difference from the other row is."""
         if self.p_value is None:
             return ""
         return next((stars for limit, stars in STARS if self.p_value < limit), "")
@@ -54,6 +65,10 @@ class StudyCell(NamedTuple):
 
 Cells = Mapping[str, Mapping[str, Mapping[str, StudyCell]]]
 """By part, row and metric."""
+
+
+PartSizes = Mapping[str, Mapping[str, int]]
+"""Users whose target is in a part, by part and dataset."""
 
 
 def study_cells(study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]]) -> Cells:
@@ -64,43 +79,55 @@ def study_cells(study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]]) -> 
         ranks: RANKS of each row, one of each seed.
 
     Raises:
-        DataError: they are not over the same users and targets.
+        DataError: those of a dataset are not over the same users and targets.
     """
     tables = {row: [table.sort_by("user_index") for table in ranks[row]] for row in study.rows}
-    first = tables[study.reference][0]
-    for of_row in tables.values():
+    first: dict[str, pa.Table] = {}
+    for row, of_row in tables.items():
         for table in of_row:
-            require_same_users(first, table)
+            require_same_users(first.setdefault(study.dataset_of(row), table), table)
     return {
         part: {
             row: {
-                column: _cell(tables, row, study.reference, column, _members(first, part))
+                column: _cell(
+                    of_row, tables[study.compared_with(row)], column, _members(of_row[0], part)
+                )
                 for column in study.columns
             }
-            for row in study.rows
+            for row, of_row in tables.items()
         }
         for part in study.parts
     }
 
 
-def num_members(ranks: pa.Table, part: str) -> int:
-    """Users whose target is in a part."""
-    return int(_members(ranks, part).sum())
+def part_sizes(study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]]) -> PartSizes:
+    """Over how many users the cells are means."""
+    of_dataset = {study.dataset_of(row): ranks[row][0] for row in study.rows}
+    return {
+        part: {name: int(_members(table, part).sum()) for name, table in of_dataset.items()}
+        for part in study.parts
+    }
 
 
 def _cell(
-    tables: Mapping[str, Sequence[pa.Table]],
-    row: str,
-    reference: str,
+    tables: Sequence[pa.Table],
+    compared_with: Sequence[pa.Table],
     metric: str,
     members: npt.NDArray[np.bool_],
 ) -> StudyCell:
-    own, other = (_by_seed(tables[name], metric, members) for name in (row, reference))
-    values = tuple(float(one.mean()) if one.size else float("nan") for one in own)
-    p_value = None
-    if row != reference and members.sum() > 1:
-        p_value = paired_test_of_values(other.mean(axis=0), own.mean(axis=0)).p_value
-    return StudyCell(values, p_value)
+    if not members.any():
+        return StudyCell((), None, None)
+    own, other = (_by_seed(one, metric, members) for one in (tables, compared_with))
+    values = tuple(float(one.mean()) for one in own)
+    if tables is compared_with:
+        return StudyCell(values, None, None)
+    before = float(other.mean())
+    gain = float(own.mean()) / before - 1 if before else None
+    if members.sum() < 2:
+        return StudyCell(values, None, gain)
+    return StudyCell(
+        values, paired_test_of_values(other.mean(axis=0), own.mean(axis=0)).p_value, gain
+    )
 
 
 def _by_seed(
@@ -120,29 +147,3 @@ def _members(ranks: pa.Table, part: str) -> npt.NDArray[np.bool_]:
         "new": never_trained,
     }[part]
     return members
-
-
-def study_markdown(
-    name: str, study: StudyParams, cells: Cells, num_users: Mapping[str, int]
-) -> str:
-    """The tables as Markdown, one for each part of the users."""
-    lines = [f"# {name}", ""]
-    for part, rows in cells.items():
-        lines += [
-            f"{num_users[part]:,} users, {part} targets; seeds {', '.join(map(str, study.seeds))}:",
-            "",
-            f"| | {' | '.join(study.columns)} |",
-            "|---" * (len(study.columns) + 1) + "|",
-            *(
-                f"| {row} | {' | '.join(str(of_row[column]) for column in study.columns)} |"
-                for row, of_row in rows.items()
-            ),
-            "",
-        ]
-    lines += [
-        f"Mean ± standard deviation over the seeds. Stars: against {study.reference}, paired "
-        "t-test over users of their means over the seeds, p < .05 (\\*), .01 (\\*\\*), "
-        ".001 (\\*\\*\\*), not corrected for the number of rows.",
-        "",
-    ]
-    return "\n".join(lines)

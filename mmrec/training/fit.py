@@ -11,9 +11,9 @@ import torch
 from mmrec.device import choose_device, compile_if_asked
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.loading import TrainedWeights, check_items, load_pretrained
-from mmrec.models.registry import system_of
+from mmrec.models.registry import System, TrainedSystem, system_of
 from mmrec.params.models.registry import ModelParams
-from mmrec.recommender import Recommender
+from mmrec.recommender import Recommender, Training
 from mmrec.seeds import derive_seed
 from mmrec.training.digest import code_digest
 from mmrec.training.trainer import train
@@ -49,45 +49,30 @@ def fit(
         ValueError: settings and data do not go together, or training diverges.
         DataError: there is nothing to train or to validate on, or the weights are of other items.
     """
-    stage = run.stage
-    settings, described = params.training(stage), params.described(stage)
+    stage, settings = run.stage, params.training(run.stage)
     assert settings is not None
-    torch.manual_seed(derive_seed(run.seed, stage, "initial weights"))
     system = system_of(params)
-    recommender = system.build_recommender(params, data, stage)
-    if weights is not None:
-        _start_from(recommender, weights, data, not_taken=params.not_taken())
+    assert isinstance(system, TrainedSystem)
+    recommender = _initial(system, params, data, run, weights)
     training = system.build_training(params, recommender, data, run)
     compile_if_asked(training.objective)
     references = training.validation.references
     tell_references(references, settings.metric, stage)
+    described = params.described(stage)
     result = train(
         training.objective,
         training.batches,
         lambda: {**training.validation.metrics(), **references},
-        epochs=settings.epochs,
-        patience=settings.patience,
-        metric=settings.metric,
-        optimizer=settings,
-        groups=training.groups,
-        max_grad_norm=settings.max_grad_norm,
+        settings,
         seed=run.seed,
         stage=stage,
-        settings={
-            "model": described,
-            "code": code_digest(stage, described),
-            "validated": training.validation.digest,
-            "mask_history": run.mask_history,
-            "read": [*training.read],
-            # Half precision on an accelerator: such a training is not continued elsewhere.
-            "device": choose_device().type,
-        },
+        settings=_decisive(described, training, run),
         checkpoint_dir=checkpoint_dir,
         history_path=history_path,
+        groups=training.groups,
     )
-    if result.best_metric is not None:
-        warn_if_nothing_learned(result.best_metric, references, settings.metric, stage)
-    record: dict[str, object] = {
+    warn_if_nothing_learned(result.best_metric, references, settings.metric, stage)
+    return recommender, {
         "model": described,
         "trained": True,
         VALIDATION_PROTOCOL: run.mask_history,
@@ -96,7 +81,36 @@ def fit(
         f"validation {settings.metric}": result.best_metric,
         **training.counts,
     }
-    return recommender, record
+
+
+def _initial(
+    system: System,
+    params: ModelParams,
+    data: ModelData,
+    run: TrainingRun,
+    weights: TrainedWeights | None,
+) -> Recommender:
+    """The recommender with fresh weights, or those it shares with what it starts from."""
+    torch.manual_seed(derive_seed(run.seed, run.stage, "initial weights"))
+    recommender = system.build_recommender(params, data, run.stage)
+    if weights is not None:
+        _start_from(recommender, weights, data, not_taken=params.not_taken())
+    return recommender
+
+
+def _decisive(
+    described: dict[str, object], training: Training, run: TrainingRun
+) -> dict[str, object]:
+    """What decides the result besides the loop, the batches and the tensors of the objective."""
+    return {
+        "model": described,
+        "code": code_digest(run.stage, described),
+        "validated": training.validation.digest,
+        "mask_history": run.mask_history,
+        "read": [*training.read],
+        # Half precision on an accelerator: such a training is not continued elsewhere.
+        "device": choose_device().type,
+    }
 
 
 def _start_from(

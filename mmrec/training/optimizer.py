@@ -21,6 +21,8 @@ from mmrec.params.optimizer import (
 
 NAMED_PARAMETERS = 8
 """Parameters a message names before it only counts them."""
+_RECOMMENDER = "recommender."
+"""Where every `Objective` has its recommender."""
 
 
 def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -112,7 +114,9 @@ def _torch_group(
 def _claimed(
     objective: nn.Module, groups: Sequence[ParameterGroup], where: str
 ) -> dict[nn.Parameter, ParameterGroup]:
-    names = parameter_names(objective)
+    names = {
+        one: [*map(_from_recommender, known)] for one, known in parameter_names(objective).items()
+    }
     owners: dict[nn.Parameter, tuple[str, ParameterGroup]] = {}
     for group in groups:
         for prefix in group.prefixes:
@@ -124,6 +128,12 @@ def _claimed(
                 if owner is not group:
                     raise ValueError(_both_claim(other, prefix, names[one], where))
     return {one: group for one, (_, group) in owners.items()}
+
+
+def _from_recommender(name: str) -> str:
+    """What prefixes call a parameter of the objective; most are the recommender's."""
+    inside = name.removeprefix(_RECOMMENDER)
+    return inside if inside != name else f"objective.{name}"
 
 
 def _any_begins_with(prefix: str, names: Sequence[str]) -> bool:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from mmrec.nn.processes import process_rank
-from mmrec.params.optimizer import OptimizerParams, ParameterGroup, ScheduleParams
+from mmrec.params.optimizer import ParameterGroup
+from mmrec.params.training import LoopParams
 from mmrec.recommender import BatchSource
 from mmrec.seeds import derive_seed
 from mmrec.stage import memory_for, progress
@@ -41,14 +42,14 @@ class TrainingResult:
     """How a training ended; the objective holds the weights of `best_epoch`.
 
     Attributes:
-        best_epoch: from 1 on; 0 if no epoch was trained.
-        best_metric: validation metric of that epoch, None if no epoch was trained.
+        best_epoch: from 1 on.
+        best_metric: validation metric of that epoch.
         epochs_run: epochs in the history, those before an interruption included.
         resumed_after: epoch that a checkpoint continued from, 0 if there was none.
     """
 
     best_epoch: int
-    best_metric: float | None
+    best_metric: float
     epochs_run: int
     resumed_after: int
 
@@ -57,12 +58,8 @@ def train(
     objective: nn.Module,
     batches: BatchSource,
     validate: Callable[[], Mapping[str, float]],
+    loop: LoopParams,
     *,
-    epochs: int,
-    patience: int,
-    metric: str,
-    optimizer: OptimizerParams,
-    max_grad_norm: float,
     seed: int,
     stage: str,
     settings: Mapping[str, object],
@@ -70,7 +67,7 @@ def train(
     history_path: Path,
     groups: Sequence[ParameterGroup] = (),
 ) -> TrainingResult:
-    """Train until `metric` has not improved for `patience` epochs, at most `epochs`.
+    """Train until the metric has not improved for `patience` epochs, at most `epochs`.
 
     The random state is set anew at every epoch, so a training that was killed and continued
     gives the same weights and history as one that was not. The checkpoints stay: the caller
@@ -80,11 +77,8 @@ def train(
         objective: `objective(batch)` gives weighted losses by name; on its device.
         batches: of the same device.
         validate: validation metrics of the objective as it is, higher is better.
-        epochs: 0 leaves the objective as it is.
-        patience: epochs.
-        metric: the one of `validate` that decides.
-        optimizer: its fields alone are read, not those of a class derived from it.
-        max_grad_norm: gradients are scaled down to this norm.
+        loop: its fields alone are read, not those of a class derived from it; batches have
+            their size already.
         seed: of the run.
         stage: name of the training, part of every seed.
         settings: JSON values of all else that decides the result, such as the model's
@@ -93,60 +87,51 @@ def train(
         checkpoint_dir: of this training alone, outside the outputs of a stage.
         history_path: `history.csv` to write after every epoch.
         groups: parameters that the model wants trained with settings of their own; those of
-            `optimizer` come first.
+            `loop` come first.
 
     Raises:
         DivergenceError: a loss or gradient is not finite.
-        ValueError: `validate` does not give `metric`, nothing is trainable, or groups do not
+        ValueError: `validate` does not give the metric, nothing is trainable, or groups do not
             fit the parameters.
     """
-    built = build_optimizer(objective, optimizer, groups, stage=stage)
+    optimizer = build_optimizer(objective, loop, groups, stage=stage)
     decisive = {
-        "epochs": epochs,
-        "patience": patience,
-        "metric": metric,
-        "optimizer": optimizer.model_dump(mode="json", include=set(OptimizerParams.model_fields)),
+        "loop": loop.model_dump(mode="json", include=set(LoopParams.model_fields)),
         "groups": [group.model_dump(mode="json") for group in groups],
-        "max_grad_norm": max_grad_norm,
         "seed": seed,
         "stage": stage,
         "settings": dict(settings),
     }
-    digest = training_digest(decisive, batches.digest, objective)
-    loop = _Loop(
+    store = CheckpointStore(checkpoint_dir, training_digest(decisive, batches.digest, objective))
+    return _Loop(
         objective=objective,
-        optimizer=built,
-        schedule=optimizer.schedule,
+        optimizer=optimizer,
         batches=batches,
         validate=validate,
-        metric=metric,
-        max_grad_norm=max_grad_norm,
+        params=loop,
         seed=seed,
         stage=stage,
-        store=CheckpointStore(checkpoint_dir, digest),
-    )
-    return loop.run(epochs, patience, history_path)
+        store=store,
+    ).run(history_path)
 
 
 @dataclass(frozen=True)
 class _Loop:
     objective: nn.Module
     optimizer: torch.optim.Optimizer
-    schedule: ScheduleParams
     batches: BatchSource
     validate: Callable[[], Mapping[str, float]]
-    metric: str
-    max_grad_norm: float
+    params: LoopParams
     seed: int
     stage: str
     store: CheckpointStore
 
-    def run(self, epochs: int, patience: int, history_path: Path) -> TrainingResult:
+    def run(self, history_path: Path) -> TrainingResult:
         state = self._first_state()
         resumed_after = state.epoch
         write_history(state.history, history_path)
         try:
-            while state.epoch < epochs and state.bad_epochs < patience:
+            while state.epoch < self.params.epochs and state.bad_epochs < self.params.patience:
                 with memory_for(f"{self.stage} epoch {state.epoch + 1}", lower=LESS_MEMORY):
                     later = self._next_state(state)
                     self.store.save(later, self.objective, self.optimizer)
@@ -164,6 +149,7 @@ class _Loop:
         wait_for_all()  # until they are written
         self.store.load_best(state, self.objective)
         wait_for_all()  # none deletes what another has yet to read
+        assert state.best_metric is not None
         return TrainingResult(state.best_epoch, state.best_metric, state.epoch, resumed_after)
 
     def _first_state(self) -> TrainingState:
@@ -177,22 +163,21 @@ class _Loop:
         return state
 
     def _next_state(self, state: TrainingState) -> TrainingState:
+        metric = self.params.metric
         started = time.perf_counter()
         losses = self._train_epoch(state)
         seconds = time.perf_counter() - started
-        metrics = from_first(
-            lambda: validated(self.objective, self.validate, self.metric, self.stage)
-        )
+        metrics = from_first(lambda: validated(self.objective, self.validate, metric, self.stage))
         rate: float = self.optimizer.param_groups[0]["lr"]
         row: HistoryRow = {"epoch": state.epoch + 1, "learning_rate": rate, **losses, **metrics}
-        state = state.after(row, metrics[self.metric])
+        state = state.after(row, metrics[metric])
         logger.info(
             "%s epoch %d: loss %.4f, %s %.4f (best %.4f in epoch %d), %.1f s",
             self.stage,
             state.epoch,
             losses["loss"],
-            self.metric,
-            metrics[self.metric],
+            metric,
+            metrics[metric],
             state.best_metric,
             state.best_epoch,
             seconds,
@@ -224,12 +209,13 @@ class _Loop:
     def _steps(self, state: TrainingState, check_every: int) -> dict[str, float]:
         epoch = state.epoch + 1
         torch.manual_seed(seed_of_process(derive_seed(self.seed, self.stage, epoch)))
-        set_rates(self.optimizer, self.schedule, epoch)
+        set_rates(self.optimizer, self.params.schedule, epoch)
         batches = self.batches.epoch(epoch)
         so_far = ""
         if state.best_metric is not None:
-            latest = float(state.history[-1][self.metric])
-            so_far = f" ({self.metric} {latest:.4f}, best {state.best_metric:.4f})"
+            metric = self.params.metric
+            latest = float(state.history[-1][metric])
+            so_far = f" ({metric} {latest:.4f}, best {state.best_metric:.4f})"
         with progress(
             batches,
             total=len(batches),
@@ -241,6 +227,6 @@ class _Loop:
                 self.objective,
                 self.optimizer,
                 bar,
-                max_grad_norm=self.max_grad_norm,
+                max_grad_norm=self.params.max_grad_norm,
                 check_every=check_every,
             )

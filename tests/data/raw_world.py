@@ -22,6 +22,7 @@ from mmrec.io import read_table
 
 SETTINGS: dict[str, Any] = {
     "skipped": {},
+    "has_users": True,
     "text_fields": ["title", "description"],
     "max_sentences": 10,
     "max_images": 10,
@@ -107,9 +108,11 @@ def write_raw(
     log: pa.Table,
     refs: Sequence[ImageRef] = (),
     skipped: Mapping[str, int] | None = None,
+    *,
+    has_users: bool = True,
 ) -> Path:
     """A raw folder as the crawl stage writes it."""
-    fetch.write_raw(RawCatalogue(raw_items, log, refs, skipped or {}), folder)
+    fetch.write_raw(RawCatalogue(raw_items, log, refs, skipped or {}, has_users), folder)
     return folder
 
 

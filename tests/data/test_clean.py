@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mmrec import schemas
 from mmrec.data.clean import CleanResult, write_clean
 from mmrec.data.sources.source import ImageRef
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, read_json, read_table
-from mmrec.paths import DatasetPaths
 from tests.data.raw_world import (
     cleaned,
     dropped,
@@ -220,6 +220,44 @@ def test_nothing_is_said_of_ties_where_the_source_has_no_times(tmp_path: Path) -
 def _counted(result: CleanResult) -> dict[str, int]:
     counted: Any = result.summary["counted"]
     return dict(counted)
+
+
+def test_without_users_every_item_stays_and_users_and_sequences_are_empty(tmp_path: Path) -> None:
+    refs = [ImageRef("a", 0, "a", jpeg()), ImageRef("b", 0, "b", b"none")]
+    raw, nobody = items(["a", "b", ""]), interactions()
+    result = cleaned(tmp_path, raw, nobody, refs, has_users=False)
+    write_clean(result, DatasetPaths(tmp_path / "written"))
+    clean_items = result.items.to_pylist()
+    assert [row["item_id"] for row in clean_items] == ["a", "b"]
+    assert [row["num_sentences"] for row in clean_items] == [3, 3]
+    assert [row["num_images"] for row in clean_items] == [1, 0]
+    assert [(row["training_count"], row["is_cold"]) for row in clean_items] == [(0, True)] * 2
+    assert result.users.equals(schemas.CLEAN_USERS.empty_table())
+    assert result.sequences.equals(schemas.CLEAN_SEQUENCES.empty_table())
+    summary: Any = read_json(tmp_path / "written" / "clean" / "summary.json")
+    assert summary["has_users"] is False
+    assert [step["step"] for step in summary["steps"]] == ["raw", "items", "sentences", "images"]
+    assert all(step["users"] == step["interactions"] == 0 for step in summary["steps"])
+    assert summary["steps"][0]["dropped"] == {"empty_id": 1}
+    assert summary["steps"][-1]["dropped"] == {"not_an_image": 1}
+    assert summary["counted"]["items_without_interaction"] == 2
+
+
+def test_a_log_that_is_empty_by_mistake_is_an_error_and_no_dataset_without_users(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(DataError, match="no user and no interaction is left"):
+        cleaned(tmp_path, items("ab"), interactions(), has_users=True)
+    assert cleaned(tmp_path, items("ab"), histories(u="ab")).summary["has_users"] is True
+
+
+def test_what_contradicts_a_source_without_users_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"2 rows, but raw/summary\.json says .* no users"):
+        cleaned(tmp_path, items("ab"), histories(u="ab"), has_users=False)
+    with pytest.raises(DataError, match=r"item_core is 1, but the source has no users.* to 0"):
+        cleaned(tmp_path, items("ab"), interactions(), has_users=False, item_core=1)
+    with pytest.raises(DataError, match="catalogue has no items"):
+        cleaned(tmp_path, items(""), interactions(), has_users=False)
 
 
 def test_duplicate_item_ids_are_refused(tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ def test_a_source_is_written_with_an_account_of_it(tmp_path: Path) -> None:
         "items": 2,
         "interactions": 2,
         "images": {"links": 2, "ok": 1, "failed: missing_file": 1, "contents": 1, "bytes": 1},
+        "has_users": True,
         "skipped": {"item_without_id": 2},
     }
 

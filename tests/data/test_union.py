@@ -102,3 +102,38 @@ def test_the_raw_source_gives_a_union_back_byte_for_byte(tmp_path: Path) -> None
     again = write_raw(tmp_path / "again", raw.items, raw.interactions, list(raw.image_refs))
     for path in sorted(out.rglob("*.parquet")):
         assert (again / path.relative_to(out)).read_bytes() == path.read_bytes()
+
+
+def _captions(folder: Path) -> Path:
+    refs = [ImageRef("a", 0, "a", jpeg(3))]
+    nobody = interactions()
+    return write_raw(folder, items("ac"), nobody, refs, has_users=False)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_side_without_users_gives_its_items_and_leaves_the_others_times(
+    tmp_path: Path, *, swapped: bool
+) -> None:
+    log = interactions(("u", "b", 9), ("u", "a", 1))
+    sides = {"x": write_raw(tmp_path / "x", items("ab"), log), "y": _captions(tmp_path / "y")}
+    names = ["y", "x"] if swapped else ["x", "y"]
+    left, right = (sides[name] for name in names)
+    out = tmp_path / "out"
+    merge_raw(left, right, left_name=names[0], right_name=names[1], out=out)
+    raw = RawSource(out).read()
+    assert raw.has_users
+    assert raw.interactions.column("timestamp_ns").to_pylist() == [9, 1]
+    result = cleaned(tmp_path, raw.items, raw.interactions, list(raw.image_refs))
+    assert result.items.column("item_id").to_pylist() == ["x/a", "x/b", "y/a", "y/c"]
+    assert result.items.column("num_images").to_pylist() == [0, 0, 1, 0]
+    assert sequences(result) == {"x/u": ["x/a", "x/b"]}
+
+
+def test_two_sides_without_users_are_a_union_without_users(tmp_path: Path) -> None:
+    sides = [_captions(tmp_path / name) for name in "xy"]
+    merge_raw(*sides, left_name="x", right_name="y", out=tmp_path / "out")
+    raw = RawSource(tmp_path / "out").read()
+    assert not raw.has_users
+    result = cleaned(tmp_path, raw.items, raw.interactions, list(raw.image_refs), has_users=False)
+    assert result.items.column("item_id").to_pylist() == ["x/a", "x/c", "y/a", "y/c"]
+    assert result.users.num_rows == result.sequences.num_rows == 0

@@ -18,9 +18,12 @@ from tests.interpreters import forking_environment
 ROWS = {
     "popularity": {"model": "popularity"},
     "SASRec": {"model": "sasrec", "change": {"finetune": {"epochs": 1}}},
+    "popularity 7": {"model": "popularity", "dataset": "beauty-7", "against": "popularity 7"},
+    "transitions 7": {"model": "transitions", "dataset": "beauty-7", "against": "popularity 7"},
 }
 STUDY = {
     "base": "examples/sequences.yaml",
+    "datasets": {"beauty-7": {"of": "beauty", "change": {"clean": {"user_core": 7}}}},
     "dataset": "beauty",
     "text": "none",
     "image": "none",
@@ -33,11 +36,12 @@ STUDY = {
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with a sequence file of the user's own."""
+    """A project with a sequence file of the user's own: of 30 users with 8 items and 29 with 6."""
     folder = make_workspace(tmp_path, (PROJECT / "params.yaml").read_text(), {})
     source = folder / "data" / "sources" / "sequences"
     source.mkdir(parents=True)
-    lines = [f"u{u} " + " ".join(f"i{(u * k) % 29}" for k in range(1, 9)) for u in range(1, 60)]
+    histories = {u: [(u * k) % 29 for k in range(1, 9 if u % 2 else 7)] for u in range(1, 60)}
+    lines = [" ".join([f"u{u}", *(f"i{item}" for item in items)]) for u, items in histories.items()]
     (source / "Beauty.txt").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -60,7 +64,11 @@ def test_a_study_trains_what_is_missing_and_writes_its_table(
 
     text, stages = study(**ROWS)
     assert {"finetune@SASRec-1", "evaluate@SASRec-2", "evaluate@popularity-1"} <= stages
-    assert "| SASRec | " in text
+    assert {"clean@beauty-7", "evaluate@transitions-7-1"} <= stages
+    assert "59 users of beauty, 30 users of beauty-7, all targets" in text
+    assert "| SASRec | beauty |  | " in text
+    assert "| popularity | beauty | SASRec | " in text
+    assert "| transitions 7 | beauty-7 | popularity 7 | " in text
     assert (project / "results" / "tried.md").read_text() == text
     assert (project / "results" / "tried.png").is_file()
     cells = read_json(project / "results" / "tried.json")["cells"]["all"]

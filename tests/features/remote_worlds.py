@@ -49,7 +49,7 @@ class Orders:
 class Lengths:
     """Length and last digit of a text."""
 
-    level = "vector"
+    level = "vectors"
     dim = 2
     libraries: dict[str, str] = {"torch": "1+cpu"}  # noqa: RUF012
 

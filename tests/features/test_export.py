@@ -12,7 +12,8 @@ import pytest
 from mmrec import schemas
 from mmrec.features.export import ItemVectors, main
 from mmrec.features.table import write_empty_feature
-from mmrec.io import DataError, PartWriter, write_table
+from mmrec.io import DataError, write_table
+from mmrec.part_writer import PartWriter
 from mmrec.paths import Paths
 from tests.features import worlds
 

@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mmrec import schemas
-from mmrec.io import PartWriter, content_key
+from mmrec.io import content_key
+from mmrec.part_writer import PartWriter
 from mmrec.torchvision_schemas import define_missing_operators
 
 CLIP_CONFIG = {

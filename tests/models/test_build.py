@@ -7,6 +7,7 @@ import torch
 from mmrec.models.masked_item import MaskedItemObjective
 from mmrec.models.mp4sr.pretraining import JointObjective, PretrainObjective
 from mmrec.models.next_item import NextItemObjective
+from mmrec.models.registry import TrainedSystem, system_of
 from tests.models import cases, worlds
 
 
@@ -33,17 +34,11 @@ def test_every_stage_gets_its_objective(name, stage, changes, kind):
     assert isinstance(objective, kind)
 
 
-@pytest.mark.parametrize(
-    ("name", "stage", "changes"),
-    [
-        ("popularity", "finetune", {}),
-        ("mp4sr", "pretrain", {"pretrain": None}),
-    ],
-)
-def test_a_stage_without_training_is_refused(name, stage, changes):
-    model = build(name, stage, **changes)
-    with pytest.raises(ValueError, match=f"model {name} has nothing to {stage}"):
-        worlds.objective(worlds.params(name, **changes), model, stage)
+@pytest.mark.parametrize("name", cases.CASES)
+def test_a_model_that_has_a_training_is_built_with_one_and_no_other(name):
+    params = worlds.params(name)
+    trains = any(params.training(stage) for stage in ("pretrain", "finetune"))
+    assert isinstance(system_of(params), TrainedSystem) == trains
 
 
 @pytest.mark.parametrize("absent", ["text", "image"])

@@ -74,6 +74,14 @@ def test_the_checkerboard_is_learned(name):
     assert recall_of_the_withheld_item(model, users(40, seed=1)) == 1
 
 
+@pytest.mark.parametrize("name", [name for name, _ in cases.SUPERVISED])
+def test_it_is_learned_from_what_other_rows_of_the_batch_have(name):
+    loss = {"loss": {"name": "in_batch_sequences"}}
+    objective = build(name, "finetune", architecture=CASES[name].learning, finetune=loss)
+    model = train(name, objective, users(40, seed=0), steps=60)
+    assert recall_of_the_withheld_item(model, users(40, seed=1)) == 1
+
+
 BY_CONTENT = [
     (name, stage, settings)
     for name, case in CASES.items()

@@ -8,10 +8,13 @@ import pyarrow as pa
 import pytest
 
 from mmrec import schemas
+from mmrec.data.clean import write_clean
+from mmrec.dataset_paths import DatasetPaths
 from mmrec.features.table import write_empty_feature
 from mmrec.io import DataError, write_table
 from mmrec.models.data import load_model_data
-from mmrec.paths import DatasetPaths, Paths
+from mmrec.paths import Paths
+from tests.data.raw_world import cleaned, interactions, items
 from tests.training.tiny_run import run_data
 
 
@@ -57,3 +60,17 @@ def test_sequences_of_another_catalogue_are_named(tmp_path: Path) -> None:
     clean_tables(tmp_path, 4, [[1, 2, 3], [4, 5, 1]])
     with pytest.raises(DataError, match=r"item index 5, .* has 4 items; .* run the clean stage"):
         load_model_data(dataset, text="none", image="none")
+
+
+def test_a_dataset_without_users_has_items_that_are_all_cold(tmp_path: Path) -> None:
+    result = cleaned(tmp_path, items("abc"), interactions(), has_users=False)
+    dataset = Paths(tmp_path).dataset("captions")
+    write_clean(result, dataset)
+    write_empty_feature(dataset.features("none"))
+    data = load_model_data(dataset, text="none", image="none")
+    assert data.num_items == 4
+    assert data.sequences.num_users == 0
+    assert len(data.sequences.items) == 0
+    assert data.longest_sequence == 1
+    assert data.training_counts.tolist() == [0, 0, 0, 0]
+    assert data.is_cold.tolist() == [False, True, True, True]

@@ -64,11 +64,7 @@ def trained(folder: Path, **changes: Any) -> tuple[Contrast, TrainingResult]:
         training.objective,
         training.batches,
         training.validation.metrics,
-        epochs=settings.epochs,
-        patience=settings.patience,
-        metric=settings.metric,
-        optimizer=settings,
-        max_grad_norm=settings.max_grad_norm,
+        settings,
         seed=3,
         stage="pretrain",
         settings={"validated": training.validation.digest},
@@ -80,7 +76,6 @@ def trained(folder: Path, **changes: Any) -> tuple[Contrast, TrainingResult]:
 
 def test_a_contrast_of_items_finds_pictures_of_items_it_has_not_seen(tmp_path: Path) -> None:
     _, result = trained(tmp_path)
-    assert result.best_metric is not None
     assert result.best_metric > 0.9
 
 

@@ -5,6 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from mmrec.models.binary_loss import BinaryCrossEntropy
+from mmrec.models.in_batch_sequences import InBatchSequencesSoftmax
 from mmrec.models.next_item import FullSoftmax, InBatchSoftmax, SampledSoftmax
 from mmrec.nn.negatives import items_outside
 from mmrec.nn.pooling import RaggedFeatures
@@ -20,6 +21,8 @@ LOSSES = {
     "uncorrected": {"name": "sampled", "num_negatives": 3, "correction": False},
     "in_batch": {"name": "in_batch"},
     "in_batch uncorrected": {"name": "in_batch", "correction": False},
+    "in_batch_sequences": {"name": "in_batch_sequences"},
+    "in_batch_sequences uncorrected": {"name": "in_batch_sequences", "correction": False},
     "bce": {"name": "bce"},
 }
 PARTIAL = [name for name in LOSSES if name != "full"]
@@ -185,6 +188,7 @@ def test_many_draws_come_near_the_full_softmax(draw):
         ("full", FullSoftmax),
         ("sampled", SampledSoftmax),
         ("in_batch", InBatchSoftmax),
+        ("in_batch_sequences", InBatchSequencesSoftmax),
         ("bce", BinaryCrossEntropy),
     ],
 )

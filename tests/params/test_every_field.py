@@ -90,7 +90,8 @@ def smallest(kind: type[BaseModel]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         if field.is_required():
-            data[name] = next(v for v in of_field(kind, name) if not wrong(kind, {name: v}, name))
+            values = of_field(kind, name)
+            data[name] = next(v for v in values if not wrong(kind, data | {name: v}, name))
     return data
 
 

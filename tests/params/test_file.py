@@ -142,12 +142,12 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ("models.sasrec.finetune.learning_rate", float("inf"), "should be a finite number"),
         (
             "models.sasrec.finetune.groups",
-            [{"prefixes": ["recommender"]}, {"prefixes": ["recommender.item_embedding"]}],
-            "models.sasrec.finetune: groups 0 and 1 both claim what is in 'recommender.item_emb",
+            [{"prefixes": ["sequence_encoder"]}, {"prefixes": ["sequence_encoder.positions"]}],
+            "models.sasrec.finetune: groups 0 and 1 both claim what is in 'sequence_encoder.pos",
         ),
         (
             "models.sasrec.finetune.groups",
-            [{"prefixes": ["loss"], "weight_decoy": 0.1}],
+            [{"prefixes": ["item_ids"], "weight_decoy": 0.1}],
             "finetune.groups[0].weight_decoy: unknown key (did you mean weight_decay?)",
         ),
         (

@@ -23,7 +23,7 @@ def test_by_default_it_is_adam_with_one_group_at_a_constant_rate() -> None:
 
 
 def test_a_group_inherits_what_it_does_not_set() -> None:
-    group = ParameterGroup.model_validate({"prefixes": ["recommender.item_encoder"]})
+    group = ParameterGroup.model_validate({"prefixes": ["item_encoder"]})
     assert (group.learning_rate, group.weight_decay) == (None, None)
 
 

@@ -10,9 +10,11 @@ import pytest
 from mmrec import schemas
 from mmrec.io import DataError, write_json, write_table
 from mmrec.params.file import load_params
-from mmrec.paths import Paths, RunPaths
+from mmrec.params.sources import TabularSourceParams
+from mmrec.paths import Paths
 from mmrec.report.collect import collect_pretrainings, collect_runs
 from mmrec.report.runs import RunReport
+from mmrec.run_paths import RunPaths
 from tests.report.made_runs import metrics, ranks_of
 
 ROOT = Path(__file__).parents[2]
@@ -114,3 +116,13 @@ def test_what_is_not_whole_is_named_with_what_to_do(
     spoil(paths.run("demo-sasrec"))
     with pytest.raises(DataError, match=says):
         collected(paths)
+
+
+def test_a_pretraining_knows_whether_its_dataset_has_users(paths: Paths) -> None:
+    demo = PARAMS.datasets["demo"]
+    captions = TabularSourceParams.model_construct(name="tabular", interactions=None, items=None)
+    params = PARAMS.model_copy(
+        update={"datasets": {"demo": demo.model_copy(update={"source": captions})}}
+    )
+    assert collect_pretrainings(PARAMS, paths)["demo-mp4sr"].has_users
+    assert not collect_pretrainings(params, paths)["demo-mp4sr"].has_users

@@ -11,7 +11,8 @@ from PIL import Image
 
 from mmrec import schemas
 from mmrec.data.images import ImageError, RawImages
-from mmrec.io import DataError, PartWriter, content_key
+from mmrec.io import DataError, content_key
+from mmrec.part_writer import PartWriter
 from mmrec.report.thumbnails import Thumbnails, thumbnail
 from tests.report.worlds import draw, pack
 

@@ -43,7 +43,7 @@ def test_a_name_has_one_style_that_no_other_name_has() -> None:
 
 
 def test_a_dataset_that_is_only_pretrained_on_has_its_curves_on_the_page() -> None:
-    large = replace(a_pretraining("large", "mp4sr", 0.3), dataset="captions")
+    large = replace(a_pretraining("large", "mp4sr", 0.3), dataset="captions", has_users=False)
     moved = replace(a_run("moved", "mp4sr", 0.2, epochs=3, pretrained=False), pretraining=large)
     page = render_page(
         title="x",
@@ -58,5 +58,7 @@ def test_a_dataset_that_is_only_pretrained_on_has_its_curves_on_the_page() -> No
     row = [cell.words for cell in section.find("tr")[1].walk() if cell.tag in ("th", "td")]
     assert row == ["large", "mp4sr", "sentences", "pictures", "2020", "40 epochs, best 39", "moved"]
     assert "captions: loss in pre-training" in [node.text for node in section.find("figcaption")]
+    assert section.text.count("This dataset has no users") == 1
+    assert section.text.index("captions") < section.text.index("This dataset has no users")
     assert "Parameters of the pre-trainings" in page
     assert "<script>" not in page

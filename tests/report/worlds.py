@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 
 from mmrec import schemas
 from mmrec.data.images import RawImages
-from mmrec.io import PartWriter, content_key
+from mmrec.io import content_key
+from mmrec.part_writer import PartWriter
 from mmrec.report.gallery import gallery
 from mmrec.report.page import Protocol, Showcase, render_page
 from mmrec.report.showcase import sample_users

@@ -82,6 +82,16 @@ def text_feature(dataset: str, source: str, name: str) -> dict[str, Any]:
     }
 
 
+def image_feature(dataset: str, name: str) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "feature": name,
+        "max_per_item": None,
+        "precision": "float32",
+        "extractor": {"name": "open_clip_image", "normalize": True, **CLIP},
+    }
+
+
 def token_features() -> dict[str, dict[str, Any]]:
     """Entries of text, image and pair over one model with two towers."""
     model = {"model": "tiny-clip", "revision": None, "below_last": 1}
@@ -162,17 +172,19 @@ def params() -> dict[str, Any]:
                 "shop-words": text_feature("shop", "keywords/keywords.parquet", "words"),
                 "both-sentences": text_feature("both", "clean/sentences.parquet", "sentences"),
                 "shop-tokens": tokens["text"],
+                "shop-shuffled": {
+                    **text_feature("shop", "clean/sentences.parquet", "shuffled"),
+                    "knockout": {"name": "shuffled", "seed": 1},
+                },
             },
             "image": {
                 "shop-tokens": tokens["image"],
+                "shop-dropped": {
+                    **image_feature("shop", "dropped"),
+                    "knockout": {"name": "dropped", "share": 0.4, "seed": 1},
+                },
                 **{
-                    f"{dataset}-pictures": {
-                        "dataset": dataset,
-                        "feature": "pictures",
-                        "max_per_item": None,
-                        "precision": "float32",
-                        "extractor": {"name": "open_clip_image", "normalize": True, **CLIP},
-                    }
+                    f"{dataset}-pictures": image_feature(dataset, "pictures")
                     for dataset in ("shop", "both")
                 },
             },
@@ -401,6 +413,23 @@ def test_vectors_are_there_of_models_that_have_them(world: Path) -> None:
         for name in load_params(world / "params.yaml").runs
     }
     assert [name for name, found in with_vectors.items() if not found] == ["plain-itemknn"]
+
+
+def vectors_of(world: Path, feature: str) -> dict[str, list[list[float]]]:
+    """Every item's vectors of a feature of the shop, in order."""
+    parts = pl.read_parquet(Paths(world).dataset("shop").features(feature) / "*.parquet")
+    rows = parts.sort("item_id", "position").group_by("item_id", maintain_order=True)
+    return dict(rows.agg("embedding").iter_rows())
+
+
+def test_a_knocked_out_feature_is_the_other_one_but_for_what_it_lost(world: Path) -> None:
+    pictures, left = vectors_of(world, "pictures"), vectors_of(world, "dropped")
+    assert len(left) == len(pictures) - round(0.4 * len(pictures)) < len(pictures)
+    assert left.items() <= pictures.items()
+    sentences, given = vectors_of(world, "sentences"), vectors_of(world, "shuffled")
+    assert given.keys() == sentences.keys()
+    assert sorted(given.values()) == sorted(sentences.values())
+    assert given != sentences
 
 
 def test_a_user_with_one_interaction_is_counted_and_not_recommended_to(world: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,23 @@ STUDY: dict[str, Any] = {
 }
 
 
+FEWER = {"demo-9": {"of": "demo", "change": {"clean": {"user_core": 9, "item_core": 8}}}}
+X = {"model": "sasrec", "dataset": "demo-9"}
+ON_FEWER = {"fewer": X | {"against": "fewer"}}
+GAPS = {"name": "dropped", "share": 0.25, "seed": 3}
+CLIP_TEXT: dict[str, Any] = {
+    "of": "sentences",
+    "change": {
+        "extractor": {
+            "name": "open_clip_text",
+            "model": "mmrec/demo/clip",
+            "pretrained": None,
+            "normalize": True,
+        }
+    },
+}
+
+
 def study(folder: Path, **changes: Any) -> Any:
     path = folder / "tried.yaml"
     yaml = YAML(typ="safe")
@@ -47,6 +65,10 @@ def study(folder: Path, **changes: Any) -> Any:
     with path.open("w") as file:
         yaml.dump(STUDY | changes, file)
     return load_study(path)
+
+
+def assert_valid(params: dict[str, Any]) -> None:
+    assert list(wrong_references(Params.model_validate(params))) == []
 
 
 def test_every_row_is_a_run_for_each_seed(tmp_path: Path) -> None:
@@ -81,6 +103,74 @@ def test_rows_that_differ_in_fine_tuning_alone_share_a_pre_training(tmp_path: Pa
     other = {**STUDY["rows"], "pictures": {**STUDY["rows"]["full"], "image": "clip_image"}}
     params, _ = expand(study(tmp_path, rows=other), PROJECT)
     assert params["runs"]["pictures-1"]["init_from"] == "pictures-1", "of other features"
+    fewer = {"dataset": "demo-9", "against": "fewer"}
+    other = {**STUDY["rows"], "fewer": {**STUDY["rows"]["full"], **fewer}}
+    params, _ = expand(study(tmp_path, rows=other, datasets=FEWER), PROJECT)
+    assert params["runs"]["fewer-1"]["init_from"] == "fewer-1", "of another dataset"
+    assert params["pretrainings"]["fewer-1"]["dataset"] == "demo-9"
+
+
+def test_a_dataset_of_the_study_has_all_features_of_the_one_it_is_made_of(tmp_path: Path) -> None:
+    rows = {"full": {"model": "mp4sr", "image": "clip_image"}}
+    params, _ = expand(study(tmp_path, rows=rows, datasets=FEWER, dataset="demo-9"), PROJECT)
+    before = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
+    demo = before["datasets"]["demo"]
+    fewer = {**demo, "clean": {**demo["clean"], "user_core": 9, "item_core": 8}}
+    assert params["datasets"] == {"demo": demo, "demo-9": fewer}
+    for kind, entries in before["embed"].items():
+        copies = {
+            f"demo-9-{entry['feature']}": {**entry, "dataset": "demo-9"}
+            for entry in entries.values()
+        }
+        assert params["embed"][kind] == {**entries, **copies}
+    assert params["runs"]["full-1"]["dataset"] == params["report"]["dataset"] == "demo-9"
+    assert_valid(params)
+
+
+def test_a_feature_of_the_study_is_one_of_every_dataset_that_has_the_other(tmp_path: Path) -> None:
+    features = {"gaps": {"of": "clip_image", "change": {"knockout": GAPS}}, "clip_text": CLIP_TEXT}
+    rows = {
+        "full": {"model": "mp4sr", "image": "gaps"},
+        "fewer": {"model": "mp4sr", "dataset": "demo-9", "text": "clip_text", "against": "fewer"},
+    }
+    changes = {"rows": rows, "features": features, "datasets": FEWER}
+    params, _ = expand(study(tmp_path, **changes), PROJECT)
+    before = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())["embed"]
+    plain = before["image"]["demo-clip_image"]
+    for dataset in ("demo", "demo-9"):
+        found = params["embed"]["image"][f"{dataset}-gaps"]
+        assert found == {**plain, "dataset": dataset, "feature": "gaps", "knockout": GAPS}
+    assert params["embed"]["image"]["demo-clip_image"] == plain
+    extractor = params["embed"]["text"]["demo-9-clip_text"]["extractor"]
+    assert extractor == CLIP_TEXT["change"]["extractor"], "another kind has none of the settings"
+    assert params["runs"]["full-1"]["image"] == "gaps"
+    assert_valid(params)
+
+
+def test_entries_of_the_study_replace_none_of_the_base(tmp_path: Path) -> None:
+    base = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
+    base["embed"]["image"]["demo-gaps"] = base["embed"]["image"].pop("demo-clip_image")
+    text = io.StringIO()
+    YAML(typ="safe").dump(base, text)
+    (tmp_path / "base.yaml").write_text(text.getvalue())
+    features = {"gaps": {"of": "clip_image", "change": {"knockout": GAPS}}}
+    rows = {"full": {"model": "mp4sr", "image": "gaps"}}
+    tried = study(tmp_path, base="base.yaml", features=features, rows=rows)
+    params, _ = expand(tried, tmp_path)
+    assert list(params["embed"]["image"]) == ["demo-gaps", "demo-gaps-2"]
+    assert params["embed"]["image"]["demo-gaps"] == base["embed"]["image"]["demo-gaps"]
+    assert_valid(params)
+
+
+def test_a_row_is_compared_with_the_reference_or_with_what_it_names(tmp_path: Path) -> None:
+    rows = {
+        "full": {"model": "mp4sr"},
+        "IDs": {"model": "sasrec"},
+        "fewer": {"model": "mp4sr", "dataset": "demo-9", "against": "fewer IDs"},
+        "fewer IDs": {"model": "sasrec", "dataset": "demo-9", "against": "fewer IDs"},
+    }
+    tried = study(tmp_path, rows=rows, datasets=FEWER)
+    assert tried.comparisons() == {"IDs": "full", "fewer": "fewer IDs"}
 
 
 def test_labels_that_make_one_name_stay_apart(tmp_path: Path) -> None:
@@ -107,11 +197,58 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
         ({"seeds": []}, "seeds: .*at least 1"),
         ({"columns": ["recal@10"]}, "columns.0: "),
         ({"rows": {"full": {"model": "mp4sr", "pretrain": True}}}, "rows.full.pretrain: "),
-        ({"base": "nothing.yaml"}, "base: nothing.yaml cannot be read"),
-        ({"base": "dvc.yaml"}, "base: dvc.yaml has no models"),
+        ({"base": "nothing.yaml"}, "base: nothing.yaml cannot be taken .*file not found"),
+        ({"base": "dvc.yaml"}, "(?s)base: dvc.yaml cannot be taken .*models: missing"),
         (
             {"rows": {"full": {"model": "bert"}}},
             "rows.full.model: found 'bert', allowed: popularity, ",
+        ),
+        ({"dataset": "shop"}, "^dataset: found 'shop', allowed: demo$"),
+        (
+            {"datasets": FEWER, "rows": {"full": {"model": "sasrec", "dataset": "demo-8"}}},
+            "^rows.full.dataset: found 'demo-8', allowed: demo, demo-9$",
+        ),
+        (
+            {"text": "plots"},
+            r"^text \(of row 'full'\): found 'plots', allowed: none, sentences, .* 'demo'\)$",
+        ),
+        (
+            {"rows": {"full": {"model": "mp4sr", "image": "posters"}}},
+            r"^rows.full.image: found 'posters', allowed: none, sentences, .* 'demo'\)$",
+        ),
+        (
+            {"datasets": {"demo-9": {"of": "shop", "change": {}}}},
+            r"^datasets.demo-9.of: found 'shop', allowed: demo \(datasets of the base\)$",
+        ),
+        (
+            {"datasets": {"demo": FEWER["demo-9"]}},
+            "^datasets.demo: found a name that a dataset of the base has; choose another$",
+        ),
+        (
+            {"features": {"gaps": {"of": "posters", "change": {}}}},
+            r"^features.gaps.of: found 'posters', allowed: sentences, .* \(features of the base\)$",
+        ),
+        (
+            {"features": {"sentences": CLIP_TEXT}},
+            "^features.sentences: found a name that dataset 'demo' of the base has a feature of",
+        ),
+        ({"features": {"none": CLIP_TEXT}}, "^features.none: found a name"),
+        (
+            {"features": {"gaps": {"of": "sentences", "change": {"dataset": "demo"}}}},
+            "features.gaps.change: found 'dataset', which is settled by",
+        ),
+        (
+            {"rows": {"full": {"model": "mp4sr", "against": "half"}}},
+            "rows.full.against: found 'half', which is no row; there are full$",
+        ),
+        (
+            {"datasets": FEWER, "rows": {**STUDY["rows"], **ON_FEWER, "x": X | {"against": "T"}}},
+            "rows.x.against: found 'T', a row of dataset 'demo', but this is one of 'demo-9'; "
+            r"allowed: fewer, x \('x' for no comparison\)$",
+        ),
+        (
+            {"datasets": FEWER, "rows": {**STUDY["rows"], "x": X}},
+            "rows.x.against: found nothing, hence 'full', a row of dataset 'demo', but this",
         ),
     ],
 )
@@ -123,5 +260,5 @@ def test_a_study_that_cannot_be_done_is_one_message(
 
 
 def test_an_unknown_study_is_told_which_there_are() -> None:
-    with pytest.raises(StudyError, match=r"no study 'demos' in .*; there are demo, mp4"):
+    with pytest.raises(StudyError, match=r"no study 'demos' in .*; there are demo, m"):
         load_study(PROJECT / "studies" / "demos.yaml")

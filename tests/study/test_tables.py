@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.axes import Axes
 from scipy import stats
 
 from mmrec import schemas
-from mmrec.io import DataError
+from mmrec.io import DataError, read_json
 from mmrec.params.study import StudyParams
 from mmrec.study.figure import write_figure
-from mmrec.study.tables import StudyCell, num_members, study_cells, study_markdown
+from mmrec.study.markdown import study_markdown
+from mmrec.study.run import write_results
+from mmrec.study.tables import StudyCell, part_sizes, study_cells
 
 NUM_USERS = 40
 STUDY = StudyParams.model_validate(
@@ -70,14 +74,107 @@ def test_cells_are_means_spreads_and_paired_tests_written_out(part: str) -> None
     assert cell.spread == pytest.approx(np.std(means, ddof=1))
     of_users = [np.mean(one, axis=0) for one in (better, plain)]
     assert cell.p_value == pytest.approx(stats.ttest_rel(*of_users).pvalue)
-    assert cells["plain"]["mrr"].p_value is None
+    assert cell.gain == pytest.approx(np.mean(better) / np.mean(plain) - 1)
+    assert cells["plain"]["mrr"][1:] == (None, None)
 
 
 def test_stars_say_how_sure_a_difference_is() -> None:
-    found = [StudyCell((0.1,), p).stars for p in (None, 0.2, 0.05, 0.04, 0.009, 0.0009)]
+    found = [StudyCell((0.1,), p, 0.0).stars for p in (None, 0.2, 0.05, 0.04, 0.009, 0.0009)]
     assert found == ["", "", "", "*", "**", "***"]
-    assert str(StudyCell((0.1, 0.2), 0.04)) == "0.1500 ± 0.0707*"
-    assert str(StudyCell((0.1,), None)) == "0.1000"
+    assert str(StudyCell((0.1, 0.2), 0.04, 0.5)) == "0.1500 ± 0.0707*"
+    assert str(StudyCell((0.1,), None, None)) == "0.1000"
+    shown = [StudyCell((0.1,), None, gain).percent for gain in (0.1234, -0.5, 0.0, None)]
+    assert shown == ["+12.3%", "-50.0%", "+0.0%", ""]
+
+
+def shop_of(users: range, seed: int, largest: int) -> pa.Table:
+    """Ranks of another dataset: of fewer users, none of whom chose a cold item."""
+    table = ranks(seed, largest).sort_by("user_index").slice(users.start, len(users))
+    warm = pa.array([False] * len(users))
+    return table.set_column(table.schema.get_field_index("target_is_cold"), "target_is_cold", warm)
+
+
+TWO_SHOPS = StudyParams.model_validate(
+    {
+        **STUDY.model_dump(),
+        "datasets": {"small": {"of": "demo", "change": {}}},
+        "rows": {
+            "plain": {"model": "sasrec"},
+            "better": {"model": "sasrec"},
+            "plain small": {"model": "sasrec", "dataset": "small", "against": "plain small"},
+            "better small": {"model": "sasrec", "dataset": "small", "against": "plain small"},
+        },
+    }
+)
+FEW = range(5, 30)
+RANKS_OF_TWO = RANKS | {
+    "plain small": [shop_of(FEW, 4, 30), shop_of(FEW, 5, 30)],
+    "better small": [shop_of(FEW, 6, 8), shop_of(FEW, 7, 8)],
+}
+
+
+def test_a_row_of_another_dataset_is_compared_on_its_own_users() -> None:
+    cells = study_cells(TWO_SHOPS, RANKS_OF_TWO)
+    alone = STUDY.model_copy(update={"reference": "plain"})
+    small = {row: RANKS_OF_TWO[f"{row} small"] for row in ("plain", "better")}
+    for part in ("all", "cold"):
+        assert cells[part]["better"] == study_cells(STUDY, RANKS)[part]["better"]
+    assert cells["all"]["better small"] == study_cells(alone, small)["all"]["better"]
+    assert cells["all"]["plain small"]["mrr"].gain is None
+    assert part_sizes(TWO_SHOPS, RANKS_OF_TWO) == {
+        "all": {"demo": 40, "small": 25},
+        "cold": {"demo": 14, "small": 0},
+    }
+
+
+def test_ranks_of_a_dataset_are_over_the_same_users_and_those_of_two_are_not() -> None:
+    mixed = {**RANKS_OF_TWO, "better small": RANKS["better"]}
+    with pytest.raises(DataError, match="the two tables differ in 'user_index'"):
+        study_cells(TWO_SHOPS, mixed)
+
+
+def test_a_gain_over_nothing_is_none() -> None:
+    worst = [table.set_column(2, "rank", pa.array([50] * NUM_USERS)) for table in RANKS["plain"]]
+    cells = study_cells(STUDY, {**RANKS, "plain": worst})["all"]["better"]
+    assert cells["recall@5"].gain is None
+    assert cells["mrr"].gain is not None
+
+
+def test_results_name_datasets_and_references_where_there_are_several(tmp_path: Path) -> None:
+    text = write_results("two", TWO_SHOPS, RANKS_OF_TWO, tmp_path)
+    lines = text.splitlines()
+    assert "40 users of demo, 25 users of small, all targets; seeds 3, 4:" in lines
+    assert "|  | dataset | against | recall@5 | gain | mrr | gain |" in lines
+    assert "Gains and stars: against the row that is named;" in text
+    cells = study_cells(TWO_SHOPS, RANKS_OF_TWO)
+    of_row = cells["all"]["better small"]
+    shown = " | ".join(f"{of_row[name]} | {of_row[name].percent}" for name in ("recall@5", "mrr"))
+    assert f"| better small | small | plain small | {shown} |" in lines
+    saved = read_json(tmp_path / "two.json")["cells"]
+    assert saved["all"]["better small"]["mrr"]["gain"] == of_row["mrr"].gain
+    nobody = {"values": [], "p_value": None, "gain": None}
+    assert saved["cold"]["better small"]["mrr"] == nobody
+    assert "| better small | small | plain small | – |  | – |  |" in lines
+    assert (tmp_path / "two.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_figure_shows_gains_where_rows_have_several_references(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    plain = Axes.bar_label
+
+    def recorded(axes: Axes, bars: Any, labels: list[str], **style: Any) -> Any:
+        drawn.extend(labels)
+        return plain(axes, bars, labels, **style)
+
+    monkeypatch.setattr(Axes, "bar_label", recorded)
+    write_figure(STUDY, study_cells(STUDY, RANKS), tmp_path / "one.png")
+    assert drawn == []
+    cells = study_cells(TWO_SHOPS, RANKS_OF_TWO)
+    write_figure(TWO_SHOPS, cells, tmp_path / "two.png")
+    assert drawn[:4] == [cells["all"][row]["recall@5"].percent for row in TWO_SHOPS.rows]
+    assert drawn[0] == drawn[2] == "" != drawn[1]
 
 
 def test_ranks_of_other_users_are_refused() -> None:
@@ -88,11 +185,12 @@ def test_ranks_of_other_users_are_refused() -> None:
 
 def test_the_tables_and_the_figure_show_every_row(tmp_path: Path) -> None:
     cells = study_cells(STUDY, RANKS)
-    users = {part: num_members(RANKS["plain"][0], part) for part in cells}
-    text = study_markdown("tried", STUDY, cells, users)
+    text = study_markdown("tried", STUDY, cells, part_sizes(STUDY, RANKS))
     assert "40 users, all targets; seeds 3, 4:" in text
     assert "14 users, cold targets" in text
     assert text.count("| better | ") == 2
     assert str(cells["cold"]["better"]["recall@5"]) in text
+    assert "|  | recall@5 | gain | mrr | gain |" in text
+    assert "Gains and stars: against plain;" in text
     write_figure(STUDY, cells, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

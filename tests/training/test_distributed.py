@@ -70,6 +70,8 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
             ("in_batch", 13, {}),
             # Of one row: a process without any takes part all the same.
             ("in_batch", LENGTH, {}),
+            ("in_batch_sequences", 13, {}),
+            ("in_batch_sequences", LENGTH, {}),
             ("bce", 13, {}),
             ("bce", LENGTH, {}),
         )

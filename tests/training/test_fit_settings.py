@@ -21,7 +21,7 @@ from mmrec.nn.moe import MixtureOfExperts
 from mmrec.nn.sequence_encoder import SequenceEncoder
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.registry import ModelParams
-from mmrec.params.optimizer import OptimizerParams
+from mmrec.params.training import LoopParams
 from mmrec.recommender import Recommender
 from mmrec.seeds import derive_seed
 from mmrec.training.digest import code_digest
@@ -43,7 +43,7 @@ LOOP = {
     "max_grad_norm": 4.0,
     "optimizer": "adamw",
     "schedule": {"name": "linear_to", "factor": 0.25, "from_epoch": 1, "to_epoch": 3},
-    "groups": [{"prefixes": ["recommender"], "learning_rate": 0.5, "weight_decay": 0.25}],
+    "groups": [{"prefixes": ["sequence_encoder"], "learning_rate": 0.5, "weight_decay": 0.25}],
 }
 TRAINING = LOOP | {
     "validation_users": 7,
@@ -85,7 +85,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "gru4rec": {
         "architecture": {"embedding_dim": 8, "max_sequence_length": 8, "dropout": 0.2},
         "pretrain": None,
-        "finetune": TRAINING,
+        "finetune": TRAINING | {"loss": {"name": "in_batch_sequences"}},
     },
     "bert4rec": {
         "architecture": TRANSFORMER | {"attention_dropout": 0.4},
@@ -122,11 +122,13 @@ class Training(NamedTuple):
 def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     trainings: list[Training] = []
 
-    def train(objective: Any, batches: Any, validate: Any, **keywords: Any) -> TrainingResult:
+    def train(
+        objective: Any, batches: Any, validate: Any, loop: LoopParams, **keywords: Any
+    ) -> TrainingResult:
         validation = dict(validate())
         # What `train` reads of it, and not the other settings that come along.
-        own = set(OptimizerParams.model_fields)
-        keywords["optimizer"] = keywords["optimizer"].model_dump(mode="json", include=own)
+        own = LoopParams.model_fields.keys() - {"batch_size"}
+        keywords["loop"] = loop.model_dump(mode="json", include={*own})
         held_out = validation.pop("held out", None)  # of users; where items are trained on, none
         trainings.append(Training(objective, batches, held_out, validation, keywords))
         return TrainingResult(1, 0.5, 1, 0)
@@ -167,11 +169,9 @@ def test_a_training_gets_the_settings_of_its_stage(
 ) -> None:
     params = model("mp4sr")
     training = train_with(params, stage, mask_history=mask_history)
-    own = {name: LOOP[name] for name in OptimizerParams.model_fields}
-    assert training.keywords == {name: LOOP[name] for name in LOOP.keys() - own.keys()} | {
-        "optimizer": own,
+    assert training.keywords == {
+        "loop": LOOP | {"epochs": MODELS["mp4sr"][stage]["epochs"]},
         "groups": (),
-        "epochs": MODELS["mp4sr"][stage]["epochs"],
         "seed": 1,
         "stage": stage,
         "settings": {

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.io import PartWriter
+from mmrec.part_writer import PartWriter
 
 NUM_ITEMS, ROWS_PER_ITEM, DIM = 1_000, 50, 512
 SIZE = NUM_ITEMS * ROWS_PER_ITEM * DIM * 2  # bytes: 49 MiB

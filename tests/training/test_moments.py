@@ -15,16 +15,19 @@ from mmrec.training.checkpoint import CheckpointStore
 from mmrec.training.moments import moments_by_name
 from mmrec.training.optimizer import build_optimizer
 from mmrec.training.state import TrainingState
-from tests.training.test_optimizer import EXPONENTIAL, LINEAR, STEP, group, schedule
 from tests.training.test_trainer import KilledError, stop_after
 from tests.training.tiny import TinyObjective, equal_weights, history, tiny_batches, tiny_train
+from tests.training.tiny_optimizer import EXPONENTIAL, LINEAR, STEP, group, schedule
 
 # `embedding` before `bias`: against the order of the names, on which numbers were based.
 GROUPS = (
-    group("embedding", learning_rate=0.03, weight_decay=0.1),
-    group("bias", learning_rate=0.002),
+    group("objective.embedding", learning_rate=0.03, weight_decay=0.1),
+    group("objective.bias", learning_rate=0.002),
 )
-OF_MODEL = [group("unused", learning_rate=0.1), group("output", learning_rate=0.2)]
+OF_MODEL = [
+    group("objective.unused", learning_rate=0.1),
+    group("objective.output", learning_rate=0.2),
+]
 
 
 class Untied(TinyObjective):

@@ -118,14 +118,6 @@ def test_loss_is_the_mean_over_targets_whatever_the_batches(tmp_path):
     assert float(history(tmp_path)[1][2]) == pytest.approx(expected)
 
 
-def test_no_epochs_leave_the_objective_as_it_is(tmp_path):
-    objective = TinyObjective()
-    result = tiny_train(tmp_path, objective, epochs=0)
-    assert (result.best_epoch, result.best_metric, result.epochs_run) == (0, None, 0)
-    assert equal_weights(objective, TinyObjective())
-    assert (tmp_path / "history.csv").read_text() == "epoch,learning_rate,loss\n"
-
-
 class Diverging(TinyObjective):
     """Takes the root of a negative number in one batch of the second epoch."""
 

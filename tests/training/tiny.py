@@ -8,9 +8,11 @@ from torch import nn
 from mmrec.data.batches import TrainingBatches
 from mmrec.data.sequences import Sequences
 from mmrec.params.optimizer import OptimizerParams
+from mmrec.params.training import LoopParams
 from mmrec.training.trainer import TrainingResult, train
 
 NUM_ITEMS = 12
+OPTIMIZER = OptimizerParams(learning_rate=0.01, weight_decay=1e-3)
 
 
 class TinyObjective(nn.Module):
@@ -54,24 +56,31 @@ def tiny_metrics(objective):
     return {"recall@20": float(objective.bias.detach().std()), "mrr": 0.5}
 
 
-def tiny_train(folder: Path, objective, validate=None, batches=None, **changes) -> TrainingResult:
-    settings = {
-        "epochs": 4,
-        "patience": 10,
-        "metric": "recall@20",
-        "optimizer": OptimizerParams(
-            learning_rate=changes.pop("learning_rate", 0.01),
-            weight_decay=changes.pop("weight_decay", 1e-3),
-        ),
-        "max_grad_norm": 5.0,
-        "seed": 7,
-        "stage": "finetune",
-        "settings": {"temperature": 0.07},
-        "checkpoint_dir": folder / "checkpoints",
-        "history_path": folder / "history.csv",
-    }
-    validate = validate or (lambda: tiny_metrics(objective))
-    return train(objective, batches or tiny_batches(), validate, **{**settings, **changes})
+def tiny_train(
+    folder: Path,
+    objective,
+    validate=None,
+    batches=None,
+    *,
+    optimizer=OPTIMIZER,
+    seed=7,
+    settings=None,
+    groups=(),
+    **loop,
+) -> TrainingResult:
+    defaults = {"epochs": 4, "patience": 10, "metric": "recall@20", "max_grad_norm": 5.0}
+    return train(
+        objective,
+        batches or tiny_batches(),
+        validate or (lambda: tiny_metrics(objective)),
+        LoopParams(**{**defaults, **dict(optimizer), **loop}),
+        seed=seed,
+        stage="finetune",
+        settings=settings or {"temperature": 0.07},
+        checkpoint_dir=folder / "checkpoints",
+        history_path=folder / "history.csv",
+        groups=groups,
+    )
 
 
 def history(folder: Path) -> list[list[str]]:

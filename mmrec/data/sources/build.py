@@ -87,7 +87,9 @@ def _build_tabular(params: TabularSourceParams, files: Path) -> Source:
     interactions, items = params.interactions, params.items
     return TabularSource(
         files,
-        interactions=InteractionColumns(
+        interactions=None
+        if interactions is None
+        else InteractionColumns(
             file=interactions.file,
             user_id=interactions.user_id,
             item_id=interactions.item_id,

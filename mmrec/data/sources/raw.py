@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,14 +11,15 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.data.sources.regular_files import check_regular
 from mmrec.data.sources.source import ImageRef, RawCatalogue
+from mmrec.dataset_paths import RawPaths
 from mmrec.io import DataError, read_json, read_table
-from mmrec.paths import RawPaths
 
 
 class RawSource:
     """Adopts `items.parquet`, `interactions.parquet`, `image_links.parquet` and `images/`.
 
-    What `summary.json` says was skipped on the way there stays counted, where there is one.
+    Where there is a `summary.json`, what it says was skipped on the way there stays counted, and
+    it may say that there are no users.
     """
 
     def __init__(self, files: Path) -> None:
@@ -36,18 +37,14 @@ class RawSource:
         for path in (*tables, *raw.images.glob("part-*.parquet")):
             check_regular(path)
         links = read_table(self._raw.image_links, schemas.IMAGE_LINKS)
+        told = read_json(raw.summary, schemas.RawSummary) if raw.summary.exists() else {}
         return RawCatalogue(
             items=read_table(self._raw.items, schemas.RAW_ITEMS),
             interactions=read_table(self._raw.interactions, schemas.RAW_INTERACTIONS),
             image_refs=_refs(links, RawImages(self._raw.images)),
-            skipped=self._skipped(),
+            skipped=told.get("skipped", {}),
+            has_users=told.get("has_users", True),
         )
-
-    def _skipped(self) -> Mapping[str, int]:
-        if not self._raw.summary.exists():
-            return {}
-        counts: Mapping[str, int] = read_json(self._raw.summary, schemas.RawSummary)["skipped"]
-        return counts
 
 
 def _refs(links: pa.Table, images: RawImages) -> Iterator[ImageRef]:

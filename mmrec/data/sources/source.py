@@ -47,12 +47,14 @@ class RawCatalogue:
         interactions: `schemas.RAW_INTERACTIONS` in the order of the source.
         image_refs: can be consumed once; order means nothing.
         skipped: rows and files of the source that were not taken, by reason.
+        has_users: False where the source is a catalogue alone, and `interactions` has no rows.
     """
 
     items: pa.Table
     interactions: pa.Table
     image_refs: Iterable[ImageRef] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
+    has_users: bool = True
 
 
 class Source(Protocol):

@@ -1,4 +1,4 @@
-"""Any CSV, TSV or Parquet files with a column map as a source."""
+"""Any CSV, TSV or Parquet files with a column map as a source: a log, a catalogue, or both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mmrec import schemas
 from mmrec.data.sources import columns as convert
 from mmrec.data.sources import raw_tables
 from mmrec.data.sources.image_files import find_images, refs_of_paths, refs_of_urls
@@ -58,8 +59,13 @@ class TabularSource:
     """Reads the mapped columns and nothing else."""
 
     def __init__(
-        self, files: Path, *, interactions: InteractionColumns, items: ItemColumns | None
+        self, files: Path, *, interactions: InteractionColumns | None, items: ItemColumns | None
     ) -> None:
+        if interactions is None and items is None:
+            raise ValueError(
+                "source.interactions and source.items are both null; name the columns of at least"
+                " one"
+            )
         if items is not None and len(_picture_columns(items)) > 1:
             raise ValueError(
                 f"source.items: {' and '.join(_picture_columns(items))} are set; set all but one"
@@ -75,9 +81,14 @@ class TabularSource:
         self._items = items
 
     def read(self) -> RawCatalogue:
-        """Read log and catalogue; without a catalogue the items are those of the log."""
-        interactions = raw_tables.build_interactions(
-            read_interactions(self._files, self._interactions)
+        """Read log and catalogue; without a catalogue the items are those of the log.
+
+        Without a log there are no users.
+        """
+        interactions = (
+            schemas.RAW_INTERACTIONS.empty_table()
+            if self._interactions is None
+            else raw_tables.build_interactions(read_interactions(self._files, self._interactions))
         )
         if self._items is None:
             items = raw_tables.items_of_interactions(interactions)
@@ -94,6 +105,7 @@ class TabularSource:
             interactions=interactions,
             image_refs=refs,
             skipped={"item_without_id": num_without_id, **skipped},
+            has_users=self._interactions is not None,
         )
 
     def _read_items(self, columns: ItemColumns) -> SourceTable:

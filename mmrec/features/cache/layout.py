@@ -6,15 +6,15 @@ n contents, d width, P tokens of a content.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from mmrec import schemas
+from mmrec.params.features import Level
 
-Level: TypeAlias = Literal["vector", "tokens"]
 ValueArray: TypeAlias = npt.NDArray[Any]
 """[n, d] float16 or float32 of vectors; of token states [n] objects, each [P, d]."""
 
@@ -146,9 +146,9 @@ class TokenLayout:
 
 def layout_of(level: Level, dim: int, precision: str) -> Layout:
     """The layout of what extractors of a level give."""
-    return VectorLayout(dim, precision) if level == "vector" else TokenLayout(dim, precision)
+    return VectorLayout(dim, precision) if level == "vectors" else TokenLayout(dim, precision)
 
 
 def level_in(schema: pa.Schema) -> Level:
     """Which layout a segment has."""
-    return "vector" if "embedding" in schema.names else "tokens"
+    return "vectors" if "embedding" in schema.names else "tokens"

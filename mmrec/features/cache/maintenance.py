@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from mmrec.features.cache.layout import Layout, Level, TokenLayout, ValueArray, layout_of
+from mmrec.features.cache.layout import Layout, TokenLayout, ValueArray, layout_of
 from mmrec.features.cache.segments import (
     KeyArray,
     read_segment,
@@ -23,6 +23,7 @@ from mmrec.features.cache.segments import (
 from mmrec.features.cache.store import DESCRIPTION, FeatureStore, read_description
 from mmrec.features.contract import Fingerprint
 from mmrec.io import DataError, open_parquet
+from mmrec.params.features import Level
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def join_contents(store: Path, keys: KeyArray) -> bool:
     fingerprint, libraries = read_description(store)
     segments = store / "segments"
     layout = _layout(segments, fingerprint)
-    level: Level = "tokens" if isinstance(layout, TokenLayout) else "vector"
+    level: Level = "tokens" if isinstance(layout, TokenLayout) else "vectors"
     values = layout.empty(len(keys))
     known = FeatureStore(store.parent, fingerprint, libraries, level=level).fill(keys, values)
     if known.all():
@@ -120,7 +121,7 @@ def _layout(folder: Path, fingerprint: Fingerprint) -> Layout:
     for path in segment_files(folder):
         with suppress(DataError):
             return segment_layout(path, fingerprint)
-    return layout_of("vector", fingerprint.dim, fingerprint.precision)
+    return layout_of("vectors", fingerprint.dim, fingerprint.precision)
 
 
 def _sizes(folder: Path) -> Iterator[_Size]:

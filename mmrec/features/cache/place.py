@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mmrec.features.cache.layout import Level
 from mmrec.features.cache.remote import FOLDER, RemoteCache
 from mmrec.features.cache.store import FeatureStore
 from mmrec.features.contract import Fingerprint
+from mmrec.params.features import Level
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -31,7 +31,7 @@ class FeatureCache:
     remote: RemoteCache | None
 
     def store(
-        self, fingerprint: Fingerprint, libraries: Mapping[str, str], *, level: Level = "vector"
+        self, fingerprint: Fingerprint, libraries: Mapping[str, str], *, level: Level = "vectors"
     ) -> FeatureStore:
         """The store of a fingerprint, made if there is none."""
         return FeatureStore(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mmrec.features.cache.age import remove_abandoned
 from mmrec.features.cache.index import KeyIndex, load_index
-from mmrec.features.cache.layout import Level, ValueArray, layout_of
+from mmrec.features.cache.layout import ValueArray, layout_of
 from mmrec.features.cache.plain import is_plain_file
 from mmrec.features.cache.segments import (
     KeyArray,
@@ -26,6 +26,7 @@ from mmrec.features.cache.segments import (
 )
 from mmrec.features.contract import Fingerprint
 from mmrec.io import DataError, read_json, write_json
+from mmrec.params.features import Level
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class FeatureStore:
         fingerprint: Fingerprint,
         libraries: Mapping[str, str],
         *,
-        level: Level = "vector",
+        level: Level = "vectors",
         second_level: SecondLevel | None = None,
     ) -> None:
         """Open the store of a fingerprint, making it if there is none.

@@ -201,7 +201,7 @@ def _embed(
     executor: Executor,
     prepare: Callable[[R], T] | None = None,
 ) -> dict[str, int]:
-    if extractor.level == "vector":
+    if extractor.level == "vectors":
         vectors = cached_vectors(
             rows.keys,
             contents,

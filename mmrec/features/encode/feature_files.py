@@ -12,7 +12,8 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.features.cache.store import store_name
 from mmrec.features.contract import Fingerprint, canonical_json
-from mmrec.io import PartWriter, write_json
+from mmrec.io import write_json
+from mmrec.part_writer import PartWriter
 
 if TYPE_CHECKING:
     import numpy.typing as npt

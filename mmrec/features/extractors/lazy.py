@@ -82,7 +82,7 @@ class _Lazy(Generic[X]):
 class LazyExtractor(_Lazy[Extractor[T]], Generic[T]):
     """An `Extractor` whose model is loaded when it first encodes."""
 
-    level: Literal["vector"] = "vector"
+    level: Literal["vectors"] = "vectors"
 
     def encode(self, contents: Iterable[T]) -> FloatArray:
         """Vectors [n, dim] in the order of the contents."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class OpenClipImageExtractor:
     """The frozen image tower."""
 
-    level: Literal["vector"] = "vector"
+    level: Literal["vectors"] = "vectors"
 
     def __init__(self, model: OpenClipModel, *, normalize: bool) -> None:
         """Take a loaded model; `normalize` scales every vector to length 1."""
@@ -58,7 +58,7 @@ class OpenClipImageExtractor:
 class OpenClipTextExtractor:
     """The frozen text tower."""
 
-    level: Literal["vector"] = "vector"
+    level: Literal["vectors"] = "vectors"
 
     def __init__(self, model: OpenClipModel, *, normalize: bool) -> None:
         """Take a loaded model; `normalize` scales every vector to length 1."""

@@ -28,7 +28,7 @@ _TOKENIZER_CHUNK: Final = 1024
 class SentenceTransformerExtractor:
     """A frozen sentence-transformers model; agrees with its `encode`."""
 
-    level: Literal["vector"] = "vector"
+    level: Literal["vectors"] = "vectors"
 
     def __init__(
         self,

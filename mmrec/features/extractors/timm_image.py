@@ -34,7 +34,7 @@ _FOLDER_PREFIX: Final = "local-dir:"
 class TimmImageExtractor:
     """A frozen backbone without its classifier: the pooled features of a picture."""
 
-    level: Literal["vector"] = "vector"
+    level: Literal["vectors"] = "vectors"
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.candidates import looked_up
 from mmrec.models.items.encoder import ItemEncoder
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
@@ -102,9 +103,7 @@ class Fdsa(NextItemModel):
         """Joined states at the positions, and the candidates' ID embeddings."""
         packing = Packing.of(items)
         tokens = packing.pack(items)
-        # Looked up together: each look-up has a gradient of the size of the table.
-        found = F.embedding(torch.cat([tokens, candidates]), self.item_ids)  # [T + c, D]
-        ids, of_candidates = found.tensor_split([len(tokens)])
+        ids, of_candidates = looked_up(tokens, candidates, self.item_ids)
         queries = self._states(ids, tokens, packing, packing.tokens_at(rows, columns))
         return QueriesAndCandidates(queries, of_candidates)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from mmrec.data.split import training_part
-from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData
 from mmrec.models.itemknn.model import ItemKnn, nearest_neighbours
 from mmrec.params.model import Stage
 from mmrec.params.models.itemknn import ItemKnnParams
-from mmrec.recommender import Training
 
 
 def build_recommender(params: ItemKnnParams, data: ModelData, stage: Stage) -> ItemKnn:
@@ -20,10 +19,3 @@ def build_recommender(params: ItemKnnParams, data: ModelData, stage: Stage) -> I
         shrink=architecture.shrink,
     )
     return ItemKnn(weights, max_sequence_length=data.longest_sequence)
-
-
-def build_training(
-    params: ItemKnnParams, recommender: ItemKnn, data: ModelData, run: TrainingRun
-) -> Training:
-    """Refuse."""
-    raise nothing_to_train(params, run.stage)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.item_training import item_training
 from mmrec.models.items.features import features_of
 from mmrec.models.masked_item import MaskedItemObjective, masked_training
@@ -65,12 +65,10 @@ def build_training(
 
     Raises:
         DataError: Too few items have both features, or nobody has two items.
-        ValueError: There is to be no pre-training.
     """
     if run.stage == "finetune":
         return _finetuning(params, recommender, data, run)
-    if params.pretrain is None:
-        raise nothing_to_train(params, run.stage)
+    assert params.pretrain is not None
     return _pretraining(params.pretrain, recommender, run)
 
 

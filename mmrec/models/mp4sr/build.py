@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmrec.data.split import warm_only, warm_only_held_out
 from mmrec.features.table import FeatureTable
-from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.encoders import build_transformer
 from mmrec.models.items.features import require_same_catalogue
 from mmrec.models.mp4sr.items import MODALITIES, ItemEncoder, Modality
@@ -56,17 +56,12 @@ def build_recommender(params: Mp4srParams, data: ModelData, stage: Stage) -> Mp4
 def build_training(
     params: Mp4srParams, recommender: Mp4sr, data: ModelData, run: TrainingRun
 ) -> Training:
-    """Contrastive pre-training, or fine-tuning on the next item, with the contrast or without.
-
-    Raises:
-        ValueError: There is to be no pre-training.
-    """
+    """Contrastive pre-training, or fine-tuning on the next item, with the contrast or without."""
     architecture = params.architecture
     if run.stage == "finetune":
         objective = _finetuning(params, recommender, data)
         return next_item_training(objective, params.finetune, data, run)
-    if params.pretrain is None:
-        raise nothing_to_train(params, run.stage)
+    assert params.pretrain is not None
     samples = Samples.of(data)
     if params.pretrain.items == "warm":
         samples = Samples(

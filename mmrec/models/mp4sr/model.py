@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.candidates import distinct
 from mmrec.models.item_table import table_in_chunks
 from mmrec.models.mp4sr.items import ItemEncoder, Modality
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
@@ -105,13 +106,10 @@ class Mp4sr(NextItemModel):
     ) -> QueriesAndCandidates:
         """The same among the candidates; an item is encoded once, as input and as candidate."""
         packing = Packing.of(items)
-        tokens = packing.pack(items)
-        wanted = torch.cat([tokens, candidates])  # [T + c]
-        unique, index = torch.unique(wanted, return_inverse=True)
+        unique, tokens, wanted = distinct(packing.pack(items), candidates)
         streams = self._streams(unique)
-        samples = packing.tokens_at(rows, columns)
-        queries = self._queries(streams, index[: len(tokens)], packing, samples)
-        chosen = [F.embedding(index[len(tokens) :], stream) for stream in streams]
+        queries = self._queries(streams, tokens, packing, packing.tokens_at(rows, columns))
+        chosen = [F.embedding(wanted, stream) for stream in streams]
         return QueriesAndCandidates(queries, self._candidates(chosen))
 
     def _streams(self, items: Tensor) -> list[Tensor]:

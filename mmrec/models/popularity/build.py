@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData
 from mmrec.models.popularity.model import Popularity
 from mmrec.params.model import Stage
 from mmrec.params.models.popularity import PopularityParams
-from mmrec.recommender import Training
 
 
 def build_recommender(params: PopularityParams, data: ModelData, stage: Stage) -> Popularity:
     """The training counts as a model."""
     return Popularity(data.training_counts)
-
-
-def build_training(
-    params: PopularityParams, recommender: Popularity, data: ModelData, run: TrainingRun
-) -> Training:
-    """Refuse."""
-    raise nothing_to_train(params, run.stage)

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from mmrec.data.split import training_part
-from mmrec.models.data import ModelData, TrainingRun, nothing_to_train
+from mmrec.models.data import ModelData
 from mmrec.models.transitions.model import Transitions, transition_counts
 from mmrec.params.model import Stage
 from mmrec.params.models.transitions import TransitionsParams
-from mmrec.recommender import Training
 
 
 def build_recommender(params: TransitionsParams, data: ModelData, stage: Stage) -> Transitions:
     """Counts of what followed what; of a history it reads the last item."""
     weights = transition_counts(training_part(data.sequences), data.num_items)
     return Transitions(weights, max_sequence_length=1)
-
-
-def build_training(
-    params: TransitionsParams, recommender: Transitions, data: ModelData, run: TrainingRun
-) -> Training:
-    """Refuse."""
-    raise nothing_to_train(params, run.stage)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from mmrec.params.item_ids import ItemIdParams
+from mmrec.params.next_item import NextItemParams
 from mmrec.params.training import Probability, SequenceArchitecture
 
 
@@ -20,7 +20,7 @@ class Gru4RecArchitecture(SequenceArchitecture):
     """Of the item embeddings that enter the recurrent unit."""
 
 
-class Gru4RecParams(ItemIdParams):
+class Gru4RecParams(NextItemParams):
     """GRU4Rec, from item IDs alone."""
 
     name: Literal["gru4rec"]

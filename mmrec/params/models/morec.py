@@ -6,7 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from mmrec.params.content import ContentArchitecture, ContentFinetune, ContentParams
+from mmrec.params.content import ContentArchitecture, ContentParams
+from mmrec.params.next_item import NextItemFinetune
 from mmrec.params.training import BinaryLoss, NextItemLossParams, Probability
 
 
@@ -35,7 +36,7 @@ class MorecArchitecture(ContentArchitecture):
         return self
 
 
-class MorecFinetune(ContentFinetune):
+class MorecFinetune(NextItemFinetune):
     """Binary cross-entropy with one negative per position, as published.
 
     The rate and the decay are those of the published head; its patience and number of epochs

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from mmrec.params.item_ids import ItemIdParams
+from mmrec.params.next_item import NextItemParams
 from mmrec.params.section import FROM_LIST
 from mmrec.params.training import SequenceArchitecture
 
@@ -25,7 +25,7 @@ class NextitnetArchitecture(SequenceArchitecture):
     output matrix of their own."""
 
 
-class NextitnetParams(ItemIdParams):
+class NextitnetParams(NextItemParams):
     """NextItNet, from item IDs alone."""
 
     name: Literal["nextitnet"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mmrec.params.item_ids import ItemIdParams
+from mmrec.params.next_item import NextItemParams
 from mmrec.params.training import Probability, TransformerArchitecture
 
 
@@ -15,7 +15,7 @@ class SasrecArchitecture(TransformerArchitecture):
     attention_dropout: Probability = 0.5
 
 
-class SasrecParams(ItemIdParams):
+class SasrecParams(NextItemParams):
     """SASRec, from item IDs alone."""
 
     name: Literal["sasrec"]

@@ -35,7 +35,7 @@ def _movielens(folder: Path) -> params.SourceParams:
     )
 
 
-def _tabular(folder: Path) -> params.SourceParams:
+def _tabular(folder: Path) -> params.TabularSourceParams:
     (folder / "log.csv").write_text("u,i,t,r\n1,a,5,1.5\n2,b,6,\n")
     (folder / "items.tsv").write_text("i\tname\tabout\tpictures\na\tA\tGood.\ta.jpg\nb\t\t\t\n")
     (folder / "a.jpg").write_bytes(jpeg())
@@ -52,6 +52,11 @@ def _tabular(folder: Path) -> params.SourceParams:
         image_urls=None,
     )
     return params.TabularSourceParams(name="tabular", interactions=log, items=catalogue)
+
+
+def _captions(folder: Path) -> params.SourceParams:
+    catalogue = _tabular(folder).items
+    return params.TabularSourceParams(name="tabular", interactions=None, items=catalogue)
 
 
 def _sequences(folder: Path) -> params.SourceParams:
@@ -78,9 +83,9 @@ _WORLDS: dict[type, Callable[[Path], params.SourceParams]] = {
 _KINDS = typing.get_args(typing.get_args(params.SourceParams)[0])
 
 
-@pytest.fixture(params=_KINDS, ids=lambda kind: kind.__name__)
+@pytest.fixture(params=[*_WORLDS.values(), _captions], ids=lambda world: world.__name__.strip("_"))
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], RawCatalogue]:
-    chosen = _WORLDS[request.param](tmp_path)
+    chosen = request.param(tmp_path)
     return lambda: build_source(chosen, tmp_path).read()
 
 
@@ -96,7 +101,14 @@ def test_tables_have_their_schemas(make: Callable[[], RawCatalogue]) -> None:
     raw.items.validate(full=True)
     raw.interactions.validate(full=True)
     assert raw.items.num_rows
-    assert raw.interactions.num_rows
+    assert bool(raw.interactions.num_rows) == raw.has_users
+
+
+def test_only_a_catalogue_alone_is_without_users(tmp_path: Path) -> None:
+    for number, world in enumerate([*_WORLDS.values(), _captions]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert build_source(world(folder), folder).read().has_users == (world is not _captions)
 
 
 def test_item_ids_are_unique_and_cover_the_log_and_the_pictures(

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from mmrec import schemas
 from mmrec.data.sources.build import build_source
 from mmrec.data.sources.source import ImageRef, Url
 from mmrec.data.sources.tabular import InteractionColumns, ItemColumns, TabularSource
@@ -347,3 +348,24 @@ def test_a_column_of_links_names_pictures_on_the_web(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "items.parquet")
     raw = _read(tmp_path, ItemColumns("items.parquet", "id", image_urls="pictures"))
     assert [ref.position for ref in raw.image_refs] == [0, 1]
+
+
+def test_a_catalogue_alone_is_a_source_without_users(tmp_path: Path) -> None:
+    _write(tmp_path, items_csv="id,name,text,brand\na,A,Red.,\nb,,,Acme\n,C,,\n")
+    raw = TabularSource(tmp_path, interactions=None, items=_ITEMS).read()
+    assert raw.items.column("item_id").to_pylist() == ["a", "b"]
+    assert raw.interactions.equals(schemas.RAW_INTERACTIONS.empty_table())
+    assert raw.skipped == {"item_without_id": 1}
+    assert not raw.has_users
+
+
+def test_a_log_without_a_row_still_is_one(tmp_path: Path) -> None:
+    _write(tmp_path, log_csv="user,item\n", items_csv="id,name,text,brand\na,A,Red.,\n")
+    raw = TabularSource(tmp_path, interactions=_LOG, items=_ITEMS).read()
+    assert raw.interactions.num_rows == 0
+    assert raw.has_users
+
+
+def test_neither_log_nor_catalogue_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"source\.interactions and source\.items are both null"):
+        TabularSource(tmp_path, interactions=None, items=None)

@@ -18,7 +18,7 @@ from tests.features import worlds
 class Lengths:
     """Length and first letter of a text; counts what it encodes."""
 
-    level = "vector"
+    level = "vectors"
     dim = 2
     libraries: dict[str, str] = {"torch": "1"}  # noqa: RUF012
 

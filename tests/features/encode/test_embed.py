@@ -21,7 +21,7 @@ from tests.features import worlds
 class LetterCounts:
     """Length, vowels and first letter of a text: a vector anyone can check."""
 
-    level = "vector"
+    level = "vectors"
     dim = 3
     libraries: dict[str, str] = {}  # noqa: RUF012
     fingerprint = Fingerprint("letters", 1, "m", "a", "w", "p", "pool", normalize=False, dim=3)

@@ -52,7 +52,7 @@ def results(extractor: Any, contents: list[Any]) -> list[np.ndarray]:
 def encoded(extractor: Any, contents: list[Any]) -> list[np.ndarray]:
     """The vector of each content, or the states [P, d] of its tokens."""
     found = extractor.encode(contents)
-    return list(found) if extractor.level == "vector" else found.split()
+    return list(found) if extractor.level == "vectors" else found.split()
 
 
 def same(extractor: Any, found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
@@ -60,7 +60,7 @@ def same(extractor: Any, found: list[np.ndarray], expected: list[np.ndarray]) ->
     if len(found) != len(expected):
         return False
     pairs = list(zip(found, expected, strict=True))
-    if extractor.level == "vector":
+    if extractor.level == "vectors":
         return all(np.array_equal(one, other) for one, other in pairs)
     return all(
         one.shape == other.shape
@@ -82,10 +82,10 @@ def test_a_class_without_a_row_fails(request: pytest.FixtureRequest) -> None:
 
 
 def test_results_have_the_promised_level_shape_and_type(extractor, contents, results) -> None:
-    assert extractor.level in {"vector", "tokens"}
+    assert extractor.level in {"vectors", "tokens"}
     assert len(results) == len(contents)
     for one in results:
-        assert one.ndim == (1 if extractor.level == "vector" else 2)
+        assert one.ndim == (1 if extractor.level == "vectors" else 2)
         assert one.shape[-1] == extractor.dim
         assert one.dtype == np.float32
         assert np.isfinite(one).all()

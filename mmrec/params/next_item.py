@@ -1,4 +1,4 @@
-"""What the settings of models share that know items by their IDs alone."""
+"""What the settings of models share that have one training, on the next item."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from mmrec.params.model import SystemParams
 from mmrec.params.training import NextItemTrainingParams, SequenceArchitecture, check_windows
 
 
-class ItemIdFinetune(NextItemTrainingParams):
+class NextItemFinetune(NextItemTrainingParams):
     """Cross-entropy, by default over the whole catalogue."""
 
     epochs: PositiveInt = 300
     patience: PositiveInt = 10
 
 
-class ItemIdParams(SystemParams):
-    """A model that knows items by their IDs alone; it has no pre-training."""
+class NextItemParams(SystemParams):
+    """A model that is trained on the next item and has no pre-training.
+
+    It reads no features, unless a class of its kind says so in `modalities`.
+    """
 
     architecture: SequenceArchitecture
     pretrain: None
-    finetune: ItemIdFinetune
+    finetune: NextItemFinetune
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:

@@ -1,0 +1,59 @@
+"""Cells of a study in, its tables as Markdown out: one for each part of the users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mmrec.params.study import StudyParams
+from mmrec.study.tables import Cells, PartSizes, StudyCell
+
+
+def study_markdown(name: str, study: StudyParams, cells: Cells, sizes: PartSizes) -> str:
+    """The tables, every metric with its gain beside it."""
+    lines = [f"# {name}", ""]
+    for part, rows in cells.items():
+        lines += [_users(study, part, sizes[part]), "", *_table(study, rows), ""]
+    return "\n".join([*lines, _note(study), ""])
+
+
+def _users(study: StudyParams, part: str, sizes: Mapping[str, int]) -> str:
+    counts = [
+        f"{count:,} users" + (f" of {dataset}" if len(sizes) > 1 else "")
+        for dataset, count in sizes.items()
+    ]
+    return f"{', '.join(counts)}, {part} targets; seeds {', '.join(map(str, study.seeds))}:"
+
+
+def _table(study: StudyParams, rows: Mapping[str, Mapping[str, StudyCell]]) -> Iterator[str]:
+    labels = _labels(study)
+    heads = ["", *labels, *(head for column in study.columns for head in (column, "gain"))]
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for row, of_row in rows.items():
+        found = [of_row[column] for column in study.columns]
+        figures = [text for cell in found for text in (str(cell), cell.percent)]
+        yield f"| {' | '.join([row, *(of[row] for of in labels.values()), *figures])} |"
+
+
+def _labels(study: StudyParams) -> dict[str, dict[str, str]]:
+    """What the rows differ in besides their names: dataset, and the row that they stand against."""
+    compared = study.comparisons()
+    labels = {}
+    if len({*map(study.dataset_of, study.rows)}) > 1:
+        labels["dataset"] = {row: study.dataset_of(row) for row in study.rows}
+    if len({*compared.values()}) > 1:
+        labels["against"] = {row: compared.get(row, "") for row in study.rows}
+    return labels
+
+
+def _note(study: StudyParams) -> str:
+    others = {*study.comparisons().values()}
+    note = "Mean ± standard deviation over the seeds."
+    if not others:
+        return note
+    against = "the row that is named" if len(others) > 1 else others.pop()
+    return (
+        f"{note} Gains and stars: against {against}; gains of the means, stars of a paired t-test "
+        "over users of their means over the seeds, p < .05 (\\*), .01 (\\*\\*), .001 (\\*\\*\\*), "
+        "not corrected for the number of rows."
+    )

@@ -20,8 +20,7 @@ from mmrec.data.batches import Batch
 from mmrec.data.sequences import Sequences, offsets_of
 from mmrec.features.table import FeatureTable
 from mmrec.models.data import Feature, ModelData, TrainingRun
-from mmrec.models.mmsrec.model import Mmsrec
-from mmrec.models.registry import system_of
+from mmrec.models.mmsrec.build import build_recommender, build_training
 from mmrec.params.models.mmsrec import MmsrecArchitecture, MmsrecFinetune, MmsrecParams
 from mmrec.params.training import Modality
 from mmrec.training.optimizer import build_optimizer
@@ -104,10 +103,9 @@ class Form:
     ) -> None:
         params = case.params()
         torch.manual_seed(1)
-        model = system_of(params).build_recommender(params, data, "finetune")
-        assert isinstance(model, Mmsrec)
+        model = build_recommender(params, data, "finetune")
         run = TrainingRun("finetune", seed=1, mask_history=False)
-        training = system_of(params).build_training(params, model, data, run)
+        training = build_training(params, model, data, run)
         self.model = model
         self.batches = training.batches
         self.objective = training.objective.to(precision).train(drop)

@@ -1,11 +1,11 @@
 """MMSRec's step against its straightforward form: `python -m benchmarks.mmsrec_step [sequences]`.
 
-A step of fine-tuning at the size of Amazon Beauty 2014 (22,332 users, 12,086 items, or those of a
-sequences file), as published: 512 wide, 1,024 prefixes a batch, all items through the item tower,
-softmax over all. Vectors are random; Beauty has titles alone, so once pictures are left out. First
-both forms' losses and gradients without dropout, then steps with it, in turn in one process, and
-then the parts of a step of ours, each by itself. Peak memory is of a process of its own for each
-form. Of these sizes, writes `results/mmsrec_step.json` and `.md`.
+A step of fine-tuning at the size of Amazon Beauty 2014 (22,332 users who choose among 12,086 items,
+or those of a sequences file), as published: 512 wide, 1,024 prefixes a batch, all items through the
+item tower, softmax over all. Vectors are random; Beauty has titles alone, so once pictures are left
+out. First both forms' losses and gradients without dropout, then steps with it, in turn in one
+process, and then the parts of a step of ours, each by itself. Peak memory is of a process of its
+own for each form. Of these sizes, writes `results/mmsrec_step.json` and `.md`.
 """
 
 from __future__ import annotations

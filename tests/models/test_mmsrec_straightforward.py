@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmrec.data.batches import Batch
 from tests import reference_mmsrec
 from tests.models import worlds
 from tests.models.mmsrec_forms import (
@@ -130,3 +131,23 @@ def test_gradients_are_the_slopes_of_the_loss(architecture):
         slope = reference_mmsrec.slope(lambda: loss(ITEMS, TARGETS), parameters, directions)
         found = sum((g * d).sum().item() for g, d in zip(gradients, directions, strict=True))
         assert found == pytest.approx(slope, rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_several_processes_train_what_one_does(architecture):
+    """Also where positions depend on the longest row of a batch, which another process may have."""
+    settings = params(**architecture)
+    loss = loss_of(settings, built(settings))
+    batch = Batch(ITEMS, TARGETS, torch.arange(len(ITEMS)))
+    parts = [batch.part(rank, 3) for rank in range(3)]
+    assert [part.items.shape[0] for part in parts] == [2, 1, 1]
+    total = sum(loss(part.items, part.targets) * part.num_samples for part in parts)
+    torch.testing.assert_close(total / batch.num_samples, loss(ITEMS, TARGETS))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_padding_behind_all_histories_changes_no_score(architecture):
+    model = built(params(**architecture))
+    wider = torch.cat([HISTORIES[1:], torch.zeros(2, 3, dtype=torch.int64)], dim=1)
+    narrow = HISTORIES[1:, :2]
+    torch.testing.assert_close(worlds.scores(model, wider), worlds.scores(model, narrow))

@@ -47,14 +47,6 @@ class FeatureTable(ItemRows):
         """Length of a vector; 0 for the empty feature."""
         return self.vectors.shape[1]
 
-    def shuffled(self, seed: int) -> FeatureTable:
-        """The same features, each given to another item at random: a control experiment."""
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(self.num_items - 1, generator=generator) + 1
-        givers = torch.cat([torch.zeros(1, dtype=torch.int64), order]).to(self.offsets.device)
-        rows, _ = self.rows_of(givers)
-        return FeatureTable(self.vectors[rows], offsets_of(self.counts[givers]))
-
 
 def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
     """Read a feature and give each of its rows to the item it names.

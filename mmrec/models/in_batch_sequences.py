@@ -71,8 +71,8 @@ def _sequences(samples: Samples, *, num_items: int) -> Tensor:
     """All items of each row that trains, those to be predicted in their places; [B, L + 1]."""
     items, rows, columns, targets, _ = samples
     sequences = F.pad(items, (0, 1))
-    # A target is what comes after its position, or what the mask hides that is there.
-    is_mask = items[rows, columns] >= num_items  # [n]
-    sequences[rows, torch.where(is_mask, columns, columns + 1)] = targets
+    # A target is what comes after its position; in a row with masks, what was at it.
+    has_masks = (items >= num_items).any(dim=1)  # [B]
+    sequences[rows, torch.where(has_masks[rows], columns, columns + 1)] = targets
     trains = torch.zeros_like(sequences[:, :1]).index_fill_(0, rows, 1)  # [B, 1]
     return sequences * trains

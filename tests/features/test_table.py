@@ -179,16 +179,6 @@ def test_rows_of_equals_a_loop() -> None:
     assert table.rows_of(torch.tensor([], dtype=torch.int64))[0].tolist() == []
 
 
-def test_shuffling_gives_whole_features_to_other_items() -> None:
-    table = _ragged([0, *[1 + i % 3 for i in range(40)], 0, 0])
-    held, moved = _held(table), _held(table.shuffled(7))
-    assert moved[0] == []
-    assert sorted(moved) == sorted(held)
-    assert sum(a == b for a, b in zip(held[1:], moved[1:], strict=True)) < 8
-    assert _held(table.shuffled(7)) == moved
-    assert _held(table.shuffled(8)) != moved
-
-
 def test_a_mapped_feature_holds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [("ü", 1), ("a", 1), ("c", 0), ("ü", 0), ("a", 0)]
     _part(rows, tmp_path / "part-00000.parquet")

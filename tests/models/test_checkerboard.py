@@ -33,7 +33,7 @@ def build(name, stage, *, shuffled=False, **changes):
     params = worlds.params(name, **changes)
     text, image = feature_table(1), feature_table(2)
     if shuffled:
-        text, image = text.shuffled(seed=0), image.shuffled(seed=0)
+        text, image = worlds.shuffled(text, seed=0), worlds.shuffled(image, seed=0)
     num_items = len(ITEMS) + 1
     world = worlds.data(text, image, num_items, torch.zeros(num_items))
     return worlds.objective(params, worlds.recommender(params, stage, world), stage, world)

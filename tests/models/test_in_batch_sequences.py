@@ -51,7 +51,22 @@ def masked():
     return worlds.Batch(items, WHOLE * hidden), WHOLE, [tuple(at) for at in hidden.nonzero()]
 
 
-BATCHES = {"sasrec": [dense, windows, prefixes], "mp4sr": [dense], "bert4rec": [masked]}
+def replaced():
+    """Besides the mask at the end, targets that are shown as they are or as another item."""
+    shown, ends = WHOLE.clone(), (WHOLE != 0).sum(dim=1) - 1
+    shown[torch.arange(len(WHOLE)), ends] = MASK
+    shown[0, 0] = 9
+    hidden = (shown == MASK).long()
+    hidden[0, 0] = hidden[2, 1] = 1
+    return worlds.Batch(shown, WHOLE * hidden), WHOLE, [tuple(at) for at in hidden.nonzero()]
+
+
+BATCHES = {
+    "sasrec": [dense, windows, prefixes],
+    "mp4sr": [dense],
+    "bert4rec": [masked],
+    "mmsrec": [masked, replaced],
+}
 
 
 def build(name, correction=True):
@@ -96,7 +111,7 @@ def scored(table, encoded=None):
 
 
 @CORRECTION
-@pytest.mark.parametrize("drawn", [dense, windows, prefixes, masked])
+@pytest.mark.parametrize("drawn", [dense, windows, prefixes, masked, replaced])
 def test_a_position_is_set_against_the_items_of_other_rows_that_are_not_in_its_own(
     drawn, correction
 ):

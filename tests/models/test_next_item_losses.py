@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from mmrec.models.binary_loss import BinaryCrossEntropy
 from mmrec.models.in_batch_sequences import InBatchSequencesSoftmax
+from mmrec.models.mmsrec.items import ProjectedFeature
 from mmrec.models.next_item import FullSoftmax, InBatchSoftmax, SampledSoftmax
 from mmrec.nn.negatives import items_outside
 from mmrec.nn.pooling import RaggedFeatures
@@ -74,13 +75,19 @@ def nine(_sequences, rows, *_):
 
 def encoded_items(monkeypatch):
     """Fills up with the items whose features are read; reading all features is an error."""
-    rows_of, encoded = RaggedFeatures.rows_of, set()
+    encoded = set()
 
-    def recorded(features, items):
-        encoded.update(items.tolist())
-        return rows_of(features, items)
+    def record(reader, method):
+        read = getattr(reader, method)
 
-    monkeypatch.setattr(RaggedFeatures, "rows_of", recorded)
+        def recorded(features, items):
+            encoded.update(set(items.tolist()) - {0})  # what stands for padding and masks
+            return read(features, items)
+
+        monkeypatch.setattr(reader, method, recorded)
+
+    record(RaggedFeatures, "rows_of")
+    record(ProjectedFeature, "encode")
     monkeypatch.setattr(RaggedFeatures, "all_rows", None)
     return encoded
 

@@ -108,6 +108,17 @@ def table(rows_per_item, dim, seed=0):
     return FeatureTable(torch.nn.functional.normalize(vectors, dim=1).half(), offsets)
 
 
+def shuffled(given, seed):
+    """The same features, each given to another item at random."""
+    generator = torch.Generator().manual_seed(seed)
+    givers = torch.cat(
+        [torch.zeros(1).long(), torch.randperm(given.num_items - 1, generator=generator) + 1]
+    )
+    rows, _ = given.rows_of(givers)
+    counts = given.counts[givers]
+    return FeatureTable(given.vectors[rows], torch.cat([torch.zeros(1).long(), counts.cumsum(0)]))
+
+
 def text_table():
     """Text of all items but 3 and 7."""
     return table([2, 1, 0, 4, 2, 1, 0, 3, 1, 2, 2, 1], dim=6, seed=1)

@@ -80,12 +80,12 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "allowed here: name, num_items, num_users, seed" in text
     assert "models.mp4sr.pretrain.contrast.cmcl_denominator: found 'x', allowed: 'gca'" in text
     assert "models.mp4sr.pretrain.epcohs: unknown key (did you mean epochs?)" in text
-    assert "models.mistyped.name: found 'mp4rs', allowed: 'mp4sr', 'sasrec'" in text
+    assert "models.mistyped.name: found 'mp4rs', allowed: 'mp4sr', 'mmsrec'" in text
     assert "extractor.name: found 'word2vec', allowed: 'sentence_transformer'" in text
     assert "evaluate.mask_history: missing" in text
     assert "runs.with space: a name is made of letters" in text
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
-    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mp4sr" in text
+    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mmsrec" in text
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
 

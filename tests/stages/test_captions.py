@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 
 from mmrec import schemas
 from mmrec.io import read_table
@@ -22,6 +23,7 @@ from tests.features.checkpoints import write_checkpoint
 from tests.stages.test_stages import (
     DATASET,
     KEYWORDS,
+    TRAINING,
     params,
     run_stage,
     text_feature,
@@ -30,8 +32,17 @@ from tests.stages.test_stages import (
     write_params,
 )
 
-CAPTIONS = {"c1": "A red shoe.", "c2": "A blue lamp.", "c3": "", "c4": "A red shoe."}
-PICTURES = {"c1": "red", "c2": "blue", "c3": "green"}
+CAPTIONS = {
+    **{"c1": "A red shoe.", "c2": "A blue lamp.", "c3": "", "c4": "A red shoe."},
+    **{"c5": "A grey coat.", "c6": "A pink ball."},
+}
+PICTURES = {"c1": "red", "c2": "blue", "c3": "green", "c5": "grey", "c6": "pink"}
+MMSREC = {
+    "name": "mmsrec",
+    "architecture": {"embedding_dim": 8, "feedforward_dim": 8},
+    "pretrain": TRAINING,
+    "finetune": TRAINING,
+}
 
 
 def with_captions() -> dict[str, Any]:
@@ -55,6 +66,10 @@ def with_captions() -> dict[str, Any]:
     embed["text"]["captions-words"] = text_feature("captions", "keywords/keywords.parquet", "words")
     embed["image"]["captions"] = embed["image"]["shop-pictures"] | of_captions
     embed["pair"]["captions"] = tokens["pair"] | of_captions
+    data["models"]["mmsrec"] = MMSREC
+    entry = {"model": "mmsrec", "text": "sentences", "image": "pictures", "seed": 1}
+    data["pretrainings"]["captions"] = {"dataset": "captions", **entry}
+    data["runs"]["from-captions"] = {"dataset": "shop", "init_from": "captions", **entry}
     return data
 
 
@@ -75,11 +90,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Para
             ("crawl", "captions", "shop"),
             ("union", "wider"),
             ("crawl", "wider"),
-            ("clean", "captions", "wider"),
+            ("clean", "captions", "shop", "wider"),
             ("keywords", "captions"),
-            ("embed_text", "captions", "captions-words"),
-            ("embed_image", "captions"),
+            ("embed_text", "captions", "captions-words", "shop-sentences"),
+            ("embed_image", "captions", "shop-pictures"),
             ("embed_pair", "captions"),
+            ("pretrain", "captions"),
+            ("finetune", "from-captions"),
         ):
             for key in keys:
                 importlib.import_module(f"stages.{stage}").main(checked, Paths(Path()), key)
@@ -90,8 +107,8 @@ def test_every_caption_is_an_item_and_nobody_is_a_user(world: tuple[Path, Params
     dataset = Paths(world[0]).dataset("captions")
     items = read_table(dataset.items, schemas.CLEAN_ITEMS).to_pydict()
     assert items["item_id"] == list(CAPTIONS)
-    assert items["num_sentences"] == [1, 1, 0, 1]
-    assert items["num_images"] == [1, 1, 1, 0]
+    assert items["num_sentences"] == [1, 1, 0, 1, 1, 1]
+    assert items["num_images"] == [1, 1, 1, 0, 1, 1]
     assert read_table(dataset.users, schemas.CLEAN_USERS).num_rows == 0
     assert read_table(dataset.sequences, schemas.CLEAN_SEQUENCES).num_rows == 0
     assert json.loads(dataset.raw_summary.read_text())["has_users"] is False
@@ -106,7 +123,10 @@ def test_captions_have_features_of_every_kind(world: tuple[Path, Params]) -> Non
         for modality in ("text", "image")
     ]
     # The padding comes first.
-    assert present == [[False, True, True, False, True], [False, True, True, True, False]]
+    assert present == [
+        [False, True, True, False, True, True, True],
+        [False, True, True, True, False, True, True],
+    ]
     assert data.sequences.num_users == 0
     assert data.is_cold[1:].all()
     words = pl.read_parquet(dataset.features("words") / "part-*.parquet")
@@ -122,14 +142,26 @@ def test_a_union_with_captions_has_the_items_of_both_and_the_users_of_the_shop(
     dataset = Paths(world[0]).dataset("wider")
     items = pl.read_parquet(dataset.items)
     counts = items.group_by(items["item_id"].str.split("/").list.first()).len()
-    assert dict(counts.rows()) == {"captions": 4, "shop": 8}
+    assert dict(counts.rows()) == {"captions": 6, "shop": 8}
     of_captions = items.filter(pl.col("item_id").str.starts_with("captions/"))
-    assert of_captions["training_count"].to_list() == [0] * 4
+    assert of_captions["training_count"].to_list() == [0] * 6
     users = pl.read_parquet(dataset.users)
     assert len(users) == 11
     assert all(name.startswith("shop/") for name in users["user_id"])
     times = pl.read_parquet(dataset.sequences)["timestamps_ns"].explode()
     assert times.min() > 0, "the shop's times are kept"
+
+
+def test_what_is_learned_of_captions_starts_a_run_of_a_shop_with_users(
+    world: tuple[Path, Params],
+) -> None:
+    paths = Paths(world[0])
+    pretrained, run = paths.pretraining("captions").pretrained, paths.run("from-captions").finetuned
+    record = json.loads((pretrained / "model.json").read_text())
+    counts = {name: value for name, value in record.items() if name.startswith("items_")}
+    assert counts == {"items_trained_on": 2, "items_held_out": 2, "items_left_out": 2}
+    before, after = (load_file(folder / "model.safetensors") for folder in (pretrained, run))
+    assert before.keys() == after.keys()
 
 
 def test_a_run_on_captions_ends_before_anything_is_read(tmp_path: Path) -> None:

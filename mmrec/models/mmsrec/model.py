@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.candidates import distinct
 from mmrec.models.item_table import table_in_chunks
 from mmrec.models.masked_item import with_mask_behind
 from mmrec.models.mmsrec.items import MODALITIES, NORM_EPS, ModalityEncoder, NormedMap
@@ -100,11 +101,10 @@ class Mmsrec(NextItemModel):
         self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
     ) -> QueriesAndCandidates:
         """The same queries, and the candidates' directions; other items are not encoded."""
-        unique, index = torch.unique(torch.cat([items.flatten(), candidates]), return_inverse=True)
-        vectors = self.item_encoder.encode(unique)  # [u, M, D]
-        of_items, of_candidates = index.tensor_split([items.numel()])
-        queries = self._queries(vectors, of_items.view_as(items), items, rows, columns)
-        own = F.embedding(of_candidates, vectors.flatten(1)).view(-1, *vectors.shape[1:])
+        wanted = distinct(items.flatten(), candidates)
+        vectors = self.item_encoder.encode(wanted.items)  # [u, M, D]
+        queries = self._queries(vectors, wanted.tokens.view_as(items), items, rows, columns)
+        own = F.embedding(wanted.candidates, vectors.flatten(1)).view(-1, *vectors.shape[1:])
         return QueriesAndCandidates(queries, unit(self._states_of_items(candidates, own)))
 
     def states_by_modality(

@@ -58,7 +58,9 @@ class ProjectedFeature(NormedMap):
         super().__init__(table.dim, embedding_dim)
         features = pooled(table)
         rows = torch.where(features.offsets.diff() > 0, features.offsets[:-1], 0)
-        self.register_buffer("vectors", features.vectors, persistent=False)  # [R, d]
+        # Of a feature that no item has there is a row that nobody reads.
+        vectors = features.vectors if len(features.vectors) else torch.zeros(1, table.dim)
+        self.register_buffer("vectors", vectors, persistent=False)  # [R, d]
         self.register_buffer("rows", rows, persistent=False)  # [N]
 
     def encode(self, items: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ c candidates, D embedding_dim.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -78,11 +79,13 @@ class Mmsrec(NextItemModel):
     def encode(self, history: History) -> Tensor:
         """Direction of the state at a mask after the last real item, over the temperature."""
         items = with_mask_behind(history.items, self.num_items)
+        lengths = (items != 0).sum(dim=1)
+        items = items[:, : int(lengths.max())]
         with inference(self):
             rows = torch.arange(len(items), device=items.device)
             unique, index = torch.unique(items, return_inverse=True)
             vectors = self.item_encoder.encode(unique)  # [u, M, D]
-            return self._queries(vectors, index, items, rows, (items != 0).sum(dim=1) - 1)
+            return self._queries(vectors, index, items, rows, lengths - 1)
 
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """Queries at the positions and the directions of all items; `items` may hold masks.
@@ -159,7 +162,9 @@ class Mmsrec(NextItemModel):
 
     def _packing(self, items: Tensor, reads: tuple[bool, ...]) -> SlotPacking:
         held = self.item_encoder.held(items.flatten(), reads)
-        return SlotPacking.of(items, held.view(*items.shape, -1))
+        packing = SlotPacking.of(items, held.view(*items.shape, -1))
+        # Of several processes one may not have the longest row; all rows are as wide as it is.
+        return replace(packing, packing=replace(packing.packing, longest=items.shape[1]))
 
     def _encoded(
         self,

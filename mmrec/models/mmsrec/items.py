@@ -85,7 +85,6 @@ class ModalityEncoder(nn.Module):
     """
 
     present: Tensor
-    places: Tensor
 
     def __init__(
         self,

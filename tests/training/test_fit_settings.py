@@ -16,6 +16,7 @@ from mmrec.data.split import HeldOut, training_part
 from mmrec.device import choose_device
 from mmrec.evaluation.knowing_nothing import reference_metrics
 from mmrec.models.data import ModelData, TrainingRun
+from mmrec.models.loading import TrainedWeights
 from mmrec.nn.mlp import Mlp
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.nn.sequence_encoder import SequenceEncoder
@@ -133,12 +134,18 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
         trainings.append(Training(objective, batches, held_out, validation, keywords))
         return TrainingResult(1, 0.5, 1, 0)
 
-    def fitted(params: ModelParams, stage: Any, *, mask_history: bool = False) -> Training:
+    def fitted(
+        params: ModelParams,
+        stage: Any,
+        *,
+        mask_history: bool = False,
+        weights: TrainedWeights | None = None,
+    ) -> Training:
         fit(
             params,
             data(),
             TrainingRun(stage, 1, mask_history),
-            weights=None,
+            weights=weights,
             checkpoint_dir=Path("checkpoints"),
             history_path=Path("history.csv"),
         )
@@ -216,6 +223,19 @@ def test_pre_training_on_warm_items_neither_trains_nor_validates_on_cold_ones(
             for found in (torch.cat(trained), histories, training.held_out.targets)
         ]
     assert seen == {"all": [{*COLD}] * 3, "warm": [set()] * 3}
+
+
+@pytest.mark.parametrize("positions", ["fresh", "pretrained"])
+def test_a_run_takes_of_its_pre_training_what_its_settings_say(
+    positions: str, train_with: Any
+) -> None:
+    params = model("mmsrec", finetune=MODELS["mmsrec"]["finetune"] | {"positions": positions})
+    shapes = train_with(params, "finetune").objective.recommender.state_dict()
+    sevens = {name: torch.full_like(value, 7) for name, value in shapes.items()}
+    weights = TrainedWeights(sevens, data().items["item_id"], "a file")
+    loaded = train_with(params, "finetune", weights=weights).objective.recommender.state_dict()
+    kept = {name for name, value in loaded.items() if not (value == 7).all()}
+    assert kept == ({"sequence_encoder.positions"} if positions == "fresh" else set())
 
 
 @pytest.mark.parametrize(("name", "stage"), TRAINED)

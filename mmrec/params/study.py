@@ -24,6 +24,8 @@ class StudyRow(Section):
     """Settings that replace those of the entry, nested as there."""
     pretrained: bool = False
     """It starts from its own pre-training, which rows share that differ in fine-tuning alone."""
+    pretrained_on: Name | None = None
+    """Another dataset, with features of the same names, that this pre-training is on: transfer."""
     dataset: Name | None = None
     """Another one than the study's."""
     text: Name | None = None
@@ -32,6 +34,15 @@ class StudyRow(Section):
     against: str | None = None
     """The row that it is compared with, of the same dataset; the study's reference by default.
     A row that names itself is compared with none."""
+
+    @model_validator(mode="after")
+    def _pretrained_where_it_is_said_on_what(self) -> Self:
+        if self.pretrained_on is not None and not self.pretrained:
+            raise ValueError(
+                f"pretrained_on: found '{self.pretrained_on}', but pretrained is false; set it to "
+                "true, or take pretrained_on out"
+            )
+        return self
 
 
 class StudyVariant(Section):

@@ -43,15 +43,17 @@ def expand(study: StudyParams, project: Path) -> Expanded:
         key = free_name(_key(row), models)
         models[key] = _model(row, settings, base)
         entry = {**_slots(row, study, base), "model": key}
+        source = {**entry, "dataset": settings.pretrained_on or entry["dataset"]}
         shared = key
         if settings.pretrained:
-            shared = owners.setdefault(_decisive(models[key], entry), key)
+            _check_source(row, source, base)
+            shared = owners.setdefault(_decisive(models[key], source), key)
         names[row] = tuple(f"{key}-{seed}" for seed in study.seeds)
         for name, seed in zip(names[row], study.seeds, strict=True):
             start = "none"
             if settings.pretrained:
                 start = f"{shared}-{seed}"
-                pretrainings.setdefault(start, {**entry, "seed": seed})
+                pretrainings.setdefault(start, {**source, "seed": seed})
             runs[name] = {**entry, "init_from": start, "seed": seed}
     own = {"models": models, "pretrainings": pretrainings, "runs": runs}
     # These stages do not run; what they name has to be there.
@@ -93,6 +95,21 @@ def _slots(row: str, study: StudyParams, base: Mapping[str, Any]) -> dict[str, s
                 f"dataset '{dataset}')"
             )
     return slots
+
+
+def _check_source(row: str, source: Mapping[str, str], base: Mapping[str, Any]) -> None:
+    """Refuse a pre-training on a dataset that is not there, or has not what the row reads."""
+    where, dataset = f"rows.{row}.pretrained_on", source["dataset"]
+    if dataset not in base["datasets"]:
+        raise StudyError(f"{where}: found '{dataset}', allowed: {', '.join(base['datasets'])}")
+    known = ["none", *features_of(base, dataset)]
+    for modality in ("text", "image"):
+        if source[modality] not in known:
+            raise StudyError(
+                f"{where}: found '{dataset}', which has no feature '{source[modality]}', the row's "
+                f"{modality}; it has {', '.join(known)}: give it one of that name, or let the row "
+                "read another"
+            )
 
 
 def _decisive(model: Mapping[str, Any], entry: Mapping[str, str]) -> str:

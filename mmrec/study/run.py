@@ -45,7 +45,8 @@ def run_study(name: str, study: StudyParams, project: Path) -> Mapping[str, Sequ
     folder = make_workspace(
         project / ".mmrec" / "studies" / name,
         text.getvalue(),
-        {path.name: path for path in _sources(project)},
+        _folders(project / "data" / "sources"),
+        encoders=_folders(project / "data" / "encoders"),
         cache=_cache(project),
     )
     stream(folder, "-m", "mmrec.params")
@@ -84,9 +85,10 @@ def write_results(
     return text
 
 
-def _sources(project: Path) -> list[Path]:
-    folder = project / "data" / "sources"
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+def _folders(parent: Path) -> dict[str, Path]:
+    """What git leaves alone, and a workspace would lack."""
+    found = parent.iterdir() if parent.is_dir() else iter(())
+    return {path.name: path for path in found if path.is_dir()}
 
 
 def _cache(project: Path) -> Path:

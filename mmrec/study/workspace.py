@@ -16,7 +16,12 @@ NO_RESULTS = {"data/pretraining_histories/none.csv"}
 
 
 def make_workspace(
-    folder: Path, params: str, sources: Mapping[str, Path], *, cache: Path | None = None
+    folder: Path,
+    params: str,
+    sources: Mapping[str, Path],
+    *,
+    encoders: Mapping[str, Path] | None = None,
+    cache: Path | None = None,
 ) -> Path:
     """Copy the project's own files to `folder`, with other params and no results.
 
@@ -25,6 +30,7 @@ def make_workspace(
             code and params of now.
         params: text of its `params.yaml`.
         sources: folders that appear as `data/sources/<name>`.
+        encoders: folders that appear as `data/encoders/<name>`; none by default.
         cache: DVC cache to share; a cache of its own if None.
     """
     listing = _git(PROJECT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -37,18 +43,23 @@ def make_workspace(
         if (PROJECT / name).is_file():
             shutil.copy2(PROJECT / name, target)
     (folder / "params.yaml").write_text(params, encoding="utf-8")
-    for name, source in sources.items():
-        link = folder / "data" / "sources" / name
-        if link.is_dir() and not link.is_symlink():
-            continue  # it comes with the project, and was copied
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(source.resolve(), target_is_directory=True)
+    _link(folder / "data" / "sources", sources)
+    _link(folder / "data" / "encoders", encoders or {})
     if not (folder / ".git").exists():
         _git(folder, "init", "--quiet")
     if cache is not None:
         _dvc(folder, "cache", "dir", "--local", str(cache.resolve()))
     return folder
+
+
+def _link(parent: Path, folders: Mapping[str, Path]) -> None:
+    for name, source in folders.items():
+        link = parent / name
+        if link.is_dir() and not link.is_symlink():
+            continue  # it comes with the project, and was copied
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(source.resolve(), target_is_directory=True)
 
 
 def repro(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> str:

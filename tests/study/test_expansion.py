@@ -162,6 +162,49 @@ def test_entries_of_the_study_replace_none_of_the_base(tmp_path: Path) -> None:
     assert_valid(params)
 
 
+def test_a_row_may_start_from_a_pre_training_on_another_dataset(tmp_path: Path) -> None:
+    transferred = {"model": "mp4sr", "pretrained": True, "pretrained_on": "demo-9"}
+    rows = {
+        "full": {"model": "mp4sr", "pretrained": True},
+        "transfer": transferred,
+        "transfer T": transferred | {"change": {"finetune": {"score_branches": "text"}}},
+        "of its own": {"model": "mp4sr", "dataset": "demo-9", "pretrained": True},
+    }
+    rows["of its own"]["against"] = "of its own"
+    params, _ = expand(study(tmp_path, rows=rows, datasets=FEWER), PROJECT)
+    runs, pretrainings = params["runs"], params["pretrainings"]
+    assert runs["full-1"]["init_from"] == "full-1", "another dataset is another pre-training"
+    starts = {runs[f"{row}-1"]["init_from"] for row in ("transfer", "transfer-T", "of-its-own")}
+    assert starts == {"transfer-1"}, "whatever they are trained on next"
+    assert runs["transfer-1"]["dataset"] == "demo"
+    assert {name: entry["dataset"] for name, entry in pretrainings.items()} == {
+        "full-1": "demo",
+        "full-5": "demo",
+        "transfer-1": "demo-9",
+        "transfer-5": "demo-9",
+    }
+    assert_valid(params)
+
+
+def test_a_source_without_the_features_of_the_row_is_refused(tmp_path: Path) -> None:
+    base = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
+    base["datasets"]["shop"] = base["datasets"]["demo"]
+    base["embed"]["image"]["shop"] = {
+        **base["embed"]["image"]["demo-clip_image"],
+        "dataset": "shop",
+    }
+    text = io.StringIO()
+    YAML(typ="safe").dump(base, text)
+    (tmp_path / "base.yaml").write_text(text.getvalue())
+    rows = {"full": {"model": "mp4sr", "pretrained": True, "pretrained_on": "shop"}}
+    says = (
+        "^rows.full.pretrained_on: found 'shop', which has no feature 'sentences', the row's text; "
+        "it has none, clip_image: give it one"
+    )
+    with pytest.raises(StudyError, match=says):
+        expand(study(tmp_path, base="base.yaml", rows=rows), tmp_path)
+
+
 def test_a_row_is_compared_with_the_reference_or_with_what_it_names(tmp_path: Path) -> None:
     rows = {
         "full": {"model": "mp4sr"},
@@ -240,6 +283,14 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
         (
             {"rows": {"full": {"model": "mp4sr", "against": "half"}}},
             "rows.full.against: found 'half', which is no row; there are full$",
+        ),
+        (
+            {"rows": {"full": {"model": "mp4sr", "pretrained": True, "pretrained_on": "shop"}}},
+            "^rows.full.pretrained_on: found 'shop', allowed: demo$",
+        ),
+        (
+            {"rows": {"full": {"model": "mp4sr", "pretrained_on": "demo"}}},
+            "rows.full: pretrained_on: found 'demo', but pretrained is false; set it to true, or",
         ),
         (
             {"datasets": FEWER, "rows": {**STUDY["rows"], **ON_FEWER, "x": X | {"against": "T"}}},

@@ -83,6 +83,25 @@ def test_every_variant_of_mmsrec_is_a_model_of_its_own() -> None:
     assert len({model.model_dump_json() for model in models}) == len(models)
 
 
+def test_every_variant_of_mmsr_is_a_model_of_its_own() -> None:
+    page = (ROOT / "docs" / "mmsr.md").read_text()
+    variants = dict(rows("| variant | model entry |", page))
+    models = [
+        TypeAdapter(ModelParams).validate_python(yaml(cell.strip("`")))
+        for cell in variants.values()
+    ]
+    assert {"MMSR", "MMSR-T", "MMSR-V", "IDSR", "CoAttn-1", "MergeAttn-4"} <= variants.keys()
+    assert len(models) >= 26
+    assert {model.name for model in models} == {"mmsr"}
+    assert len({model.model_dump_json() for model in models}) == len(models)
+
+
+def test_every_study_of_mmsr_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "mmsr.md").read_text()
+    named = {cells[1].strip("`") for cells in rows("| table | study |", page)}
+    assert named == {path.stem for path in (ROOT / "studies").glob("mmsr_*.yaml")}
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_contrasts_samples_of_many_users(name: str) -> None:
     """In dense batches the negatives of a sample are later items of its own sequence."""

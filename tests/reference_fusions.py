@@ -78,22 +78,19 @@ def co_attention(module, text, image):
 def _crossed(block, own, other):
     """Each token [D] of the one stream with what it finds in the other, normed."""
     maps = block.cross_attention
-    parts = zip(
-        maps.query_key_value.weight.chunk(3), maps.query_key_value.bias.chunk(3), strict=True
+    weights, biases = maps.query_key_value.weight.chunk(3), maps.query_key_value.bias.chunk(3)
+    queries = [weights[0] @ token + biases[0] for token in own]
+    keys, values = (
+        torch.stack([weights[part] @ token + biases[part] for token in other]) for part in (1, 2)
     )
-    (query_map, query_bias), (key_map, key_bias), (value_map, value_bias) = parts
     width = own.shape[1] // maps.num_heads
     found = []
-    for token in own:
+    for token, query in zip(own, queries, strict=True):
         heads = []
         for head in range(maps.num_heads):
             part = slice(head * width, (head + 1) * width)
-            query = (query_map @ token + query_bias)[part]
-            keys = [(key_map @ seen + key_bias)[part] for seen in other]
-            values = [(value_map @ seen + value_bias)[part] for seen in other]
-            powers = [torch.exp(query @ key / math.sqrt(width)) for key in keys]
-            weighted = [power * value for power, value in zip(powers, values, strict=True)]
-            heads.append(sum(weighted) / sum(powers))
+            powers = torch.exp(keys[:, part] @ query[part] / math.sqrt(width))
+            heads.append(powers @ values[:, part] / powers.sum())
         crossed = maps.output.weight @ torch.cat(heads) + maps.output.bias
         found.append(block.cross_norm(token + crossed))
     return torch.stack(found)

@@ -186,7 +186,7 @@ def _borders(lengths: Tensor, ends: Tensor) -> list[_Border]:
 
 def _pair_borders(kinds: Tensor, lengths: Tensor, ends: Tensor) -> list[list[_Border]]:
     """Where ascending kinds [B] of pairs change, in both streams: lengths [2, B], ends [2, B]."""
-    _, groups, counts = kinds.unique_consecutive(return_inverse=True, return_counts=True)
+    _, groups, counts = torch.unique(kinds, return_inverse=True, return_counts=True)
     longest = lengths.new_zeros(2, len(counts)).scatter_reduce(
         1, groups.expand(2, -1), lengths, "amax"
     )

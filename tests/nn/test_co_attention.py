@@ -141,8 +141,9 @@ def test_stand_ins_have_a_gradient_where_nothing_is_absent():
 
 def test_text_and_image_have_parts_of_their_own(contents):
     module = build()
-    difference = module(contents) - module(contents[::-1])
-    assert difference.abs().amax(dim=1).min() > 0.01
+    difference = (module(contents) - module(contents[::-1])).abs().amax(dim=1)
+    has_any = contents[0].counts + contents[1].counts > 0
+    assert difference[has_any].min() > 0.01
 
 
 def test_the_order_of_tokens_tells_nothing(contents):

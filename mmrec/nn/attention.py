@@ -1,6 +1,7 @@
 """Queries, keys and values of sequences in, what each position attends to out.
 
-Shapes: b sequences, H heads, l length, d width of a head.
+Shapes: b sequences, H heads, l length, k length of what is attended to, d width of a head,
+D = H * d.
 
 Sequences are padded on the right. A causal position sees none of it; where every position sees
 all others, padded keys are masked. What comes out at padded positions means nothing, but is
@@ -26,6 +27,23 @@ SHORT = 64
 GPU_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
+def check_num_heads(embedding_dim: int, num_heads: int) -> None:
+    """Refuse heads that cannot share the width equally."""
+    if embedding_dim % num_heads:
+        raise ValueError(
+            f"embedding_dim ({embedding_dim}) must be divisible by num_heads ({num_heads}); "
+            "change one of them"
+        )
+
+
+def split_heads(joint: Tensor, num_heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Query, key and value of each head; [b, l, 3 * D] -> 3 x [b, H, l, d]."""
+    num_sequences, length, width = joint.shape
+    heads = joint.view(num_sequences, length, 3, num_heads, width // 3 // num_heads)
+    query, key, value = heads.permute(2, 0, 3, 1, 4)  # 3 x [b, H, l, d]
+    return query, key, value
+
+
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, *, drop: float) -> Tensor:
     """Attention of each position to itself and earlier ones; 3 x [b, H, l, d] -> [b, H, l, d].
 
@@ -45,23 +63,26 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, *, drop: float) 
 def two_way_attention(
     query: Tensor, key: Tensor, value: Tensor, *, real: Tensor | None, drop: float
 ) -> Tensor:
-    """Attention of each position to all real ones; 3 x [b, H, l, d] -> [b, H, l, d].
+    """Attention of each position to all real ones, of its own sequence or of another.
 
     Args:
         query: [b, H, l, d].
-        key: [b, H, l, d].
-        value: [b, H, l, d].
-        real: [b, l] true where a position is no padding, at least once in each sequence; None if
+        key: [b, H, k, d].
+        value: [b, H, k, d].
+        real: [b, k] true where a key is no padding, at least once in each sequence; None if
             everywhere.
         drop: share of the attention weights that is dropped; 0 outside training.
+
+    Returns:
+        [b, H, l, d].
     """
     if _kernel_pays(query, drop):
-        mask = None if real is None else real[:, None, None]  # [b, 1, 1, l]
+        mask = None if real is None else real[:, None, None]  # [b, 1, 1, k]
         return _by_kernel(query, key, value, mask=mask, is_causal=False, drop=drop)
     padding = query.new_zeros(1, 1, 1)
     if real is not None:
-        padding = query.new_zeros(real.shape).masked_fill_(~real, -torch.inf)  # [b, l]
-        padding = padding.repeat_interleave(query.shape[1], dim=0).unsqueeze(1)  # [b * H, 1, l]
+        padding = query.new_zeros(real.shape).masked_fill_(~real, -torch.inf)  # [b, k]
+        padding = padding.repeat_interleave(query.shape[1], dim=0).unsqueeze(1)  # [b * H, 1, k]
     return _by_hand(query, key, value, padding, drop=drop)
 
 
@@ -81,10 +102,10 @@ def _by_kernel(
 
 
 def _by_hand(query: Tensor, key: Tensor, value: Tensor, hidden: Tensor, *, drop: float) -> Tensor:
-    """Attention with `hidden` added to the scores [b * H, l, l]: minus infinity hides a key."""
+    """Attention with `hidden` added to the scores [b * H, l, k]: minus infinity hides a key."""
     batch, heads, length, width = query.shape
-    query, key, value = (part.flatten(0, 1) for part in (query, key, value))  # [b * H, l, d]
+    query, key, value = (part.flatten(0, 1) for part in (query, key, value))  # [b * H, l or k, d]
     scale = 1 / math.sqrt(width)
-    scores = torch.baddbmm(hidden, query, key.transpose(1, 2), alpha=scale)  # [b * H, l, l]
+    scores = torch.baddbmm(hidden, query, key.transpose(1, 2), alpha=scale)  # [b * H, l, k]
     weights = dropout(scores.softmax(dim=-1), drop, training=drop > 0)
     return (weights @ value).view(batch, heads, length, width)

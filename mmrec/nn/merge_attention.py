@@ -66,19 +66,17 @@ class MergeAttention(nn.Module):
 
     def forward(self, contents: Sequence[RaggedTokens]) -> Tensor:
         """Fuse the contents of n items, a modality after the other; [n, D]."""
-        counts = torch.stack([tokens.counts for tokens in contents])  # [M, n]
-        has_cls = self._has_cls(counts.sum(dim=0))
+        counts = torch.stack([tokens.counts for tokens in contents]).sum(dim=0)  # [n]
+        has_cls = self._has_cls(counts)
         parts = [RaggedTokens(self.cls.expand(int(has_cls.sum()), -1), has_cls), *contents]
-        tokens, packing = _interleaved(parts)  # [T, D]
+        packing = Packing.of_lengths(counts + has_cls)
+        tokens = interleaved(parts, packing)  # [T, D]
         match self.readout:
             case "cls":
                 states: Tensor = self.layers(tokens.unsqueeze(0), packing, packing.starts)[0]
                 return states  # [n, D]
             case "mean":
-                states = self.layers(tokens.unsqueeze(0), packing)[0]  # [T, D]
-                totals = states.new_zeros(len(packing.starts), states.shape[1])
-                totals = totals.index_add(0, packing.sequences, states)  # [n, D]
-                return totals / packing.lengths.unsqueeze(1)
+                return mean_of_tokens(self.layers(tokens.unsqueeze(0), packing)[0], packing)
             case _:
                 assert_never(self.readout)
 
@@ -89,18 +87,23 @@ class MergeAttention(nn.Module):
         return (num_tokens == 0).long()
 
 
-def _interleaved(parts: Sequence[RaggedTokens]) -> tuple[Tensor, Packing]:
-    """One sequence of tokens per item, its tokens of each part in turn; [T, D]."""
-    lengths = torch.stack([part.counts for part in parts]).sum(dim=0)  # [n]
-    packing = Packing.of_lengths(lengths)
-    before = torch.zeros_like(lengths)  # tokens of the item in earlier parts
+def interleaved(parts: Sequence[RaggedTokens], packing: Packing) -> Tensor:
+    """Tokens as they are packed, an item's tokens of each part in turn; [T, D]."""
+    before = torch.zeros_like(packing.starts)  # [n] tokens of the item in earlier parts
     numbers = []
     for part in parts:
-        rows = torch.arange(len(part.vectors), device=lengths.device)
+        rows = torch.arange(len(part.vectors), device=before.device)
         firsts = part.counts.cumsum(0) - part.counts  # [n] first row of each item
         shift = packing.starts + before - firsts
         owners = torch.repeat_interleave(part.counts, output_size=len(rows))  # [r]
         numbers.append(rows + shift[owners])
         before = before + part.counts
     vectors = torch.cat([part.vectors for part in parts])
-    return torch.empty_like(vectors).index_copy(0, torch.cat(numbers), vectors), packing
+    return torch.empty_like(vectors).index_copy(0, torch.cat(numbers), vectors)
+
+
+def mean_of_tokens(states: Tensor, packing: Packing) -> Tensor:
+    """Mean state of each item's tokens, none being without; [T, D] -> [n, D]."""
+    totals = states.new_zeros(len(packing.starts), states.shape[1])
+    totals = totals.index_add(0, packing.sequences, states)  # [n, D]
+    return totals / packing.lengths.unsqueeze(1)

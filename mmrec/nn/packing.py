@@ -56,9 +56,9 @@ class Group:
 class Packing:
     """Where the tokens of a batch of sequences are.
 
-    Tokens are ordered by sequence, shorter sequences first, then by position. A step of a
-    sequence is one token; only where it has a token for each of its modalities
-    (`mmrec.nn.slot_packing`) are there more or fewer tokens than steps.
+    Tokens are ordered by sequence, shorter sequences first (`of_pairs` has its own order), then by
+    position. A step of a sequence is one token; only where it has a token for each of its
+    modalities (`mmrec.nn.slot_packing`) are there more or fewer tokens than steps.
     """
 
     sequences: Tensor  # [T] sequence of the token
@@ -90,21 +90,56 @@ class Packing:
         order = lengths.argsort(stable=True)
         ordered = lengths[order]
         ends = ordered.cumsum(0)
-        borders = _borders(ordered, ends)
-        num_tokens = borders[-1].token
+        return cls._laid_out(lengths, order, ends, _borders(ordered, ends), width=width)
+
+    @classmethod
+    def of_pairs(cls, first: Tensor, second: Tensor) -> tuple[Packing, Packing]:
+        """Lay out sequences that have tokens in two streams, similar in both lengths together.
+
+        The groups of both packings are the same sequences in the same order, so that a group's
+        tokens of one stream can attend to those of the other. Neither goes by length alone.
+
+        Args:
+            first: tokens of each sequence in the one stream, at least 1; [B].
+            second: in the other, at least 1; [B].
+        """
+        lengths = torch.stack([first, second])  # [2, B]
+        below, above = torch.searchsorted(_limits(lengths.device), lengths)  # 2 x [B] limits passed
+        kinds, order = (below * NUM_LIMITS + above).sort(stable=True)
+        ordered = lengths[:, order]
+        ends = ordered.cumsum(1)
+        borders = _pair_borders(kinds, ordered, ends)
+        return (
+            cls._laid_out(first, order, ends[0], borders[0], width=None),
+            cls._laid_out(second, order, ends[1], borders[1], width=None),
+        )
+
+    @classmethod
+    def _laid_out(
+        cls,
+        lengths: Tensor,
+        order: Tensor,
+        ends: Tensor,
+        borders: list[_Border],
+        *,
+        width: int | None,
+    ) -> Packing:
+        """Sequences of those lengths [B], in that order [B]; `ends` [B] go by that order."""
+        ordered = lengths[order]
+        num_tokens, longest = borders[-1].token, max(border.longest for border in borders)
         starts = torch.empty_like(ends).scatter(0, order, ends - ordered)  # [B]
         sequences = torch.repeat_interleave(order, ordered, output_size=num_tokens)  # [T]
         columns = torch.arange(num_tokens, device=lengths.device) - starts[sequences]  # [T]
         return cls(
             sequences=sequences,
             columns=columns,
-            places=sequences * (borders[-1].longest if width is None else width) + columns,
+            places=sequences * (longest if width is None else width) + columns,
             starts=starts,
             lengths=lengths,
             groups=tuple(_group(ordered, columns, *pair) for pair in pairwise(borders)),
             steps=columns,
             num_steps=lengths,
-            longest=borders[-1].longest,
+            longest=longest,
         )
 
     def pack(self, padded: Tensor) -> Tensor:
@@ -138,8 +173,8 @@ def _borders(lengths: Tensor, ends: Tensor) -> list[_Border]:
     All that must be known to lay out a batch is read at once: a GPU is waited for once. Empty
     sequences come before the first border, and are in no group.
     """
-    limits = SHORTEST_LIMIT << torch.arange(NUM_LIMITS, device=lengths.device)
-    sequences = torch.searchsorted(lengths, F.pad(limits, (1, 0)), right=True)
+    limits = F.pad(_limits(lengths.device), (1, 0))
+    sequences = torch.searchsorted(lengths, limits, right=True)
     last = (sequences - 1).clamp(min=0)
     (num_empty, *_), *rest = torch.stack([sequences, ends[last], lengths[last]], dim=1).tolist()
     borders = [_Border(num_empty, 0, 0)]
@@ -149,8 +184,23 @@ def _borders(lengths: Tensor, ends: Tensor) -> list[_Border]:
     return borders
 
 
+def _pair_borders(kinds: Tensor, lengths: Tensor, ends: Tensor) -> list[list[_Border]]:
+    """Where ascending kinds [B] of pairs change, in both streams: lengths [2, B], ends [2, B]."""
+    _, groups, counts = torch.unique(kinds, return_inverse=True, return_counts=True)
+    longest = lengths.new_zeros(2, len(counts)).scatter_reduce(
+        1, groups.expand(2, -1), lengths, "amax"
+    )
+    sequences = counts.cumsum(0)
+    found = torch.stack([sequences.expand(2, -1), ends[:, sequences - 1], longest], dim=2).tolist()
+    return [[_Border(0, 0, 0), *(_Border(*border) for border in stream)] for stream in found]
+
+
+def _limits(device: torch.device) -> Tensor:
+    return SHORTEST_LIMIT << torch.arange(NUM_LIMITS, device=device)
+
+
 def _group(lengths: Tensor, columns: Tensor, first: _Border, end: _Border) -> Group:
-    """The sequences between two borders; columns [T] are the tokens' positions."""
+    """The sequences between two borders, in order; columns [T] are the tokens' positions."""
     count, num_tokens = end.sequence - first.sequence, end.token - first.token
     numbers = torch.arange(count, device=lengths.device)
     own = lengths[first.sequence : end.sequence]  # [b]

@@ -15,7 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmrec.nn.attention import causal_attention, two_way_attention
+from mmrec.nn.attention import (
+    causal_attention,
+    check_num_heads,
+    split_heads,
+    two_way_attention,
+)
 from mmrec.nn.dropout import dropout
 from mmrec.nn.packing import Group, Packing
 
@@ -40,11 +45,7 @@ class SelfAttention(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if embedding_dim % num_heads:
-            raise ValueError(
-                f"embedding_dim ({embedding_dim}) must be divisible by num_heads ({num_heads}); "
-                "change one of them"
-            )
+        check_num_heads(embedding_dim, num_heads)
         self.num_heads = num_heads
         self.attention_dropout = attention_dropout
         self.direction = direction
@@ -63,16 +64,14 @@ class SelfAttention(nn.Module):
 
     def _attend(self, joint: Tensor, group: Group) -> Tensor:
         """Attention within padded sequences; [S * b, l, 3 * D] -> [S * b, l, D]."""
-        num_sequences, length, width = joint.shape
-        heads = joint.view(num_sequences, length, 3, self.num_heads, width // 3 // self.num_heads)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # 3 x [S * b, H, l, D / H]
+        query, key, value = split_heads(joint, self.num_heads)  # 3 x [S * b, H, l, D / H]
         drop = self.attention_dropout if self.training else 0.0
         if self.direction == "causal":
             attended = causal_attention(query, key, value, drop=drop)
         else:
             real = group.real
             if real is not None:
-                real = real.repeat(num_sequences // len(real), 1)  # [S * b, l]
+                real = real.repeat(len(joint) // len(real), 1)  # [S * b, l]
             attended = two_way_attention(query, key, value, real=real, drop=drop)
         return attended.transpose(1, 2).flatten(2)  # [S * b, l, D]
 

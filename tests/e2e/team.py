@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import subprocess
 from pathlib import Path
 
@@ -54,3 +56,16 @@ def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
     command = ["git", *identity, *arguments]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def commit(folder: Path) -> set[str]:
+    """Commit everything that git does not ignore; returns the files that git has."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "all")
+    return {*git(folder, "ls-files").splitlines()}
+
+
+def shown(folder: Path, column: str) -> dict[str, str]:
+    """A column of `dvc exp show`, by experiment."""
+    rows = csv.DictReader(io.StringIO(dvc(folder, "exp", "show", "--csv")))
+    return {row["Experiment"]: row[column] for row in rows if row["Experiment"]}

@@ -19,10 +19,10 @@ def parts(request, monkeypatch):
 
 def one_by_one(query, key, value, seen):
     """Attention of one position after the other to those it sees: seen [b, query, key]."""
-    found = torch.zeros_like(value)
+    found = torch.zeros_like(query)
     for row in range(SHAPE[0]):
         for head in range(SHAPE[1]):
-            for at in range(SHAPE[2]):
+            for at in range(query.shape[2]):
                 others = seen[row, at].nonzero().squeeze(1)
                 scores = key[row, head, others] @ query[row, head, at] / SHAPE[3] ** 0.5
                 found[row, head, at] = scores.softmax(0) @ value[row, head, others]
@@ -42,6 +42,14 @@ def test_both_ways_a_position_sees_all(parts):
 def test_both_ways_padding_is_not_seen_and_what_comes_out_there_is_finite(parts):
     slow = one_by_one(*parts, REAL.unsqueeze(1).expand(-1, 5, -1))
     torch.testing.assert_close(two_way_attention(*parts, real=REAL, drop=0.0), slow)
+
+
+@pytest.mark.parametrize("length", [1, 3, 8])
+def test_both_ways_another_sequence_may_be_attended_to(parts, length):
+    _, key, value = parts
+    query = torch.randn(*SHAPE[:2], length, SHAPE[3], dtype=torch.float64)
+    slow = one_by_one(query, key, value, REAL.unsqueeze(1).expand(-1, length, -1))
+    torch.testing.assert_close(two_way_attention(query, key, value, real=REAL, drop=0.0), slow)
 
 
 def test_both_ways_no_gradient_reaches_padding(parts):

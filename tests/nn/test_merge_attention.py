@@ -1,24 +1,29 @@
 import pytest
 import torch
+from torch import nn
 
 from mmrec.nn.merge_attention import MergeAttention, RaggedTokens
 from tests import reference
 
-# Tokens of each item: text, image. Item 2 has none, items 1 and 3 one modality.
-COUNTS = [[3, 0, 0, 6, 1], [2, 4, 0, 0, 1]]
-WIDTH = 8
+# Tokens of each item: text, image. Item 2 has none, items 1 and 3 one modality, items 5 and 6 one
+# token; the last two are padded together.
+COUNTS = [[3, 0, 0, 6, 1, 1, 0, 2, 70, 30], [2, 4, 0, 0, 1, 0, 1, 7, 5, 40]]
+NUM_ITEMS = len(COUNTS[0])
+WIDTH = 6
+READOUTS = pytest.mark.parametrize("readout", ["cls", "mean"])
 
 
-def build(readout, num_layers=2, dropout=0.0):
+def build(readout, num_layers=2, **settings):
+    """With weights that are far from their initialisation."""
     torch.manual_seed(0)
+    dropouts = {"dropout": 0.0, "attention_dropout": 0.0} | settings
     module = MergeAttention(
         embedding_dim=WIDTH,
         num_layers=num_layers,
-        num_heads=2,
-        feedforward_dim=16,
-        dropout=dropout,
-        attention_dropout=dropout,
+        num_heads=3,
+        feedforward_dim=11,
         readout=readout,
+        **dropouts,
     ).double()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
@@ -46,7 +51,7 @@ def tokens_of(contents, item):
 def slow_vectors(module, contents):
     """One item at a time."""
     found = []
-    for item in range(len(COUNTS[0])):
+    for item in range(len(contents[0].counts)):
         tokens = tokens_of(contents, item)
         if module.readout == "cls" or not len(tokens):
             tokens = torch.cat([module.cls.unsqueeze(0), tokens])
@@ -56,8 +61,8 @@ def slow_vectors(module, contents):
     return torch.stack(found)
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("readout", ["cls", "mean"])
+@pytest.mark.parametrize("num_layers", [1, 2, 4])
+@READOUTS
 def test_vectors_and_gradients_equal_those_of_one_item_at_a_time(contents, readout, num_layers):
     module = build(readout, num_layers)
     slow, fast = slow_vectors(module, contents), module(contents)
@@ -71,7 +76,14 @@ def test_vectors_and_gradients_equal_those_of_one_item_at_a_time(contents, reado
         assert ours.abs().max() > 0
 
 
-@pytest.mark.parametrize("readout", ["cls", "mean"])
+@READOUTS
+def test_without_gradients_vectors_are_the_same(contents, readout):
+    module = build(readout).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(module(contents), slow_vectors(module, contents))
+
+
+@READOUTS
 def test_an_item_without_tokens_has_the_state_of_the_learned_token_alone(contents, readout):
     module = build(readout)
     alone = module([RaggedTokens(torch.zeros(0, WIDTH, dtype=torch.float64), torch.tensor([0]))])
@@ -79,17 +91,58 @@ def test_an_item_without_tokens_has_the_state_of_the_learned_token_alone(content
     assert alone.isfinite().all()
 
 
-def test_an_item_does_not_depend_on_its_batch(contents):
-    module = build("cls")
+@READOUTS
+@pytest.mark.parametrize("item", range(NUM_ITEMS))
+def test_an_item_does_not_depend_on_its_batch(contents, readout, item):
+    module = build(readout)
     alone = [
-        RaggedTokens(tokens.vectors.split(tokens.counts.tolist())[3], tokens.counts[3:4])
+        RaggedTokens(tokens.vectors.split(tokens.counts.tolist())[item], tokens.counts[[item]])
         for tokens in contents
     ]
-    torch.testing.assert_close(module(alone), module(contents)[3:4])
+    torch.testing.assert_close(module(alone)[0], module(contents)[item])
 
 
-def test_dropout_acts_in_training_only(contents):
-    module = build("cls", dropout=0.4)
+@READOUTS
+def test_nothing_but_the_tokens_tells_modalities_apart(contents, readout):
+    module = build(readout)
+    torch.testing.assert_close(module(contents[::-1]), module(contents))
+
+
+@READOUTS
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_modality_may_be_absent_from_all_items(contents, readout, lacking):
+    module, none = build(readout), contents[lacking].counts * 0
+    rest = [*contents]
+    rest[lacking] = RaggedTokens(torch.zeros(0, WIDTH, dtype=torch.float64), none)
+    torch.testing.assert_close(module(rest), slow_vectors(module, rest))
+    torch.testing.assert_close(module(rest), module([contents[1 - lacking]]))
+
+
+@pytest.mark.parametrize("kind", ["dropout", "attention_dropout"])
+def test_either_dropout_acts_in_training_only(contents, kind):
+    module = build("cls", **{kind: 0.4})
     assert not torch.equal(module(contents), module(contents))
     module.eval()
-    assert torch.equal(module(contents), module(contents))
+    torch.testing.assert_close(module(contents), slow_vectors(module, contents))
+
+
+def test_weights_start_as_in_bert():
+    torch.manual_seed(0)
+    module = MergeAttention(
+        embedding_dim=200,
+        num_layers=2,
+        num_heads=2,
+        feedforward_dim=300,
+        dropout=0.0,
+        attention_dropout=0.0,
+        readout="mean",
+    )
+    assert module.cls.std().item() == pytest.approx(0.02, rel=0.2)
+    maps = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    assert len(maps) == 2 * 4
+    for part in maps:
+        assert part.weight.std().item() == pytest.approx(0.02, rel=0.02)
+        assert not part.bias.any()
+    norms = [part for part in module.modules() if isinstance(part, nn.LayerNorm)]
+    assert [norm.eps for norm in norms] == [1e-12] * 4
+    assert {layer.activation for layer in module.layers} == {"gelu"}

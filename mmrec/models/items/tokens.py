@@ -1,0 +1,243 @@
+"""Items by the tokens of their features: gathered, led through what is trained, fused.
+
+Shapes: N items incl. padding, n items asked for, c contents of them, t tokens, b contents of similar
+length, P tokens of the longest, d width of a state, M modalities, D embedding_dim.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmrec.features.item_rows import rows_between
+from mmrec.features.token_table import PackedTokens, TokenTable
+from mmrec.models.items.encoder import ItemEncoder
+from mmrec.nn.merge_attention import RaggedTokens
+from mmrec.nn.packing import Packing
+from mmrec.nn.transformer import initialise
+from mmrec.params.training import Modality
+
+Tune = Literal["none", "top1", "top2", "bottom10", "all"]
+
+TOKENS_AT_ONCE: Final = 1 << 14
+"""Of the items that are encoded together for retrieval, at most."""
+
+
+class TokenItemEncoder(ItemEncoder):
+    """Tokens of each modality, then a fusion of them all.
+
+    Its parts have the names of the modalities, and `fusion`.
+
+    Args:
+        tokens: of the modalities there are, in the order of the fusion.
+        fusion: tokens of n items, a modality after the other -> [n, D].
+    """
+
+    def __init__(self, tokens: Mapping[Modality, ItemTokens], fusion: nn.Module) -> None:
+        super().__init__()
+        self.modalities = tuple(tokens)
+        for modality, own in tokens.items():
+            self.add_module(modality, own)
+        self.fusion = fusion
+        self.num_items = max(own.table.num_items for own in tokens.values())
+        most = sum(own.table.most_tokens for own in tokens.values())
+        self.items_at_once = max(1, TOKENS_AT_ONCE // max(1, most))
+
+    def encode(self, items: Tensor) -> Tensor:
+        """Vectors of the items [n]; [n, D]."""
+        contents = [self.get_submodule(modality)(items) for modality in self.modalities]
+        fused: Tensor = self.fusion(contents)
+        return fused
+
+    def encode_all(self) -> Tensor:
+        """Vectors of the whole catalogue; [N, D]. Its tokens are in memory at once."""
+        device = next(self.parameters()).device
+        return self.encode(torch.arange(self.num_items, device=device))
+
+
+class ItemTokens(nn.Module):
+    """Tokens of one modality of any items: kept states, some last blocks, a map to one width.
+
+    The table is data and stays on the host. Blocks that are not trained are as the extractor has
+    them: without gradient, and without dropout in training too.
+
+    Args:
+        table: kept states, or vectors as such.
+        projection: to [t, D].
+        last_blocks: (states [b, P, d], mask [b, P] or None) -> final states, where the kept ones
+            enter any.
+        tune: which of the blocks are trained.
+    """
+
+    def __init__(
+        self,
+        table: TokenTable,
+        projection: TokenMap | GridConvolution,
+        last_blocks: nn.Module | None = None,
+        tune: Tune = "none",
+    ) -> None:
+        super().__init__()
+        self.table = table
+        self.last_blocks = last_blocks
+        self.projection = projection
+        self._frozen = () if last_blocks is None else frozen_parts(last_blocks, tune)
+        for part in self._frozen:
+            part.requires_grad_(requires_grad=False).eval()
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002
+        """Set the mode of all but frozen blocks."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def forward(self, items: Tensor) -> RaggedTokens:
+        """Tokens of the items [n]; an item may have none."""
+        tokens = self.table.gather(items)
+        dtype = next(self.projection.parameters()).dtype
+        tokens = tokens._replace(values=tokens.values.to(dtype))
+        if self.last_blocks is not None:
+            tokens = led_through(self.last_blocks, tokens, width=self.projection.width)
+        return RaggedTokens(self.projection(tokens), tokens.of_items())
+
+
+class TokenMap(nn.Module):
+    """A dense map of each token, Xavier-normal."""
+
+    def __init__(self, width: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.width = width
+        self.output = nn.Linear(width, embedding_dim)
+        initialise(self, "xavier_normal")
+
+    def forward(self, tokens: PackedTokens) -> Tensor:
+        """Map; [t, d] -> [t, D]."""
+        mapped: Tensor = self.output(tokens.values)
+        return mapped
+
+
+class GridConvolution(nn.Module):
+    """A convolution of 3 x 3 over the grid of a picture, then ReLU (MMSR's map of a ResNet)."""
+
+    def __init__(self, width: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.width = width
+        self.output = nn.Conv2d(width, embedding_dim, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, tokens: PackedTokens) -> Tensor:
+        """Convolve; [t, d] -> [t, D].
+
+        Raises:
+            ValueError: the tokens of a picture are no square.
+        """
+        num_tokens = len(tokens.values) // max(1, len(tokens.lengths))
+        side = math.isqrt(num_tokens)
+        if (tokens.lengths != side * side).any():
+            raise ValueError(
+                f"image_projection: convolution reads the square grid of a picture, found "
+                f"{num_tokens} tokens of one; embed without special_tokens, or set it to linear"
+            )
+        grids = tokens.values.view(-1, side, side, self.width).permute(0, 3, 1, 2)
+        convolved = F.relu(self.output(grids))  # [c, D, side, side]
+        return convolved.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+class FusionOfMeans(nn.Module):
+    """The mean token of each modality, or a learned vector where there is none, then a fusion.
+
+    Args:
+        fusion: [n, M, D] -> [n, D].
+        num_modalities: M.
+        embedding_dim: D.
+    """
+
+    def __init__(self, fusion: nn.Module, *, num_modalities: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.absent = nn.Parameter(torch.empty(num_modalities, embedding_dim).normal_(std=0.02))
+
+    def forward(self, contents: Sequence[RaggedTokens]) -> Tensor:
+        """Fuse the contents of n items, a modality after the other; [n, D]."""
+        means = [_mean(*one) for one in zip(contents, self.absent, strict=True)]
+        fused: Tensor = self.fusion(torch.stack(means, dim=1))
+        return fused
+
+
+def _mean(tokens: RaggedTokens, absent: Tensor) -> Tensor:
+    vectors, counts = tokens
+    owners = torch.repeat_interleave(counts, output_size=len(vectors))
+    sums = vectors.new_zeros(len(counts), vectors.shape[1]).index_add(0, owners, vectors)
+    counts = counts.unsqueeze(1)
+    return torch.where(counts > 0, sums / counts.clamp(min=1), absent)  # [n, D]
+
+
+def frozen_parts(last_blocks: nn.Module, tune: Tune) -> tuple[nn.Module, ...]:
+    """The parts of an encoder's last blocks that are not trained.
+
+    `top2` trains the two highest blocks and the norm behind them, as published; `bottom10` the
+    ten lowest of twelve, as the released code of MMSR does in its place.
+
+    Raises:
+        ValueError: there are not as many blocks, or more than one row of them.
+    """
+    if tune == "all":
+        return ()
+    if tune == "none":
+        return (last_blocks,)
+    blocks = getattr(last_blocks, "blocks", None)
+    if not isinstance(blocks, nn.ModuleList):
+        raise ValueError(
+            f"tune: found {tune}, but the blocks of this encoder are of several parts; set it to "
+            "all or none, and keep as many below the last as are to be trained"
+        )
+    trained = {"top1": blocks[-1:], "top2": blocks[-2:], "bottom10": blocks[:10]}[tune]
+    if len(trained) < {"top1": 1, "top2": 2, "bottom10": 10}[tune]:
+        raise ValueError(
+            f"tune: found {tune}, but the states enter {len(blocks)} blocks; raise below_last of "
+            "the feature, or train fewer"
+        )
+    rest = [block for block in blocks if block not in {*trained}]
+    norm = last_blocks.get_submodule("norm")
+    return tuple([*rest, norm] if tune == "bottom10" else rest)
+
+
+def led_through(last_blocks: nn.Module, tokens: PackedTokens, *, width: int) -> PackedTokens:
+    """Tokens behind an encoder's last blocks, contents of similar length side by side.
+
+    Where the blocks change how many tokens a content has, it is by the same number for all:
+    a token more in front, or a grid of fewer places.
+
+    Args:
+        last_blocks: (states [b, P, d], mask [b, P] or None) -> states [b, P', width].
+        tokens: in the type of the blocks.
+        width: of a token behind them.
+    """
+    lengths = tokens.lengths  # [c]
+    packing = Packing.of_lengths(lengths)
+    firsts = lengths.cumsum(0) - lengths
+    packed = tokens.values[firsts[packing.sequences] + packing.columns]  # [t, d]
+    order = lengths.argsort(stable=True)  # as in the packing
+    sizes = [group.num_sequences for group in packing.groups]
+    values, changed = [_nothing(last_blocks, packed, width)], [lengths[:0]]
+    parts = packing.split(packed.unsqueeze(0))
+    for group, part, own in zip(packing.groups, parts, lengths[order].split(sizes), strict=True):
+        states = last_blocks(group.pad(part), group.real)  # [b, P', width]
+        changed.append(own + states.shape[1] - group.length)
+        places = torch.arange(states.shape[1], device=states.device)
+        values.append(states[places < changed[-1].unsqueeze(1)])
+    ordered = torch.cat(changed)  # [c]
+    rank = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
+    starts = (ordered.cumsum(0) - ordered)[rank]
+    rows, _ = rows_between(starts, ordered[rank])
+    return PackedTokens(torch.cat(values)[rows], ordered[rank], tokens.counts)
+
+
+def _nothing(last_blocks: nn.Module, packed: Tensor, width: int) -> Tensor:
+    """No tokens [0, width], and yet a gradient, of zeros, for what is trained."""
+    trained = [one.sum() * 0 for one in last_blocks.parameters() if one.requires_grad]
+    return packed.new_zeros(0, width) + sum(trained, start=packed.new_zeros(()))

@@ -122,7 +122,7 @@ def _wrong_slots(
     yield from _unknown(f"{where}.model", trained.model, params.models)
     yield from _unknown_features(params, where, trained)
     yield from _missing_modalities(params, where, trained, stage)
-    yield from _wrong_level(params, where, trained)
+    yield from _wrong_level(params, where, trained, stage)
 
 
 def _unknown_features(
@@ -139,24 +139,34 @@ def _unknown_features(
 
 
 def _wrong_level(
-    params: Params, where: str, trained: PretrainingParams | RunParams
+    params: Params, where: str, trained: PretrainingParams | RunParams, stage: Stage
 ) -> Iterator[str]:
-    """Token states for a model of vectors, and the reverse."""
+    """Token states for a model of vectors, the reverse, or fewer blocks than are trained."""
     model = params.models.get(trained.model)
-    written = {
-        (entry.dataset, entry.feature): (path, level_of(entry.extractor))
-        for path, entry in _embed_entries(params).items()
-    }
     if model is None:
         return
+    written = {
+        (entry.dataset, entry.feature): (path, entry.extractor)
+        for path, entry in _embed_entries(params).items()
+    }
     for modality in ("text", "image"):
         feature = getattr(trained, modality)
-        path, level = written.get((trained.dataset, feature), ("", model.level))
-        if level != model.level:
+        path, extractor = written.get((trained.dataset, feature), ("", None))
+        if extractor is None:
+            continue
+        level, kept = level_of(extractor), getattr(extractor, "below_last", 0)
+        reader = f"model '{trained.model}' ({model.name})"
+        if level not in model.levels:
+            allowed = " or ".join(model.levels)
             yield (
-                f"{where}.{modality}: found '{feature}', which {path} writes as {level}, but model "
-                f"'{trained.model}' ({model.name}) reads {model.level}; name a feature of "
-                f"{model.level}"
+                f"{where}.{modality}: found '{feature}', which {path} writes as {level}, but "
+                f"{reader} reads {allowed}; name a feature of {allowed}"
+            )
+        elif modality in model.modalities(stage) and kept < model.blocks_needed():
+            yield (
+                f"{where}.{modality}: found '{feature}', whose states enter {kept} blocks "
+                f"({path}.extractor.below_last), but {reader} trains {model.blocks_needed()}; keep "
+                "more of them, or train fewer (architecture.tune)"
             )
 
 

@@ -213,7 +213,7 @@ def test_token_states_for_a_model_of_vectors_are_refused_and_the_reverse(
         "tokens, but model 'mp4sr' (mp4sr) reads vectors; name a feature of vectors"
     )
     assert says in "\n".join(messages(data, tmp_path))
-    monkeypatch.setattr(Mp4srParams, "level", "tokens")
+    monkeypatch.setattr(Mp4srParams, "levels", ("tokens",))
     lines = "\n".join(messages(data, tmp_path))
     assert says not in lines
     assert "runs.demo-mp4sr.image: found 'keyword_sentences', which embed.text" in lines

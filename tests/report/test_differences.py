@@ -41,7 +41,7 @@ def test_difference_is_the_run_less_the_other_one() -> None:
     found = _tested([other, ours], "ours")
     assert (found.run, found.metric) == ("ours", "NDCG@10")
     everybody, warm, cold = found.parts
-    assert [(part.name, part.num_users) for part in found.parts] == [
+    assert [(part.name, part.size) for part in found.parts] == [
         ("All users", 100),
         ("Warm targets", 60),
         ("Cold targets", 40),

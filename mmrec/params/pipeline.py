@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -10,6 +10,9 @@ from mmrec.params.datasets import DatasetParams, UnionParams
 from mmrec.params.features import EmbedParams
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Name, Section
+
+ColdPositions = Literal["heldout", "literal"]
+"""Which positions of sequences that have a cold item are samples: held-out ones, or all."""
 
 
 class PretrainingParams(Section):
@@ -50,6 +53,10 @@ class EvaluateParams(Section):
     cutoffs: Annotated[list[PositiveInt], Field(min_length=1)]
     history_bins: list[PositiveInt]
     """Upper ends of the history-length groups; the last group is open."""
+    cold_positions: ColdPositions | None
+    """Whether cold items are also ranked wherever sequences have them, each after the items before
+    it: `heldout`, at validation and test positions; `literal`, at training positions as well, where
+    the model was trained on that very pair."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

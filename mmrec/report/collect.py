@@ -20,6 +20,7 @@ from mmrec.report.runs import History, PretrainingReport, RunReport, load_histor
 from mmrec.report.shapes import ListsSummary, Metrics
 from mmrec.report.showcase import sample_users
 from mmrec.report.thumbnails import Thumbnails
+from mmrec.run_paths import cold_ranks_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,11 @@ def collect_runs(
                 finetuning=_history(results.finetune_history, model.finetune, f"finetune@{name}"),
                 finetune_metric=model.finetune.metric if model.finetune else "",
                 ranks=read_table(results.ranks, schemas.RANKS),
+                cold_ranks=(
+                    read_table(cold_ranks_of(results), schemas.RANKS)
+                    if params.evaluate.cold_positions
+                    else None
+                ),
                 params={
                     "run": run.model_dump(mode="json"),
                     "model": model.described("finetune"),
@@ -96,6 +102,7 @@ def collect_protocol(params: Params) -> Protocol:
         mask_history=params.evaluate.mask_history,
         cold_thresholds={name: params.datasets[name].clean.cold_threshold for name in names},
         contradictions=contradicting,
+        cold_positions=params.evaluate.cold_positions,
     )
 
 

@@ -32,6 +32,7 @@ from mmrec.report.tables import (
     comparison_rows,
     metric_label,
     metric_order,
+    unit_of,
 )
 from mmrec.report.trainings import trainings
 
@@ -44,11 +45,13 @@ class Protocol:
         mask_history: Whether items of a user's history are no candidates.
         cold_thresholds: By dataset, training interactions below which an item is cold.
         contradictions: Sentences on settings that contradict each other.
+        cold_positions: Which cold positions are ranked, too; None for none.
     """
 
     mask_history: bool
     cold_thresholds: Mapping[str, int]
     contradictions: Sequence[str] = ()
+    cold_positions: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class _Line:
 @dataclass(frozen=True)
 class _Part:
     name: str
-    num_users: int
+    size: int
+    unit: str
     lines: Sequence[_Line]
 
 
@@ -166,7 +170,8 @@ def _parts(rows: Sequence[Row], columns: Sequence[str]) -> list[_Part]:
         if group:
             best = best_values(group)
             lines = [_Line(row.run, cells(row, columns, best)) for row in group]
-            parts.append(_Part(name, max(row.num_users for row in group), lines))
+            size = max(row.size for row in group)
+            parts.append(_Part(name, size, unit_of(part), lines))
     return parts
 
 

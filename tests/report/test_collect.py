@@ -12,10 +12,11 @@ from mmrec.io import DataError, write_json, write_table
 from mmrec.params.file import load_params
 from mmrec.params.sources import TabularSourceParams
 from mmrec.paths import Paths
-from mmrec.report.collect import collect_pretrainings, collect_runs
+from mmrec.report.collect import collect_pretrainings, collect_protocol, collect_runs
+from mmrec.report.former_runs import remove_former_runs
 from mmrec.report.runs import RunReport
-from mmrec.run_paths import RunPaths
-from tests.report.made_runs import metrics, ranks_of
+from mmrec.run_paths import RunPaths, cold_ranks_of
+from tests.report.made_runs import cold_ranks, metrics, positions, ranks_of
 
 ROOT = Path(__file__).parents[2]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -126,3 +127,28 @@ def test_a_pretraining_knows_whether_its_dataset_has_users(paths: Paths) -> None
     )
     assert collect_pretrainings(PARAMS, paths)["demo-mp4sr"].has_users
     assert not collect_pretrainings(params, paths)["demo-mp4sr"].has_users
+
+
+def test_ranks_of_cold_positions_are_read_where_they_are_asked_for(paths: Paths) -> None:
+    asked = PARAMS.evaluate.model_copy(update={"cold_positions": "literal"})
+    params = PARAMS.model_copy(update={"evaluate": asked})
+    of_positions = metrics(0.2) | positions(0.1)
+    for name in PARAMS.runs:
+        write_json(of_positions, paths.run(name).all_metrics)
+        write_table(cold_ranks(0.2), cold_ranks_of(paths.run(name)), schemas.RANKS)
+    assert all(run.cold_ranks is None for run in collected(paths))
+    for run in collect_runs(params, paths, collect_pretrainings(params, paths)):
+        assert run.cold_ranks == cold_ranks(0.2)
+        assert run.metrics["cold_positions_new"]["num_samples"] == 0
+    protocols = [collect_protocol(one).cold_positions for one in (PARAMS, params)]
+    assert protocols == [None, "literal"]
+
+
+def test_what_a_former_run_left_is_removed(paths: Paths) -> None:
+    former = paths.run("former")
+    write_json(metrics(0.2), former.all_metrics)
+    for path in (former.ranks, cold_ranks_of(former)):
+        write_table(ranks_of(0.2), path, schemas.RANKS)
+    remove_former_runs(PARAMS.runs, paths)
+    assert not former.evaluated.exists()
+    assert all(paths.run(name).ranks.is_file() for name in PARAMS.runs)

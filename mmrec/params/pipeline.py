@@ -11,6 +11,9 @@ from mmrec.params.features import EmbedParams
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Name, Section
 
+MAX_CATEGORIES = 20
+"""As many as can be told apart on a map."""
+
 
 class PretrainingParams(Section):
     """A dataset, a model and the features it reads: trained once for any number of runs."""
@@ -76,6 +79,19 @@ class ReportParams(Section):
     """Dataset whose pictures and users are shown; that of `recommend.run`."""
     num_sample_users: NonNegativeInt
     num_gallery_items: NonNegativeInt
+    maps: list[Name] = Field(default_factory=list)
+    """Runs on this dataset whose item vectors are laid out in the plane (t-SNE), side by side."""
+    categories: Annotated[list[str], Field(max_length=MAX_CATEGORIES)] = Field(default_factory=list)
+    """Words that name a category, for colours on the maps: of those in an item's text, the first
+    one is its category. None leaves these maps out."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name in ("maps", "categories"):
+            found = [value.casefold() for value in getattr(self, name)]
+            if len({*found}) < len(found) or not all(value.strip() for value in found):
+                raise ValueError(f"{name}: found {getattr(self, name)}, expected each once")
+        return self
 
 
 class Params(Section):

@@ -57,7 +57,7 @@ def expand(study: StudyParams, project: Path) -> Expanded:
     # These stages do not run; what they name has to be there.
     shown = {
         "recommend": {"run": names[study.reference][0]},
-        "report": {"dataset": study.dataset_of(study.reference)},
+        "report": {"dataset": study.dataset_of(study.reference), "maps": []},
     }
     return Expanded(changed({**base, **own}, shown), names)
 

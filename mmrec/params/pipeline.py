@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
 from mmrec.params.datasets import DatasetParams, UnionParams
 from mmrec.params.features import EmbedParams
@@ -13,6 +13,9 @@ from mmrec.params.section import Name, Section
 
 MAX_CATEGORIES = 20
 """As many as can be told apart on a map."""
+
+Word = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
+"""One or several, without space around."""
 
 
 class PretrainingParams(Section):
@@ -81,16 +84,18 @@ class ReportParams(Section):
     num_gallery_items: NonNegativeInt
     maps: list[Name] = Field(default_factory=list)
     """Runs on this dataset whose item vectors are laid out in the plane (t-SNE), side by side."""
-    categories: Annotated[list[str], Field(max_length=MAX_CATEGORIES)] = Field(default_factory=list)
+    categories: Annotated[list[Word], Field(max_length=MAX_CATEGORIES)] = Field(
+        default_factory=list
+    )
     """Words that name a category, for colours on the maps: of those in an item's text, the first
     one is its category. None leaves these maps out."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         for name in ("maps", "categories"):
-            found = [value.casefold() for value in getattr(self, name)]
-            if len({*found}) < len(found) or not all(value.strip() for value in found):
-                raise ValueError(f"{name}: found {getattr(self, name)}, expected each once")
+            found = getattr(self, name)
+            if len({value.casefold() for value in found}) < len(found):
+                raise ValueError(f"{name}: found {found}, expected each once")
         return self
 
 

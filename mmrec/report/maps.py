@@ -28,7 +28,7 @@ NUM_USERS = 10
 MAX_STEPS = 100
 """Latest items drawn of a user's history."""
 _SEED = 0
-_RARE_TO_POPULAR = ("#0072B2", "#3D7BA8", "#6A8095", "#8C817A", "#A87D58", "#C07033", "#D55E00")
+_RARE_TO_POPULAR = ("#0072B2", "#3F8BBA", "#80939E", "#A09279", "#BD8B3C", "#D0721A", "#C8440A")
 """From blue to orange, which all kinds of colour vision tell apart, on white and on black."""
 _OTHERS = Mark("currentColor", "dot", 0.3)
 
@@ -68,6 +68,7 @@ class Picture(NamedTuple):
     """Maps of all runs that are coloured alike."""
 
     heading: str
+    note: str
     legend: Sequence[Group]
     drawings: Sequence[Drawing]
 
@@ -86,14 +87,13 @@ class Maps:
     dataset: str
     num_items: int
     num_drawn: int
-    num_users: int
-    has_categories: bool
     correlations: Sequence[Correlation]
     pictures: Sequence[Picture]
 
 
 class _Colouring(NamedTuple):
     heading: str
+    note: str
     groups: Sequence[Group]
 
 
@@ -121,12 +121,10 @@ def draw_maps(data: MapData, runs: Iterable[tuple[str, Vectors]]) -> Maps:
         dataset=data.dataset,
         num_items=data.items.num_rows,
         num_drawn=len(drawn),
-        num_users=len(of_users.groups),
-        has_categories=bool(data.categories),
         correlations=correlations,
         pictures=[
-            Picture(heading, [group for group in groups if group.members], made)
-            for (heading, groups), made in zip(
+            Picture(heading, note, [group for group in groups if group.members], made)
+            for (heading, note, groups), made in zip(
                 [*of_items, of_users], zip(*drawings, strict=True), strict=True
             )
         ],
@@ -150,7 +148,10 @@ def _by_popularity(data: MapData, drawn: Indices) -> _Colouring:
         members = np.flatnonzero((shown >= low) & (shown < high)).tolist()
         mark = Mark(colour, "cross" if cold else "dot")
         groups.append(Group(f"{label} (cold)" if cold else label, mark, members))
-    return _Colouring("items by popularity", groups)
+    note = "Colours stand for training interactions"
+    if data.cold_threshold:
+        note += f"; cold items, with fewer than {data.cold_threshold:,}, are crosses"
+    return _Colouring("items by popularity", f"{note}.", groups)
 
 
 def _edges(cold_threshold: int, most: int) -> list[int]:
@@ -178,7 +179,8 @@ def _by_category(data: MapData, drawn: Indices) -> _Colouring:
         rows.setdefault(category, []).append(row)
     groups = [Group("none of these", _OTHERS, rows.get(None, []))]
     groups += [Group(name, mark, rows.get(name, [])) for name, mark in looks.items()]
-    return _Colouring("items by category", groups)
+    note = "An item’s category is the first of these words in its text, title and all."
+    return _Colouring("items by category", note, groups)
 
 
 def _by_user(data: MapData) -> tuple[Indices, _Colouring]:
@@ -199,7 +201,11 @@ def _by_user(data: MapData) -> tuple[Indices, _Colouring]:
         members = list(range(len(items), len(items) + len(steps)))
         items += [index - 1 for index in steps]
         groups.append(Group(names[row["user_index"]], mark, members))
-    return np.array(items, np.int64), _Colouring("histories by user", groups)
+    note = (
+        f"A point for the item of every step, at most the latest {MAX_STEPS}, of {len(chosen)} "
+        "users drawn at random."
+    )
+    return np.array(items, np.int64), _Colouring("histories by user", note, groups)
 
 
 def _sample(number: int, most: int, of: str) -> Indices:

@@ -19,7 +19,7 @@ from mmrec.report.curves import history_length_plots
 from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
-from mmrec.report.maps import MAX_STEPS, Maps
+from mmrec.report.maps import Maps
 from mmrec.report.plots import Plot, Style, styles
 from mmrec.report.runs import PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
@@ -136,7 +136,6 @@ def render_page(
         showcase=showcase,
         max_recommended=MAX_RECOMMENDED,
         maps=maps,
-        max_steps=MAX_STEPS,
     )
 
 

@@ -19,8 +19,8 @@ def project(vectors: Vectors) -> Places | None:
     """Where t-SNE puts vectors: what is near stays near; equal vectors, equal places.
 
     The perplexity is 30, or a third of what there is beside a point where that is less. It starts
-    from the first two principal components, and on one thread: sums of several threads differ in
-    their last bits, and with them the whole map.
+    from the first two principal components, and keeps to one thread: sums of several may differ in
+    their last bits, and with them the map.
 
     Args:
         vectors: [n, D].
@@ -39,6 +39,6 @@ def project(vectors: Vectors) -> Places | None:
         points = np.pad(points, ((0, 0), (0, 1)))  # [n, 2], of which there are two components
     perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
     with threadpool_limits(1):
-        layout = TSNE(perplexity=perplexity, init="pca", random_state=_SEED, n_jobs=1)
+        layout = TSNE(perplexity=perplexity, init="pca", random_state=_SEED)
         places: Places = layout.fit_transform(points).astype(np.float64)
     return places

@@ -168,7 +168,7 @@ def test_without_names_nothing_is_read_and_there_are_no_maps(paths: Paths) -> No
     [
         (
             np.ones((29, 3)),
-            r"demo-mp4sr/items\.parquet: 29 vectors, expected 30, one for each item;",
+            r"demo-mp4sr/items\.parquet: 29 vectors, expected 30, one for each",
         ),
         (np.full((30, 3), np.nan), r"demo-mp4sr/items\.parquet: 30 of 30 vectors are not finite"),
     ],

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pyarrow as pa
 import pytest
-from threadpoolctl import threadpool_limits
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mmrec import schemas
 from mmrec.params.pipeline import MAX_CATEGORIES
@@ -34,12 +35,25 @@ def labels(picture: Picture) -> list[str]:
     return [group.label for group in picture.legend]
 
 
-def test_maps_have_the_same_bytes_every_time_whatever_the_threads() -> None:
+def test_maps_have_the_same_bytes_every_time() -> None:
     first = maps_of("a", "b", num_items=60)
-    with threadpool_limits(2):
-        assert maps_of("a", "b", num_items=60) == first
+    assert maps_of("a", "b", num_items=60) == first
     drawn = [drawing.svg for picture in first.pictures for drawing in picture.drawings]
     assert len(drawn) == len({*drawn}) == 6
+
+
+def test_a_map_is_laid_out_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+    plain = TSNE.fit_transform
+
+    def recorded(layout: TSNE, points: np.ndarray) -> np.ndarray:
+        threads.update(pool["num_threads"] for pool in threadpool_info())
+        return plain(layout, points)
+
+    monkeypatch.setattr(TSNE, "fit_transform", recorded)
+    with threadpool_limits(2):
+        project(random_vectors(10))
+    assert threads == {1}
 
 
 def test_what_is_near_stays_near() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
 from mmrec.params.datasets import DatasetParams, UnionParams
 from mmrec.params.features import EmbedParams
@@ -13,6 +13,12 @@ from mmrec.params.section import Name, Section
 
 ColdPositions = Literal["heldout", "literal"]
 """Which positions of sequences that have a cold item are samples: held-out ones, or all."""
+
+MAX_CATEGORIES = 20
+"""As many as can be told apart on a map."""
+
+Word = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
+"""One or several, without space around."""
 
 
 class PretrainingParams(Section):
@@ -83,6 +89,21 @@ class ReportParams(Section):
     """Dataset whose pictures and users are shown; that of `recommend.run`."""
     num_sample_users: NonNegativeInt
     num_gallery_items: NonNegativeInt
+    maps: list[Name] = Field(default_factory=list)
+    """Runs on this dataset whose item vectors are laid out in the plane (t-SNE), side by side."""
+    categories: Annotated[list[Word], Field(max_length=MAX_CATEGORIES)] = Field(
+        default_factory=list
+    )
+    """Words that name a category, for colours on the maps: of those in an item's text, the first
+    one is its category. None leaves these maps out."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name in ("maps", "categories"):
+            found = getattr(self, name)
+            if len({value.casefold() for value in found}) < len(found):
+                raise ValueError(f"{name}: found {found}, expected each once")
+        return self
 
 
 class Params(Section):

@@ -19,6 +19,7 @@ from mmrec.report.curves import history_length_plots
 from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
+from mmrec.report.maps import Maps
 from mmrec.report.plots import Plot, Style, styles
 from mmrec.report.runs import PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
@@ -107,6 +108,7 @@ def render_page(
     protocol: Protocol,
     showcase: Showcase,
     pretrainings: Sequence[PretrainingReport] = (),
+    maps: Maps | None = None,
 ) -> str:
     """The whole page; equal arguments give equal text.
 
@@ -117,6 +119,7 @@ def render_page(
         protocol: How they were evaluated.
         showcase: What is shown in pictures; its run is tested against the others.
         pretrainings: All of them, in the order in which they are to be listed.
+        maps: Of the vectors of some runs; None leaves them out.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -136,6 +139,7 @@ def render_page(
         protocol=protocol,
         showcase=showcase,
         max_recommended=MAX_RECOMMENDED,
+        maps=maps,
     )
 
 

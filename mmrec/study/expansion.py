@@ -57,7 +57,7 @@ def expand(study: StudyParams, project: Path) -> Expanded:
     # These stages do not run; what they name has to be there.
     shown = {
         "recommend": {"run": names[study.reference][0]},
-        "report": {"dataset": study.dataset_of(study.reference)},
+        "report": {"dataset": study.dataset_of(study.reference), "maps": []},
     }
     # The base's protocol, but for what alone parts of cold positions are made of.
     protocol = {"cold_positions": study.cold_positions} if study.cold_positions else {}

@@ -244,6 +244,8 @@ def params() -> dict[str, Any]:
             "dataset": "shop",
             "num_sample_users": 2,
             "num_gallery_items": 3,
+            "maps": ["shop-mp4sr", "shop-transfer"],
+            "categories": ["thing", "lamp"],
         },
     }
 

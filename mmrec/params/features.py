@@ -92,7 +92,7 @@ class TransformerTextTokensParams(Section):
 
     name: Literal["transformer_text_tokens"]
     model: str
-    """Hub id or folder."""
+    """Hub id, folder, or `package:<module>` for weights inside an installed package."""
     revision: Revision | None
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
@@ -113,7 +113,7 @@ class TransformerImageTokensParams(Section):
 
     name: Literal["transformer_image_tokens"]
     model: str
-    """Hub id or folder."""
+    """Hub id, folder, or `package:<module>` for weights inside an installed package."""
     revision: Revision | None
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
@@ -133,10 +133,10 @@ class VisionLanguageTokensParams(Section):
 
     name: Literal["vision_language_tokens"]
     model: str
-    """Hub id or folder of a CLIP, GroupViT, ViLT, VisualBERT or FLAVA."""
+    """Hub id, folder or `package:<module>` of a CLIP, GroupViT, ViLT, VisualBERT or FLAVA."""
     revision: Revision | None
     tokenizer: str | None
-    """Hub id or folder; None where the model brings its own, which VisualBERT does not."""
+    """As `model`; None where the model brings its own, which VisualBERT does not."""
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
     lowercase: bool

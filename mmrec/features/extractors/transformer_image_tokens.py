@@ -87,7 +87,8 @@ class TransformerImageTokensExtractor:
         """Load the model.
 
         Args:
-            model: hub id or folder; of a CLIP, GroupViT or FLAVA the image tower is taken.
+            model: hub id, folder or `package:<module>`; of a CLIP, GroupViT or FLAVA the image
+                tower is taken.
             revision: branch, tag or commit of a hub id.
             below_last: 0 for final states, k for the input of the last k blocks.
             special_tokens: keep the state of the class token, where there is one.

@@ -108,6 +108,15 @@ class TransformerTextTokensParams(Section):
         return self
 
 
+class PatchMaskingParams(Section):
+    """Patches hidden at random, as a masked autoencoder is trained."""
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of the patches that are hidden: 0.75 in ViT-MAE's training."""
+    seed: NonNegativeInt
+    """With it and its own pixels, a picture always loses the same patches."""
+
+
 class TransformerImageTokensParams(Section):
     """The token states (patches, windows or grid positions) of a transformers image encoder."""
 
@@ -121,6 +130,8 @@ class TransformerImageTokensParams(Section):
     """Keep the state of the class token, where there is one; the last k blocks read it."""
     preparation: ImagePreparationParams | None
     """None is the model's own."""
+    masking: PatchMaskingParams | None = None
+    """Of a ViT-MAE or a CLIP's ViT: class token and visible patches alone pass the blocks."""
 
     @model_validator(mode="after")
     def _blocks_read_all_tokens(self) -> Self:

@@ -6,6 +6,7 @@ B contents, P tokens, d width. Masks are True where a token is real.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -120,9 +121,13 @@ def attention_bias(states: Tensor, mask: Tensor | None, *, causal: bool) -> Tens
     return torch.zeros_like(allowed, dtype=states.dtype).masked_fill(~allowed, lowest)
 
 
-def layer_spec(below_last: int, *, special_tokens: bool) -> str:
+def layer_spec(
+    below_last: int, *, special_tokens: bool, masking: Mapping[str, object] | None = None
+) -> str:
     """Which states of which tokens, as JSON, for fingerprints."""
-    return canonical_json({"below_last": below_last, "special_tokens": special_tokens})
+    spec: dict[str, object] = {"below_last": below_last, "special_tokens": special_tokens}
+    # Where nothing is hidden nothing is said: so it was before anything could be.
+    return canonical_json(spec if masking is None else {**spec, "masking": masking})
 
 
 def anatomy_of(encoder: Any) -> Anatomy | None:

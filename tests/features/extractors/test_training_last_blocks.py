@@ -200,6 +200,23 @@ def test_gradients_from_states_are_those_of_the_whole_encoder_frozen_below(
     assert len(reached) == len(tuned)
 
 
+def test_items_of_a_batch_do_not_change_each_other_in_training(
+    pair: Callable[[str, str], Pair],
+) -> None:
+    blocks, from_states, _, _ = pair("resnet stage", "float32")
+    blocks.train()
+    before = {name: buffer.clone() for name, buffer in blocks.named_buffers()}
+    assert any("running_mean" in name for name in before)
+    together, _ = from_states(torch.tensor([1, 2, 3]))
+    alone, _ = from_states(torch.tensor([2]))
+    assert (together[1] - alone[0]).abs().max() < 1e-5 * together.abs().max()
+    loss_of(from_states, torch.tensor([1, 2, 3])).backward()
+    assert all(torch.equal(buffer, before[name]) for name, buffer in blocks.named_buffers())
+    assert all(one.grad is not None for one in blocks.parameters())
+    bert = pair("bert", "float32").blocks.train()
+    assert all(module.training for module in bert.modules())  # dropout stays as it is
+
+
 def test_a_step_from_states_is_faster_than_one_through_the_whole_encoder(tmp_path: Path) -> None:
     model = checkpoints.write_checkpoint("deep_bert", tmp_path / "deep")
     extractor = build_text_tokens(text_params(model, below_last=2))

@@ -101,6 +101,7 @@ class Stepper:
         self.objective = objective.train()
         settings = params().finetune
         self._parameters = [p for p in objective.parameters() if p.requires_grad]
+        assert settings.max_grad_norm is not None
         self._max_grad_norm = settings.max_grad_norm
         self._optimizer = torch.optim.Adam(
             self._parameters,

@@ -60,9 +60,17 @@ class VectorRecommender(Recommender):
     def encode(self, history: History) -> Tensor:
         """Query after the last real item, without gradient; [B, D']."""
 
+    def encode_by(self, table: Tensor, history: History) -> Tensor:  # noqa: ARG002
+        """The same query, where the item table [N, D'] is at hand.
+
+        A model that reads the rows of its table need not encode the items of a history again.
+        """
+        return self.encode(history)
+
     def scores(self, history: History) -> Tensor:
         """Inner products of queries and table."""
-        return score(self.encode(history), self.item_table())
+        table = self.item_table()
+        return score(self.encode_by(table, history), table)
 
 
 class Batch(Protocol):

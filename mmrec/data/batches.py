@@ -1,8 +1,8 @@
 """Training batches out of flat sequences: windows, length buckets, trimmed padding.
 
 A training row is a window into the flat item array: `start`, `length` and how many of
-its last positions are trained; the target of a position is the item after it. `dense`
-rows train many positions at once, `prefix` rows one. Everything is index arithmetic on
+its last positions are trained; the target of a position is the item after it. `dense` and
+`latest` rows train many positions at once, `prefix` rows one. Everything is index arithmetic on
 whole arrays, on the device that holds the items; Python runs once per batch.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ class _Rows(NamedTuple):
 
 
 class TrainingBatches:
-    """Every training target of a set of sequences, once per epoch.
+    """Every training target of a set of sequences, once per epoch; or those of latest windows.
 
     The first target of a user is its second item. A batch holds at most `batch_size`
     targets, or one more where one target would be left alone.
@@ -77,7 +77,8 @@ class TrainingBatches:
     Args:
         sequences: training parts, on the device where batches are wanted.
         batching: `dense` trains all positions of a row at once, in windows where a
-            sequence is longer than `max_sequence_length`; `prefix` has a row per target.
+            sequence is longer than `max_sequence_length`; `latest` those of the last
+            window alone; `prefix` has a row per target.
         max_sequence_length: most items of history in a row.
         window_overlap: items of history that each further window starts with, so that
             a target has that many before it or all there are; half the length by default;
@@ -93,17 +94,22 @@ class TrainingBatches:
         self,
         sequences: Sequences,
         *,
-        batching: Literal["dense", "prefix"],
+        batching: Literal["dense", "prefix", "latest"],
         max_sequence_length: int,
         window_overlap: int | None,
         batch_size: int,
         seed: int,
     ) -> None:
-        if batching == "dense":
-            overlap = max_sequence_length // 2 if window_overlap is None else window_overlap
-            rows = dense_rows(sequences, max_sequence_length, overlap)
-        else:
-            rows = prefix_rows(sequences, max_sequence_length)
+        match batching:
+            case "dense":
+                overlap = max_sequence_length // 2 if window_overlap is None else window_overlap
+                rows = dense_rows(sequences, max_sequence_length, overlap)
+            case "latest":
+                rows = latest_rows(sequences, max_sequence_length)
+            case "prefix":
+                rows = prefix_rows(sequences, max_sequence_length)
+            case _:
+                assert_never(batching)
         if not len(rows.users):
             raise DataError(
                 "no training sample: no user has two items in the training part; "
@@ -120,7 +126,7 @@ class TrainingBatches:
         self._max_sequence_length = max_sequence_length
         # The samples of a prefix batch are each other's negatives in contrastive losses: they
         # must not be told apart by the length of their histories.
-        self._bucketed = batching == "dense"
+        self._bucketed = batching != "prefix"
         self._batch_size = batch_size
         self._seed = seed
         self.num_targets = int(rows.num_trained.sum())
@@ -134,7 +140,7 @@ class TrainingBatches:
         return digest.hexdigest()
 
     def epoch(self, epoch: int) -> EpochOfBatches:
-        """Batches of an epoch in random order; `dense` rows of similar lengths each."""
+        """Batches of an epoch in random order; all but `prefix` rows of similar lengths each."""
         generator = torch.Generator().manual_seed(derive_seed(self._seed, "order", epoch))
         order = torch.randperm(len(self._rows.users), generator=generator)
         if self._bucketed:
@@ -205,6 +211,15 @@ def dense_rows(sequences: Sequences, max_sequence_length: int, window_overlap: i
     is_first = from_last == further[users]
     num_trained = torch.where(is_first, end, stride)
     return _Rows(users, sequences.offsets.cpu()[users] + start, end - start, num_trained)
+
+
+def latest_rows(sequences: Sequences, max_sequence_length: int) -> _Rows:
+    """One window per user, which ends where its sequence ends; all of its positions are trained."""
+    inputs = (sequences.lengths.cpu() - 1).clamp(min=0)
+    users = inputs.nonzero().squeeze(1)
+    lengths = inputs[users].clamp(max=max_sequence_length)
+    starts = sequences.offsets.cpu()[users] + inputs[users] - lengths
+    return _Rows(users, starts, lengths, lengths)
 
 
 def prefix_rows(sequences: Sequences, max_sequence_length: int) -> _Rows:

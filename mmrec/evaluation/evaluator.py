@@ -211,7 +211,7 @@ def _encode(recommender: VectorRecommender, histories: Histories, table: Tensor)
         histories, max_sequence_length=recommender.max_sequence_length, token_budget=budget
     ):
         history = History(histories.users[rows], items)
-        queries[rows] = recommender.encode(history).to(table.dtype)
+        queries[rows] = recommender.encode_by(table, history).to(table.dtype)
     return queries
 
 

@@ -54,8 +54,21 @@ class Parts(NamedTuple):
         return dtype
 
 
-def open_parts(directory: Path, *, level: Level) -> Parts:
+def level_of_files(directory: Path) -> Level:
+    """Whether a feature is of vectors or of token states; that without rows is of vectors.
+
+    Raises:
+        DataError: there are no files, or they are of two extractors.
+    """
+    return "tokens" if "token" in open_parts(directory, level=None).schema.names else "vectors"
+
+
+def open_parts(directory: Path, *, level: Level | None) -> Parts:
     """What the files of a feature are; the feature without rows is of either level.
+
+    Args:
+        directory: its folder.
+        level: what it must be; None for either.
 
     Raises:
         DataError: there are none, they are of two extractors, or of the other level.
@@ -80,7 +93,7 @@ def open_parts(directory: Path, *, level: Level) -> Parts:
     (kind, of_tokens, fingerprint), name = next(iter(found.items()))
     if not pa.types.is_fixed_size_list(kind):
         raise DataError(f"{directory / name}: embedding is {kind}, expected fixed-size lists")
-    if kind.list_size and of_tokens != (level == "tokens"):
+    if level and kind.list_size and of_tokens != (level == "tokens"):
         raise DataError(f"{directory}: {_WHERE_TO_LOOK[level]}")
     make = schemas.token_features if of_tokens else schemas.features
     return Parts(directory, make(kind.list_size, kind.value_type), fingerprint)

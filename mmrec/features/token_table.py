@@ -7,6 +7,7 @@ for, d width of a state.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,18 @@ class PackedTokens(NamedTuple):
     counts: Tensor
     """[n] int64 contents of each item asked for, 0 where it has none; they are adjacent."""
 
+    def of_items(self) -> Tensor:
+        """[n] tokens of each item."""
+        item_of_content = torch.repeat_interleave(self.counts)
+        return torch.zeros_like(self.counts).index_add_(0, item_of_content, self.lengths)
+
+    def means(self) -> Tensor:
+        """[n, d] mean state of each item, in float32; none may be without tokens."""
+        tokens = self.of_items()
+        owners = torch.repeat_interleave(tokens)
+        sums = torch.zeros(len(tokens), self.values.shape[1], device=owners.device)
+        return sums.index_add_(0, owners, self.values.float()) / tokens.unsqueeze(1)
+
     def padded(self) -> tuple[Tensor, Tensor]:
         """States [c, P, d], zeros behind the end of each content, and their mask [c, P]."""
         longest = int(self.lengths.max()) if len(self.lengths) else 0
@@ -72,6 +85,13 @@ class TokenTable(ItemRows):
     def dim(self) -> int:
         """Width of a state; 0 for the empty feature."""
         return self.values.shape[1]
+
+    @cached_property
+    def most_tokens(self) -> int:
+        """Those of the item that has most."""
+        tokens = self.token_offsets.diff()[self.contents]  # [R]
+        before = offsets_of(tokens)[self.offsets]  # [N + 1]
+        return int(before.diff().max()) if self.num_items else 0
 
     def gather(self, item_indices: Tensor) -> PackedTokens:
         """The tokens of some items, copied to where `item_indices` are.

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.dataset_paths import DatasetPaths
+from mmrec.features.parts import level_of_files
 from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.features.token_table import TokenTable, load_token_table
 from mmrec.io import DataError, read_table
+from mmrec.params.features import Level
 from mmrec.params.model import Stage
 from mmrec.params.training import Modality
 from mmrec.stage import memory_for
@@ -34,6 +36,8 @@ class Feature:
         vectors: gives the vectors of every item; of dimension 0 where a run has no such feature.
         tokens: gives the token states of every item's contents.
         last_blocks: builds the blocks that the states enter, with the extractor's weights.
+        level: says which of the two it has.
+        has_last_blocks: says whether the states enter blocks, or are final.
     """
 
     def __init__(
@@ -41,8 +45,11 @@ class Feature:
         vectors: Callable[[], FeatureTable],
         tokens: Callable[[], TokenTable] = _of_vectors,
         last_blocks: Callable[[], nn.Module] = _of_vectors,
+        level: Callable[[], Level] = lambda: "vectors",
+        has_last_blocks: Callable[[], bool] = lambda: False,
     ) -> None:
         self._vectors, self._tokens, self._last_blocks = vectors, tokens, last_blocks
+        self._level, self._has_last_blocks = level, has_last_blocks
 
     @classmethod
     def stored(cls, dataset: DatasetPaths, name: str, items: pa.Table) -> Self:
@@ -62,7 +69,21 @@ class Feature:
 
             return build_last_blocks(folder)
 
-        return cls(vectors, tokens, last_blocks)
+        def has_last_blocks() -> bool:
+            from mmrec.features.extractors.kept_blocks import has_blocks
+
+            return has_blocks(folder)
+
+        return cls(vectors, tokens, last_blocks, lambda: level_of_files(folder), has_last_blocks)
+
+    @cached_property
+    def level(self) -> Level:
+        """Whether it has one vector of a content or the states of its tokens.
+
+        Raises:
+            DataError: a file is not what it must be.
+        """
+        return self._level()
 
     @cached_property
     def vectors(self) -> FeatureTable:
@@ -82,6 +103,11 @@ class Feature:
             ValueError: it is a feature of vectors.
         """
         return self._tokens()
+
+    @property
+    def has_last_blocks(self) -> bool:
+        """Its token states enter blocks; else they are final ones."""
+        return self._has_last_blocks()
 
     def last_blocks(self) -> nn.Module:
         """The blocks that the token states enter, to be trained from them.

@@ -1,10 +1,23 @@
-"""Sequence encoders from their settings."""
+"""Sequence encoders: from their settings, and all kinds of them asked alike.
+
+Shapes: T tokens (real positions), n samples, D embedding_dim.
+"""
 
 from __future__ import annotations
 
-from mmrec.nn.sequence_encoder import SequenceEncoder
+from typing import TypeAlias
+
+from torch import Tensor
+
+from mmrec.nn.convolutional_encoder import ConvolutionalEncoder
+from mmrec.nn.packing import Packing
+from mmrec.nn.recurrent_encoder import RecurrentEncoder
+from mmrec.nn.sequence_encoder import Anchor, SequenceEncoder
 from mmrec.nn.transformer import Direction
 from mmrec.params.training import TransformerArchitecture
+
+HistoryEncoder: TypeAlias = SequenceEncoder | RecurrentEncoder | ConvolutionalEncoder
+"""Reads the item vectors of a history, oldest first."""
 
 
 def build_transformer(
@@ -21,3 +34,22 @@ def build_transformer(
         max_sequence_length=architecture.max_sequence_length,
         direction=direction,
     )
+
+
+def states_at(
+    encoder: HistoryEncoder, inputs: Tensor, packing: Packing, samples: Tensor, *, anchor: Anchor
+) -> Tensor:
+    """States [n, D] at the tokens `samples` [n] of one stream of inputs [T, D].
+
+    Args:
+        encoder: causal.
+        inputs: item vectors.
+        packing: where the tokens are.
+        samples: whose states are wanted.
+        anchor: where positions are counted from; only a transformer counts any.
+    """
+    if isinstance(encoder, SequenceEncoder):
+        states: Tensor = encoder(inputs.unsqueeze(0), packing, samples, anchor=anchor)[0]
+    else:
+        states = encoder(inputs, packing, samples)
+    return states

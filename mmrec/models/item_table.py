@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmrec.models.candidates import distinct
+from mmrec.models.encoders import HistoryEncoder, states_at
 from mmrec.models.items.encoder import ItemEncoder
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
-from mmrec.nn.sequence_encoder import SequenceEncoder
+from mmrec.nn.sequence_encoder import Anchor
 from mmrec.recommender import History, inference
 
 # Items encoded at a time for retrieval; bounds memory, changes no result.
@@ -24,11 +25,15 @@ TABLE_CHUNK = 8192
 
 
 def table_in_chunks(
-    encode: Callable[[Tensor], Tensor], num_items: int, device: torch.device
+    encode: Callable[[Tensor], Tensor],
+    num_items: int,
+    device: torch.device,
+    items_at_once: int | None = None,
 ) -> Tensor:
     """Rows [N, D'] of the whole catalogue, row 0 zeros; `encode` gives those of items [n]."""
     every = torch.arange(num_items, device=device)
-    table = torch.cat([encode(chunk) for chunk in torch.split(every, TABLE_CHUNK)])
+    chunks = torch.split(every, items_at_once or TABLE_CHUNK)
+    table = torch.cat([encode(chunk) for chunk in chunks])
     table[0] = 0
     return table
 
@@ -45,31 +50,36 @@ class ItemTableModel(NextItemModel):
         num_items: N, padding included.
         max_sequence_length: Latest items of a history that it reads.
         item_ids: Initial embeddings [N, D] of the items themselves, which are added; None for none.
+        anchor: Where a transformer counts positions from.
     """
 
     def __init__(
         self,
         item_encoder: ItemEncoder,
-        sequence_encoder: SequenceEncoder,
+        sequence_encoder: HistoryEncoder,
         *,
         num_items: int,
         max_sequence_length: int,
         item_ids: Tensor | None = None,
+        anchor: Anchor = "start",
     ) -> None:
         super().__init__(num_items=num_items, max_sequence_length=max_sequence_length)
         self.item_encoder = item_encoder
         self.sequence_encoder = sequence_encoder
         self.item_ids = None if item_ids is None else nn.Parameter(item_ids)
+        self.anchor: Anchor = anchor
 
     def item_parameters(self) -> tuple[str, ...]:
         """The embeddings of the items themselves, where it has them."""
-        return () if self.item_ids is None else ("item_ids",)
+        added = () if self.item_ids is None else ("item_ids",)
+        return added + tuple(f"item_encoder.{one}" for one in self.item_encoder.item_parameters())
 
     def item_table(self) -> Tensor:
         """Vectors [N, D] of the whole catalogue, row 0 zeros."""
         with inference(self):
-            device = self.sequence_encoder.positions.device
-            return table_in_chunks(self._vectors, self.num_items, device)
+            device = next(self.sequence_encoder.parameters()).device
+            at_once = self.item_encoder.items_at_once
+            return table_in_chunks(self._vectors, self.num_items, device, at_once)
 
     def encode(self, history: History) -> Tensor:
         """State after the last real item; [B, D]."""
@@ -77,6 +87,13 @@ class ItemTableModel(NextItemModel):
             packing = Packing.of(history.items)
             unique, index = torch.unique(packing.pack(history.items), return_inverse=True)
             return self._states(self._vectors(unique), index, packing, packing.last_tokens())
+
+    def encode_by(self, table: Tensor, history: History) -> Tensor:
+        """The same state, of items that are not encoded again."""
+        with inference(self):
+            packing = Packing.of(history.items)
+            index = packing.pack(history.items)
+            return self._states(table, index, packing, packing.last_tokens())
 
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """States at the positions, and all vectors."""
@@ -105,6 +122,5 @@ class ItemTableModel(NextItemModel):
 
     def _states(self, vectors: Tensor, index: Tensor, packing: Packing, samples: Tensor) -> Tensor:
         """States [n, D] at the sampled tokens; `index` [T] says which vector a token is."""
-        tokens = F.embedding(index, vectors).unsqueeze(0)  # [1, T, D]
-        states: Tensor = self.sequence_encoder(tokens, packing, samples)[0]  # [n, D]
-        return states
+        tokens = F.embedding(index, vectors)  # [T, D]
+        return states_at(self.sequence_encoder, tokens, packing, samples, anchor=self.anchor)

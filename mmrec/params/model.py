@@ -31,8 +31,8 @@ class SystemParams(Section):
     has_vectors: ClassVar[bool] = True
     """It scores by inner products; without them there is no index to recommend from."""
 
-    level: ClassVar[Level] = "vectors"
-    """What it reads of features."""
+    levels: ClassVar[tuple[Level, ...]] = ("vectors",)
+    """What it can read of features."""
 
     name: str
     architecture: Section
@@ -70,6 +70,10 @@ class SystemParams(Section):
     def modalities(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
         """Features that must be there to train a stage; none by default."""
         return ()
+
+    def blocks_needed(self) -> int:
+        """Blocks that the features must keep below their last states, to be trained; 0 for none."""
+        return 0
 
     def without_features(self, stage: Stage) -> str:  # noqa: ARG002
         """How a stage does without features that it would read; empty where it cannot."""

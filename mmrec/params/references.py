@@ -79,6 +79,7 @@ def wrong_references(params: Params) -> Iterator[str]:
             yield f"unions.{name}.right: found '{union.right}', as left; name another dataset"
     yield from wrong_without_users(params)
     yield from _wrong_last_stages(params)
+    yield from _wrong_maps(params)
 
 
 def _valid_entries(section: Mapping[str, T]) -> Iterator[tuple[str, T]]:
@@ -105,6 +106,24 @@ def _wrong_last_stages(params: Params) -> Iterator[str]:
         )
 
 
+def _wrong_maps(params: Params) -> Iterator[str]:
+    report = params.report
+    for name in report.maps if report is not None else []:
+        yield from _unknown("report.maps", name, params.runs)
+        run = params.runs.get(name)
+        model = params.models.get(run.model) if run else None
+        if run and run.dataset != report.dataset:
+            yield (
+                f"report.maps: found '{name}', which is on '{run.dataset}', but report.dataset is "
+                f"'{report.dataset}'; name runs on that alone"
+            )
+        if run and model and not model.has_vectors:
+            yield (
+                f"report.maps: found '{name}', but its model '{run.model}' ({model.name}) has no "
+                "vectors to lay out; name a run of another model"
+            )
+
+
 def _embed_entries(
     params: Params,
 ) -> dict[str, EmbedTextParams | EmbedImageParams | EmbedPairParams]:
@@ -122,7 +141,7 @@ def _wrong_slots(
     yield from _unknown(f"{where}.model", trained.model, params.models)
     yield from _unknown_features(params, where, trained)
     yield from _missing_modalities(params, where, trained, stage)
-    yield from _wrong_level(params, where, trained)
+    yield from _wrong_level(params, where, trained, stage)
 
 
 def _unknown_features(
@@ -139,24 +158,34 @@ def _unknown_features(
 
 
 def _wrong_level(
-    params: Params, where: str, trained: PretrainingParams | RunParams
+    params: Params, where: str, trained: PretrainingParams | RunParams, stage: Stage
 ) -> Iterator[str]:
-    """Token states for a model of vectors, and the reverse."""
+    """Token states for a model of vectors, the reverse, or fewer blocks than are trained."""
     model = params.models.get(trained.model)
-    written = {
-        (entry.dataset, entry.feature): (path, level_of(entry.extractor))
-        for path, entry in _embed_entries(params).items()
-    }
     if model is None:
         return
+    written = {
+        (entry.dataset, entry.feature): (path, entry.extractor)
+        for path, entry in _embed_entries(params).items()
+    }
     for modality in ("text", "image"):
         feature = getattr(trained, modality)
-        path, level = written.get((trained.dataset, feature), ("", model.level))
-        if level != model.level:
+        path, extractor = written.get((trained.dataset, feature), ("", None))
+        if extractor is None:
+            continue
+        level, kept = level_of(extractor), getattr(extractor, "below_last", 0)
+        reader = f"model '{trained.model}' ({model.name})"
+        if level not in model.levels:
+            allowed = " or ".join(model.levels)
             yield (
-                f"{where}.{modality}: found '{feature}', which {path} writes as {level}, but model "
-                f"'{trained.model}' ({model.name}) reads {model.level}; name a feature of "
-                f"{model.level}"
+                f"{where}.{modality}: found '{feature}', which {path} writes as {level}, but "
+                f"{reader} reads {allowed}; name a feature of {allowed}"
+            )
+        elif modality in model.modalities(stage) and kept < model.blocks_needed():
+            yield (
+                f"{where}.{modality}: found '{feature}', whose states enter {kept} blocks "
+                f"({path}.extractor.below_last), but {reader} trains {model.blocks_needed()}; keep "
+                "more of them, or train fewer (architecture.tune)"
             )
 
 

@@ -12,7 +12,7 @@ from mmrec.params.section import Section
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Metric = Annotated[str, Field(pattern=r"^(recall@[1-9]\d*|ndcg@[1-9]\d*|mrr)$")]
-Batching = Literal["dense", "prefix"]
+Batching = Literal["dense", "prefix", "latest"]
 Modality = Literal["text", "image"]
 
 
@@ -25,7 +25,8 @@ class LoopParams(OptimizerParams):
     metric: Metric = "recall@20"
     batch_size: PositiveInt = 1024
     """Samples per optimiser step, over all processes: targets of sequences, or items."""
-    max_grad_norm: PositiveFloat = 5.0
+    max_grad_norm: PositiveFloat | None = 5.0
+    """Gradients beyond this norm are scaled down to it; null never does."""
 
 
 class UserTrainingParams(LoopParams):
@@ -40,6 +41,8 @@ class TrainingParams(UserTrainingParams):
     """Training on what comes next in a sequence."""
 
     batching: Batching = "dense"
+    """`dense`: all positions of a user, in windows; `prefix`: a row for each of them; `latest`: all
+    positions of the latest window alone, as PMMRec and MMSR train."""
     window_overlap: NonNegativeInt | None = None
     """Items of history that each further window of a long sequence starts with; half of
     `max_sequence_length` by default."""
@@ -143,7 +146,7 @@ class TransformerArchitecture(SequenceArchitecture):
 def check_windows(length: int, *trainings: TrainingParams | None) -> None:
     """Refuse windows of `max_sequence_length` items that the batches cannot hold."""
     for training in filter(None, trainings):
-        if training.batching == "dense" and training.batch_size < length:
+        if training.batching != "prefix" and training.batch_size < length:
             raise ValueError(
                 f"batch_size ({training.batch_size} targets) cannot hold a window of "
                 f"max_sequence_length ({length}) items; raise it, or use batching: prefix"

@@ -47,7 +47,7 @@ def run_epoch(
     optimizer: torch.optim.Optimizer,
     batches: tqdm[Batch],
     *,
-    max_grad_norm: float,
+    max_grad_norm: float | None,
     check_every: int,
 ) -> dict[str, float]:
     """Train on every batch once, on this process's part of it; returns the mean losses of all.
@@ -56,7 +56,7 @@ def run_epoch(
         objective: gives weighted losses by name for a batch; their sum is minimised.
         optimizer: over its trainable parameters.
         batches: the progress bar around them, which shows the loss.
-        max_grad_norm: gradients are scaled down to this norm.
+        max_grad_norm: gradients are scaled down to this norm; None leaves them.
         check_every: batches between two looks at the numbers, which wait for the device.
 
     Raises:
@@ -81,7 +81,8 @@ def run_epoch(
         meter.add(losses, batch.num_samples)
         if number % check_every == 0 and not math.isfinite(float(watched)):
             raise NonFiniteError(_describe(number, losses, parameters))
-        nn.utils.clip_grads_with_norm_(parameters.values(), max_grad_norm, norm)
+        if max_grad_norm is not None:
+            nn.utils.clip_grads_with_norm_(parameters.values(), max_grad_norm, norm)
         optimizer.step()
         if number % check_every == 0:
             batches.set_postfix(loss=f"{total.item():.4g}", refresh=False)

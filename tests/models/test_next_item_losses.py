@@ -4,6 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from mmrec.features.token_table import TokenTable
 from mmrec.models.binary_loss import BinaryCrossEntropy
 from mmrec.models.in_batch_sequences import InBatchSequencesSoftmax
 from mmrec.models.mmsrec.items import ProjectedFeature
@@ -87,6 +88,7 @@ def encoded_items(monkeypatch):
         monkeypatch.setattr(reader, method, recorded)
 
     record(RaggedFeatures, "rows_of")
+    record(TokenTable, "gather")
     record(ProjectedFeature, "encode")
     monkeypatch.setattr(RaggedFeatures, "all_rows", None)
     return encoded

@@ -4,6 +4,7 @@ from torch import nn
 
 from mmrec.nn.co_attention import CoAttention, CrossAttention
 from mmrec.nn.merge_attention import RaggedTokens
+from mmrec.nn.packing import Packing
 from tests import reference_fusions
 
 # Tokens of each item: text, image. Items 1 and 5 lack a modality, item 2 both; item 3 has one
@@ -177,13 +178,17 @@ def test_either_dropout_acts_in_training_only(contents, kind):
     torch.testing.assert_close(module(contents), slow_vectors(module, contents))
 
 
-def test_both_dropouts_act_on_the_cross_attention(contents):
-    """What follows it has none here."""
-    for kind in ("dropout", "attention_dropout"):
-        module = build()
-        part = module.layers[0] if kind == "dropout" else module.layers[0].cross_attention
-        setattr(part, kind, 0.4)
-        assert not torch.equal(module(contents), module(contents))
+@pytest.mark.parametrize("kind", ["dropout", "attention_dropout"])
+def test_either_dropout_acts_on_what_each_stream_finds_in_the_other(kind):
+    """What follows the cross-attention has none here."""
+    (block,) = build(**{kind: 0.4}).layers
+    for layer in (block.text, block.image):
+        layer.dropout = layer.attention.attention_dropout = 0.0
+    packings = Packing.of_pairs(torch.tensor([5, 9]), torch.tensor([7, 3]))
+    text, image = (torch.randn(1, length, WIDTH, dtype=torch.float64) for length in (14, 10))
+    first, second = block(text, image, packings), block(text, image, packings)
+    for one, other in zip(first, second, strict=True):
+        assert (one - other).abs().amax(dim=2).gt(0).float().mean() > 0.5
 
 
 def test_weights_start_as_in_bert():
@@ -206,6 +211,8 @@ def test_weights_start_as_in_bert():
         assert vectors.std().item() == pytest.approx(0.02, rel=0.2)
     norms = [part for part in module.modules() if isinstance(part, nn.LayerNorm)]
     assert [norm.eps for norm in norms] == [1e-12] * 5
+    (block,) = module.layers
+    assert block.text.activation == block.image.activation == "gelu"
 
 
 def test_heads_must_divide_the_width():

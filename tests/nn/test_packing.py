@@ -124,3 +124,9 @@ def test_pairs_of_alike_sizes_are_one_group():
     text, image = Packing.of_pairs(*lengths)
     assert [group.num_sequences for group in text.groups] == [2, 3]
     assert [(group.num_sequences, group.real) for group in image.groups] == [(2, None), (3, None)]
+
+
+def test_short_beside_long_is_not_grouped_with_long_beside_short():
+    text, image = Packing.of_pairs(torch.tensor([1, 40, 2]), torch.tensor([40, 1, 33]))
+    assert [(group.num_sequences, group.length) for group in text.groups] == [(2, 2), (1, 40)]
+    assert [(group.num_sequences, group.length) for group in image.groups] == [(2, 40), (1, 1)]

@@ -46,6 +46,7 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("TabularInteractions", "timestamp"): {"timestamp_unit": "s"},
     ("TabularInteractions", "timestamp_unit"): {"timestamp": "time"},
     ("LinearRate", "from_epoch"): {"to_epoch": 128},
+    ("MmsrArchitecture", "embedding_dim"): {"modality": "text"},
     ("GoodreadsSourceParams", "book_ids"): {"interactions": "log.csv"},
 }
 """Fields that may only be set with others."""

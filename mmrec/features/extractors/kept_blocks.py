@@ -63,6 +63,11 @@ def write_last_blocks(
     write_json({**asdict(plan), "states": fingerprint.digest()}, folder / PLAN)
 
 
+def has_blocks(folder: Path) -> bool:
+    """Whether the states of a feature enter blocks, or are the final ones."""
+    return (folder / PLAN).is_file()
+
+
 def build_last_blocks(folder: Path) -> nn.Module:
     """The last blocks that belong to the states of a feature, to be trained.
 
@@ -77,7 +82,7 @@ def build_last_blocks(folder: Path) -> nn.Module:
         DataError: there are none, for the states are final ones; or they are not those of these
             states, damaged, or of another version of the library.
     """
-    if not (folder / PLAN).is_file():
+    if not has_blocks(folder):
         raise DataError(
             f"{folder}: no {PLAN}: its states are the final ones of a model (below_last is 0), so "
             "there is no block to train; embed with below_last above 0, or train nothing below"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mmrec.features.table import FeatureTable
+from mmrec.features.token_table import TokenTable
 from mmrec.models.data import ModelData
 from mmrec.params.training import Modality
 
@@ -18,6 +19,18 @@ def features_of(
         ValueError: the run has no such feature, or one of another catalogue.
     """
     tables = {name: data.features[name].vectors for name in modalities}
+    require_features(tables, data, model)
+    return tables
+
+
+def require_features(
+    tables: Mapping[Modality, FeatureTable | TokenTable], data: ModelData, model: str
+) -> None:
+    """Refuse what cannot be read of the modalities that a model reads.
+
+    Raises:
+        ValueError: the run has no such feature, or one of another catalogue.
+    """
     for name, table in tables.items():
         if table.dim == 0:
             raise ValueError(
@@ -25,10 +38,11 @@ def features_of(
                 "read the other alone (architecture.modality)"
             )
         require_same_catalogue(name, table, data.num_items)
-    return tables
 
 
-def require_same_catalogue(name: Modality, table: FeatureTable, num_items: int) -> None:
+def require_same_catalogue(
+    name: Modality, table: FeatureTable | TokenTable, num_items: int
+) -> None:
     """Refuse features of other items.
 
     Raises:

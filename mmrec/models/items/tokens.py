@@ -1,7 +1,7 @@
 """Items by the tokens of their features: gathered, led through what is trained, fused.
 
-Shapes: N items incl. padding, n items asked for, c contents of them, t tokens, b contents of similar
-length, P tokens of the longest, d width of a state, M modalities, D embedding_dim.
+Shapes: N items incl. padding, n items asked for, c contents of them, b of like length, t tokens,
+P tokens of the longest content, d width of a state, M modalities, D embedding_dim.
 """
 
 from __future__ import annotations
@@ -89,7 +89,14 @@ class ItemTokens(nn.Module):
         for part in self._frozen:
             part.requires_grad_(requires_grad=False).eval()
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002
+    @property
+    def is_tuned(self) -> bool:
+        """Some of its blocks are trained."""
+        return self.last_blocks is not None and any(
+            one.requires_grad for one in self.last_blocks.parameters()
+        )
+
+    def train(self, mode: bool = True) -> Self:
         """Set the mode of all but frozen blocks."""
         super().train(mode)
         for part in self._frozen:
@@ -191,7 +198,7 @@ def frozen_parts(last_blocks: nn.Module, tune: Tune) -> tuple[nn.Module, ...]:
         return (last_blocks,)
     blocks = getattr(last_blocks, "blocks", None)
     if not isinstance(blocks, nn.ModuleList):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004
             f"tune: found {tune}, but the blocks of this encoder are of several parts; set it to "
             "all or none, and keep as many below the last as are to be trained"
         )
@@ -206,6 +213,18 @@ def frozen_parts(last_blocks: nn.Module, tune: Tune) -> tuple[nn.Module, ...]:
     return tuple([*rest, norm] if tune == "bottom10" else rest)
 
 
+def width_behind(last_blocks: nn.Module, table: TokenTable) -> int:
+    """Width of a token behind an encoder's last blocks; a ResNet's first doubles it."""
+    with_content = (table.counts > 0).nonzero().squeeze(1)[:1]
+    if not len(with_content):
+        return table.dim
+    one = table.gather(with_content)
+    one = one._replace(values=one.values.float())
+    with torch.no_grad():
+        states = last_blocks(one.values[: one.lengths[0]].unsqueeze(0))
+    return int(states.shape[2])
+
+
 def led_through(last_blocks: nn.Module, tokens: PackedTokens, *, width: int) -> PackedTokens:
     """Tokens behind an encoder's last blocks, contents of similar length side by side.
 
@@ -218,26 +237,28 @@ def led_through(last_blocks: nn.Module, tokens: PackedTokens, *, width: int) -> 
         width: of a token behind them.
     """
     lengths = tokens.lengths  # [c]
+    if not len(lengths):
+        return tokens._replace(values=_nothing(last_blocks, tokens.values, width))
     packing = Packing.of_lengths(lengths)
     firsts = lengths.cumsum(0) - lengths
     packed = tokens.values[firsts[packing.sequences] + packing.columns]  # [t, d]
     order = lengths.argsort(stable=True)  # as in the packing
     sizes = [group.num_sequences for group in packing.groups]
-    values, changed = [_nothing(last_blocks, packed, width)], [lengths[:0]]
+    values, changed = [], []
     parts = packing.split(packed.unsqueeze(0))
-    for group, part, own in zip(packing.groups, parts, lengths[order].split(sizes), strict=True):
+    ordered = torch.split(lengths[order], sizes)
+    for group, part, own in zip(packing.groups, parts, ordered, strict=True):
         states = last_blocks(group.pad(part), group.real)  # [b, P', width]
         changed.append(own + states.shape[1] - group.length)
         places = torch.arange(states.shape[1], device=states.device)
         values.append(states[places < changed[-1].unsqueeze(1)])
-    ordered = torch.cat(changed)  # [c]
-    rank = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
-    starts = (ordered.cumsum(0) - ordered)[rank]
-    rows, _ = rows_between(starts, ordered[rank])
-    return PackedTokens(torch.cat(values)[rows], ordered[rank], tokens.counts)
+    behind = torch.cat(changed)  # [c]
+    rank = order.argsort()
+    rows, _ = rows_between((behind.cumsum(0) - behind)[rank], behind[rank])
+    return PackedTokens(torch.cat(values)[rows], behind[rank], tokens.counts)
 
 
-def _nothing(last_blocks: nn.Module, packed: Tensor, width: int) -> Tensor:
+def _nothing(last_blocks: nn.Module, like: Tensor, width: int) -> Tensor:
     """No tokens [0, width], and yet a gradient, of zeros, for what is trained."""
     trained = [one.sum() * 0 for one in last_blocks.parameters() if one.requires_grad]
-    return packed.new_zeros(0, width) + sum(trained, start=packed.new_zeros(()))
+    return like.new_zeros(0, width) + sum(trained, start=like.new_zeros(()))

@@ -1,4 +1,4 @@
-"""Settings of MMSR (Multimodal Sequential Recommendation), as published but where a field says so."""
+"""Settings of MMSR, as published but where a field says so."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ class MmsrArchitecture(SequenceArchitecture):
     tune: Tune = "top2"
     """Which of the blocks that the features' states enter (`below_last`) are trained with the rest:
     the top two as in the paper, the bottom ten of twelve as in its code, or all there are. With
-    `below_last` as high as an encoder has blocks, `all` is full tuning but for the embeddings, which
-    are frozen here. Features of vectors and of final states have no blocks: none."""
+    `below_last` as high as an encoder has blocks, `all` is full tuning but for the embeddings,
+    which are frozen here. Features of vectors and of final states have no blocks: none."""
     image_projection: Literal["linear", "convolution"] = "linear"
     """A dense map of each token of a picture; or a convolution of 3 x 3 and ReLU, as for a ResNet
     under attention."""
@@ -127,7 +127,11 @@ class MmsrArchitecture(SequenceArchitecture):
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
-        for where, part in (("fusion", self.fusion), ("encoder", self.encoder)):
+        parts = {
+            "encoder": self.encoder,
+            "fusion": self.fusion if self.modality == "both" else None,
+        }
+        for where, part in parts.items():
             heads = getattr(part, "num_heads", 1)
             if self.embedding_dim % heads:
                 raise ValueError(

@@ -10,6 +10,7 @@ from mmrec.params.models.bert4rec import Bert4RecParams
 from mmrec.params.models.fdsa import FdsaParams
 from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.params.models.itemknn import ItemKnnParams
+from mmrec.params.models.mmsr import MmsrParams
 from mmrec.params.models.mmsrec import MmsrecParams
 from mmrec.params.models.morec import MorecParams
 from mmrec.params.models.mp4sr import Mp4srParams
@@ -22,6 +23,7 @@ from mmrec.params.models.transitions import TransitionsParams
 ModelParams = Annotated[
     Mp4srParams
     | MmsrecParams
+    | MmsrParams
     | SasrecParams
     | Gru4RecParams
     | SasrecmParams

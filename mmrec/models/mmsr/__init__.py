@@ -1,0 +1,1 @@
+"""MMSR: how it is built of token encoders, fusions and sequence encoders."""

@@ -5,7 +5,8 @@ Shapes: R users, B users of a chunk, N items incl. padding, D' width of a query.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -104,13 +105,35 @@ def rank_held_out(recommender: Recommender, held_out: HeldOut, *, mask_history: 
         scored = _scorer(recommender, held_out.histories)
         histories = held_out.histories.to(scored.device)
         targets = held_out.targets.to(scored.device)
-        ranks = torch.zeros_like(targets)
-        for rows in _chunks(histories, recommender.num_items):
+
+        @torch.no_grad()
+        def ranks_of(rows: Tensor) -> Tensor:
             scores = scored.scores(rows)  # [B, N]
             if mask_history:
                 mask_items_(scores, histories.padded(rows), targets[rows])
-            ranks[rows] = rank_targets(scores, targets[rows])
-    return ranks.cpu()
+            return rank_targets(scores, targets[rows])
+
+        chunks = _chunks(histories, recommender.num_items)
+        ranks = [targets[:0], *_side_by_side(ranks_of, chunks, scored.device)]
+    return torch.cat(ranks).cpu()
+
+
+def _side_by_side(
+    ranks_of: Callable[[Tensor], Tensor], chunks: Sequence[Tensor], device: torch.device
+) -> Iterator[Tensor]:
+    """Ranks of chunk after chunk; on a CPU each core has a chunk of its own.
+
+    A chunk is so small that cores which share it wait for each other more than they gain.
+    """
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    if cores == 1:
+        yield from map(ranks_of, chunks)
+        return
+    try:
+        with ThreadPoolExecutor(cores, "rank", torch.set_num_threads, (1,)) as pool:
+            yield from pool.map(ranks_of, chunks)
+    finally:
+        torch.set_num_threads(cores)  # the last to say it decides for threads that are new
 
 
 class _Scorer(NamedTuple):

@@ -5,8 +5,7 @@ Shapes: R users, B users of a chunk, N items incl. padding, D' width of a query.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from mmrec.data.split import HeldOut
 from mmrec.device import choose_device
 from mmrec.evaluation.metrics import metric_names, summarize
 from mmrec.evaluation.ranks import mask_items_, rank_targets
+from mmrec.evaluation.side_by_side import side_by_side
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
 from mmrec.recommender import History, Recommender, VectorRecommender, inference
@@ -114,26 +114,8 @@ def rank_held_out(recommender: Recommender, held_out: HeldOut, *, mask_history: 
             return rank_targets(scores, targets[rows])
 
         chunks = _chunks(histories, recommender.num_items)
-        ranks = [targets[:0], *_side_by_side(ranks_of, chunks, scored.device)]
+        ranks = [targets[:0], *side_by_side(ranks_of, chunks, scored.device)]
     return torch.cat(ranks).cpu()
-
-
-def _side_by_side(
-    ranks_of: Callable[[Tensor], Tensor], chunks: Sequence[Tensor], device: torch.device
-) -> Iterator[Tensor]:
-    """Ranks of chunk after chunk; on a CPU each core has a chunk of its own.
-
-    A chunk is so small that cores which share it wait for each other more than they gain.
-    """
-    cores = torch.get_num_threads() if device.type == "cpu" else 1
-    if cores == 1:
-        yield from map(ranks_of, chunks)
-        return
-    try:
-        with ThreadPoolExecutor(cores, "rank", torch.set_num_threads, (1,)) as pool:
-            yield from pool.map(ranks_of, chunks)
-    finally:
-        torch.set_num_threads(cores)  # the last to say it decides for threads that are new
 
 
 class _Scorer(NamedTuple):

@@ -26,7 +26,7 @@ Summary: TypeAlias = Mapping[str, object]
 
 T = TypeVar("T")
 
-SPINS_PER_CORE = 500
+SPINS_PER_CORE = 1000
 """Looks a waiting thread takes at what it waits for before it sleeps; more threads wait longer."""
 
 logger = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ from mmrec.data.split import HeldOut
 from mmrec.device import choose_device
 from mmrec.evaluation.metrics import metric_names, summarize
 from mmrec.evaluation.ranks import mask_items_, rank_targets
+from mmrec.evaluation.side_by_side import side_by_side
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
 from mmrec.recommender import History, Recommender, VectorRecommender, inference
@@ -104,13 +105,17 @@ def rank_held_out(recommender: Recommender, held_out: HeldOut, *, mask_history: 
         scored = _scorer(recommender, held_out.histories)
         histories = held_out.histories.to(scored.device)
         targets = held_out.targets.to(scored.device)
-        ranks = torch.zeros_like(targets)
-        for rows in _chunks(histories, recommender.num_items):
+
+        @torch.no_grad()
+        def ranks_of(rows: Tensor) -> Tensor:
             scores = scored.scores(rows)  # [B, N]
             if mask_history:
                 mask_items_(scores, histories.padded(rows), targets[rows])
-            ranks[rows] = rank_targets(scores, targets[rows])
-    return ranks.cpu()
+            return rank_targets(scores, targets[rows])
+
+        chunks = _chunks(histories, recommender.num_items)
+        ranks = [targets[:0], *side_by_side(ranks_of, chunks, scored.device)]
+    return torch.cat(ranks).cpu()
 
 
 class _Scorer(NamedTuple):

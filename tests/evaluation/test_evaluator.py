@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -52,6 +54,37 @@ def evaluate(recommender, held_out, mask_history=False):
         is_cold=counts < 10,
         training_counts=counts,
     )
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_cores_rank_chunks_side_by_side_and_have_their_threads_back(monkeypatch, wrong):
+    monkeypatch.setitem(evaluator.SCORE_BUDGET, "cpu", 1)
+    held_out = hold_out_test(make_sequences(300))
+    recommender = MeanRecommender()
+    expected = evaluate(recommender, held_out)
+    seen, rank_targets = [], evaluator.rank_targets
+
+    def ranked(scores, targets):
+        seen.append((threading.current_thread().name.partition("_")[0], torch.get_num_threads()))
+        if wrong and len(seen) == 2:
+            raise ValueError("this chunk")
+        assert not scores.requires_grad
+        return rank_targets(scores, targets)
+
+    monkeypatch.setattr(evaluator, "rank_targets", ranked)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        if wrong:
+            with pytest.raises(ValueError, match="this chunk"):
+                evaluate(recommender, held_out)
+        else:
+            assert evaluate(recommender, held_out).equals(expected)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert len(seen) > 2
+    assert set(seen) == {("rank", 1)}
 
 
 @pytest.mark.parametrize("mask_history", [False, True])

@@ -10,7 +10,8 @@ from torch import nn
 from mmrec.features.extractors.last_blocks import LastBlocks
 from mmrec.features.token_table import TokenTable
 from mmrec.models.data import Feature
-from mmrec.models.items.tokens import GridConvolution, ItemTokens, TokenMap, led_through
+from mmrec.models.items.last_blocks import led_through
+from mmrec.models.items.tokens import GridConvolution, ItemTokens, TokenMap
 from mmrec.nn.packing import Packing
 from mmrec.recommender import inference
 from mmrec.training.optimizer import build_optimizer

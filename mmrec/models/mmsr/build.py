@@ -18,6 +18,7 @@ from mmrec.models.item_table import ItemTableModel
 from mmrec.models.items.encoder import ItemEncoder
 from mmrec.models.items.features import require_features
 from mmrec.models.items.ids import IdEncoder
+from mmrec.models.items.last_blocks import width_behind
 from mmrec.models.items.pooled import PooledItemEncoder, SumOfFeatures
 from mmrec.models.items.tokens import (
     FusionOfMeans,
@@ -25,7 +26,6 @@ from mmrec.models.items.tokens import (
     ItemTokens,
     TokenItemEncoder,
     TokenMap,
-    width_behind,
 )
 from mmrec.models.next_item_training import next_item_objective, next_item_training
 from mmrec.nn.co_attention import CoAttention

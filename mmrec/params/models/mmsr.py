@@ -21,9 +21,7 @@ from mmrec.params.training import (
     SequenceArchitecture,
     check_windows,
 )
-
-Tune = Literal["none", "top1", "top2", "bottom10", "all"]
-BLOCKS_NEEDED: dict[Tune, int] = {"none": 0, "top1": 1, "top2": 2, "bottom10": 12, "all": 1}
+from mmrec.params.tuning import BLOCKS_NEEDED, Tune
 
 
 class CoarseFusion(Section):

@@ -1,0 +1,27 @@
+"""Chunks of work on a CPU: a core for each of them, and not all cores for one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+
+def side_by_side(
+    ranks_of: Callable[[Tensor], Tensor], chunks: Sequence[Tensor], device: torch.device
+) -> Iterator[Tensor]:
+    """Ranks of chunk after chunk; on a CPU each core has a chunk of its own.
+
+    A chunk is so small that cores which share it wait for each other more than they gain.
+    """
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    if cores == 1:
+        yield from map(ranks_of, chunks)
+        return
+    try:
+        with ThreadPoolExecutor(cores, "rank", torch.set_num_threads, (1,)) as pool:
+            yield from pool.map(ranks_of, chunks)
+    finally:
+        torch.set_num_threads(cores)  # the last to say it decides for threads that are new

@@ -70,3 +70,11 @@ class RunPaths:
     def metrics(self) -> Path:
         """The few metrics that runs are compared by, for `dvc metrics` and `dvc exp show`."""
         return self.data / "runs" / self.name / "metrics.json"
+
+
+def cold_ranks_of(run: RunPaths) -> Path:
+    """Rank of the item of every cold position of a run, where these are asked for.
+
+    No property of `RunPaths`: every stage depends on all of these, and would run again.
+    """
+    return run.evaluated / "cold_ranks.parquet"

@@ -29,6 +29,7 @@ def main(params: Params, paths: Paths) -> Summary:
         protocol=collect.collect_protocol(params),
         showcase=showcase,
         pretrainings=[*pretrainings.values()],
+        maps=collect.collect_maps(params, paths),
     )
     write_text(page, paths.page)
     return {"runs": len(runs), "pictures": len(showcase.gallery), "users": len(showcase.users)}

@@ -12,10 +12,10 @@ from xdist.scheduler import LoadFileScheduling
 from mmrec.stage import share_cores
 from tests.interpreters import forking
 
-WITH_PROJECTS = {
-    f"tests/e2e/test_{name}.py" for name in ("code", "demo_pipeline", "experiments", "fetching")
-}
-"""Files of the fixture `projects`: two runs of the whole pipeline."""
+WITH_PROJECTS = {f"tests/e2e/test_{name}.py" for name in ("code", "demo_pipeline", "experiments")}
+"""Files that change the first of the fixture `projects`, two runs of the whole pipeline."""
+WAITS_FOR_PROJECTS = "test_fetching.py"
+"""Changes the second of them; begun at once, it would wait for their making."""
 
 share_cores()
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -39,7 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         *("e2e", "test_killed_stages.py", "test_distributed.py", "test_fit_settings.py"),
         *("test_ray_executor.py", "test_torture.py"),
     )
-    items.sort(key=lambda item: not any(part in slow for part in item.path.parts))
+
+    def turn(item: pytest.Item) -> int:
+        parts = item.path.parts
+        return 1 if WAITS_FOR_PROJECTS in parts else 2 * (not any(part in slow for part in parts))
+
+    items.sort(key=turn)
 
 
 @pytest.hookimpl(optionalhook=True)

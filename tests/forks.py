@@ -22,6 +22,7 @@ import sys
 _LIBRARIES = (
     *("dvc.cli", "dvc.commands.repro", "dvc.repo.experiments"),
     *("open_clip", "sentence_transformers", "sklearn.feature_extraction.text", "transformers"),
+    "sklearn.manifold",
     *("polars", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet", "pydantic", "ruamel.yaml"),
     *("aiohttp", "faiss", "ftfy", "jinja2", "matplotlib.figure", "PIL.Image", "scipy.stats"),
     *("selectolax.lexbor", "sentencex", "timm", "tqdm"),

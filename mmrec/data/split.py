@@ -74,6 +74,36 @@ def hold_out_test(sequences: Sequences) -> HeldOut:
     return _held_out(sequences, from_end=1)
 
 
+def held_out_cold_positions(sequences: Sequences, is_cold: Tensor) -> HeldOut:
+    """Validation and test positions with a cold item, each after all items before it.
+
+    >>> sequences = Sequences.from_lists([[1, 2, 1, 3, 1]])
+    >>> held_out_cold_positions(sequences, torch.tensor([0, 1, 0, 1]).bool()).targets.tolist()
+    [3, 1]
+
+    Args:
+        sequences: whole ones.
+        is_cold: bool [N], by item index.
+    """
+    return _cold_positions(sequences, is_cold, first=_training_lengths(sequences.lengths))
+
+
+def all_cold_positions(sequences: Sequences, is_cold: Tensor) -> HeldOut:
+    """All positions with a cold item but first ones, which nothing comes before.
+
+    Training positions are among them: what is trained on them has seen these very pairs.
+
+    >>> sequences = Sequences.from_lists([[1, 2, 1, 3, 1]])
+    >>> all_cold_positions(sequences, torch.tensor([0, 1, 0, 1]).bool()).targets.tolist()
+    [1, 3, 1]
+
+    Args:
+        sequences: whole ones.
+        is_cold: bool [N], by item index.
+    """
+    return _cold_positions(sequences, is_cold, first=torch.ones_like(sequences.lengths))
+
+
 def draw_held_out(held_out: HeldOut, num_rows: int | None, *, seed: int) -> HeldOut:
     """At most `num_rows` of the rows, in their order; which ones, `seed` decides. None is all."""
     found = held_out.histories
@@ -125,6 +155,16 @@ def _held_out(sequences: Sequences, *, from_end: int) -> HeldOut:
     lengths = sequences.lengths[users] - from_end
     targets = sequences.items[starts + lengths].long()
     return HeldOut(Histories(sequences.items, users, starts, lengths), targets)
+
+
+def _cold_positions(sequences: Sequences, is_cold: Tensor, *, first: Tensor) -> HeldOut:
+    """Positions with a cold item, from `first` [U] of each user on; as many rows per user."""
+    user = torch.repeat_interleave(torch.arange(sequences.num_users), sequences.lengths)  # [T]
+    position = torch.arange(len(sequences.items)) - sequences.offsets[user]
+    found = is_cold[sequences.items.long()] & (position >= first[user])
+    users = user[found]
+    histories = Histories(sequences.items, users, sequences.offsets[users], position[found])
+    return HeldOut(histories, sequences.items[found].long())
 
 
 def _delete(items: Tensor, is_cold: Tensor) -> tuple[Tensor, Tensor]:

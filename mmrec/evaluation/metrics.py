@@ -6,7 +6,7 @@ With one relevant item per user (leave-one-out), at rank r:
 - `ndcg@K`: 1 / log2(r + 1) if r <= K, else 0 (the ideal gain is 1);
 - `mrr@K`: 1 / r if r <= K, else 0; `mrr` is the same without a cut-off.
 
-Each is the mean over users.
+Each is the mean over users; of cold positions, of which a user may have several, over these.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ _COMPARED_CUTOFFS = (10, 20)
 REFERENCES = ("random", "popularity")
 """Rankings that have learned nothing, by increasing quality: see `knowing_nothing`."""
 
+COLD_POSITION_PARTS = ("cold_positions", "cold_positions_few", "cold_positions_new")
+"""Cold positions: all; of items with a few training interactions; of those without any."""
+
 Summary = dict[str, float | int]
-"""Metrics of a group of users, and `num_users`; an empty group has no metrics."""
+"""Metrics of a group of users, and `num_users`; an empty group has no metrics. Of cold positions
+also `num_samples`, which the metrics are means over."""
 
 
 def user_metrics(ranks: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.float64]:
@@ -117,6 +121,49 @@ def summarize_ranks(
         "new": summarize(ranks[is_new], names),
         "history_length": by_length,
     }
+
+
+def summarize_cold_positions(table: pa.Table, *, cutoffs: Sequence[int]) -> dict[str, Summary]:
+    """All metrics of each of `COLD_POSITION_PARTS`, from a `RANKS` table of cold positions.
+
+    Args:
+        table: any number of rows per user.
+        cutoffs: the K of recall@K, ndcg@K and mrr@K.
+    """
+    names = metric_names(cutoffs)
+    summaries = {}
+    for part in COLD_POSITION_PARTS:
+        samples = table.filter(pa.array(part_members(table, part)))
+        num_users = len(np.unique(_column(samples, "user_index")))
+        of_samples = summarize(_column(samples, "rank"), names)
+        summaries[part] = {
+            **of_samples,
+            "num_samples": samples.num_rows,
+            "num_users": num_users,
+        }
+    return summaries
+
+
+def part_members(table: pa.Table, part: str) -> npt.NDArray[np.bool_]:
+    """Which rows of a `RANKS` table are in a part, bool: of held-out items, or of cold positions.
+
+    Raises:
+        KeyError: there is no part of this name.
+    """
+    is_cold = _column(table, "target_is_cold").astype(bool)
+    is_new = _column(table, "target_training_count") == 0
+    everything = np.ones(table.num_rows, dtype=bool)
+    whole, few, new = COLD_POSITION_PARTS
+    members: npt.NDArray[np.bool_] = {
+        "all": everything,
+        "warm": ~is_cold,
+        "cold": is_cold,
+        "new": is_new,
+        whole: everything,
+        few: ~is_new,
+        new: is_new,
+    }[part]
+    return members
 
 
 def compared_metrics(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Summary]:

@@ -92,7 +92,7 @@ class TransformerTextTokensParams(Section):
 
     name: Literal["transformer_text_tokens"]
     model: str
-    """Hub id or folder."""
+    """Hub id, folder, or `package:<module>` for weights inside an installed package."""
     revision: Revision | None
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
@@ -108,12 +108,21 @@ class TransformerTextTokensParams(Section):
         return self
 
 
+class PatchMaskingParams(Section):
+    """Patches hidden at random, as a masked autoencoder is trained."""
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Of the patches that are hidden: 0.75 in ViT-MAE's training."""
+    seed: NonNegativeInt
+    """With it and its own pixels, a picture always loses the same patches."""
+
+
 class TransformerImageTokensParams(Section):
     """The token states (patches, windows or grid positions) of a transformers image encoder."""
 
     name: Literal["transformer_image_tokens"]
     model: str
-    """Hub id or folder."""
+    """Hub id, folder, or `package:<module>` for weights inside an installed package."""
     revision: Revision | None
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
@@ -121,6 +130,8 @@ class TransformerImageTokensParams(Section):
     """Keep the state of the class token, where there is one; the last k blocks read it."""
     preparation: ImagePreparationParams | None
     """None is the model's own."""
+    masking: PatchMaskingParams | None = None
+    """Of a ViT-MAE or a CLIP's ViT: class token and visible patches alone pass the blocks."""
 
     @model_validator(mode="after")
     def _blocks_read_all_tokens(self) -> Self:
@@ -133,10 +144,10 @@ class VisionLanguageTokensParams(Section):
 
     name: Literal["vision_language_tokens"]
     model: str
-    """Hub id or folder of a CLIP, GroupViT, ViLT, VisualBERT or FLAVA."""
+    """Hub id, folder or `package:<module>` of a CLIP, GroupViT, ViLT, VisualBERT or FLAVA."""
     revision: Revision | None
     tokenizer: str | None
-    """Hub id or folder; None where the model brings its own, which VisualBERT does not."""
+    """As `model`; None where the model brings its own, which VisualBERT does not."""
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
     lowercase: bool

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
 from mmrec.params.datasets import DatasetParams, UnionParams
 from mmrec.params.features import EmbedParams
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Name, Section
+
+ColdPositions = Literal["heldout", "literal"]
+"""Which positions of sequences that have a cold item are samples: held-out ones, or all."""
+
+MAX_CATEGORIES = 20
+"""As many as can be told apart on a map."""
+
+Word = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
+"""One or several, without space around."""
 
 
 class PretrainingParams(Section):
@@ -50,6 +59,10 @@ class EvaluateParams(Section):
     cutoffs: Annotated[list[PositiveInt], Field(min_length=1)]
     history_bins: list[PositiveInt]
     """Upper ends of the history-length groups; the last group is open."""
+    cold_positions: ColdPositions | None
+    """Whether cold items are also ranked wherever sequences have them, each after the items before
+    it: `heldout`, at validation and test positions; `literal`, at training positions as well, where
+    the model was trained on that very pair."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -76,6 +89,21 @@ class ReportParams(Section):
     """Dataset whose pictures and users are shown; that of `recommend.run`."""
     num_sample_users: NonNegativeInt
     num_gallery_items: NonNegativeInt
+    maps: list[Name] = Field(default_factory=list)
+    """Runs on this dataset whose item vectors are laid out in the plane (t-SNE), side by side."""
+    categories: Annotated[list[Word], Field(max_length=MAX_CATEGORIES)] = Field(
+        default_factory=list
+    )
+    """Words that name a category, for colours on the maps: of those in an item's text, the first
+    one is its category. None leaves these maps out."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name in ("maps", "categories"):
+            found = getattr(self, name)
+            if len({value.casefold() for value in found}) < len(found):
+                raise ValueError(f"{name}: found {found}, expected each once")
+        return self
 
 
 class Params(Section):

@@ -79,6 +79,7 @@ def wrong_references(params: Params) -> Iterator[str]:
             yield f"unions.{name}.right: found '{union.right}', as left; name another dataset"
     yield from wrong_without_users(params)
     yield from _wrong_last_stages(params)
+    yield from _wrong_maps(params)
 
 
 def _valid_entries(section: Mapping[str, T]) -> Iterator[tuple[str, T]]:
@@ -103,6 +104,24 @@ def _wrong_last_stages(params: Params) -> Iterator[str]:
             f"report.dataset: found '{report.dataset}', but recommend.run '{recommend.run}' is on "
             f"'{recommended.dataset}'; the page shows its lists"
         )
+
+
+def _wrong_maps(params: Params) -> Iterator[str]:
+    report = params.report
+    for name in report.maps if report is not None else []:
+        yield from _unknown("report.maps", name, params.runs)
+        run = params.runs.get(name)
+        model = params.models.get(run.model) if run else None
+        if run and run.dataset != report.dataset:
+            yield (
+                f"report.maps: found '{name}', which is on '{run.dataset}', but report.dataset is "
+                f"'{report.dataset}'; name runs on that alone"
+            )
+        if run and model and not model.has_vectors:
+            yield (
+                f"report.maps: found '{name}', but its model '{run.model}' ({model.name}) has no "
+                "vectors to lay out; name a run of another model"
+            )
 
 
 def _embed_entries(

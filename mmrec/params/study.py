@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
+from mmrec.params.pipeline import ColdPositions
 from mmrec.params.section import Name, Section
 from mmrec.params.training import Metric
 from mmrec.params.yaml_file import YamlFileError, read_yaml
 
-Part = Literal["all", "warm", "cold", "new"]
+Part = Literal[
+    "all", "warm", "cold", "new", "cold_positions", "cold_positions_few", "cold_positions_new"
+]
 
 
 class StudyRow(Section):
@@ -63,7 +66,9 @@ class StudyParams(Section):
     """The row that others are compared with."""
     columns: Annotated[list[Metric], Field(min_length=1)]
     parts: Annotated[list[Part], Field(min_length=1)]
-    """Of the held-out items: a table for each."""
+    """Of the held-out items, or of cold positions: a table for each."""
+    cold_positions: ColdPositions | None = None
+    """Which cold positions are ranked, in place of what the base says, for parts of them."""
     rows: Annotated[dict[str, StudyRow], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -77,6 +82,12 @@ class StudyParams(Section):
             found = getattr(self, name)
             if len({*found}) < len(found):
                 raise ValueError(f"{name}: found {found}, expected each once")
+        of_positions = [part for part in self.parts if part.startswith("cold_positions")]
+        if of_positions and self.cold_positions is None:
+            raise ValueError(
+                f"cold_positions: found nothing, though {', '.join(of_positions)} of parts needs "
+                f"it; allowed: {', '.join(get_args(ColdPositions))}"
+            )
         for row in self.rows:
             self._check_comparison(row)
         for name, variant in self.features.items():

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmrec import schemas
 from mmrec.data.images import RawImages
-from mmrec.io import DataError, read_json, read_table
+from mmrec.evaluation.vectors import Vectors, vectors_of
+from mmrec.io import DataError, read_json, read_table, read_vectors
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import contradictions
 from mmrec.params.training import LoopParams
 from mmrec.params.users import datasets_without_users
 from mmrec.paths import Paths
 from mmrec.report.gallery import gallery
+from mmrec.report.maps import MapData, Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase
 from mmrec.report.runs import History, PretrainingReport, RunReport, load_history
 from mmrec.report.shapes import ListsSummary, Metrics
 from mmrec.report.showcase import sample_users
 from mmrec.report.thumbnails import Thumbnails
+from mmrec.run_paths import cold_ranks_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +80,11 @@ def collect_runs(
                 finetuning=_history(results.finetune_history, model.finetune, f"finetune@{name}"),
                 finetune_metric=model.finetune.metric if model.finetune else "",
                 ranks=read_table(results.ranks, schemas.RANKS),
+                cold_ranks=(
+                    read_table(cold_ranks_of(results), schemas.RANKS)
+                    if params.evaluate.cold_positions
+                    else None
+                ),
                 params={
                     "run": run.model_dump(mode="json"),
                     "model": model.described("finetune"),
@@ -96,6 +104,7 @@ def collect_protocol(params: Params) -> Protocol:
         mask_history=params.evaluate.mask_history,
         cold_thresholds={name: params.datasets[name].clean.cold_threshold for name in names},
         contradictions=contradicting,
+        cold_positions=params.evaluate.cold_positions,
     )
 
 
@@ -125,6 +134,40 @@ def collect_showcase(params: Params, paths: Paths) -> Showcase:
             mask_history=params.evaluate.mask_history,
         ),
     )
+
+
+def collect_maps(params: Params, paths: Paths) -> Maps | None:
+    """Maps of the runs that `report.maps` names; None where it names none.
+
+    Raises:
+        DataError: the vectors of one are not whole.
+    """
+    settings = params.report
+    if not settings.maps:
+        return None
+    dataset = paths.dataset(settings.dataset)
+    data = MapData(
+        dataset=settings.dataset,
+        items=read_table(dataset.items, schemas.CLEAN_ITEMS),
+        users=read_table(dataset.users, schemas.CLEAN_USERS),
+        sequences=read_table(dataset.sequences, schemas.CLEAN_SEQUENCES),
+        sentences=read_table(dataset.sentences, schemas.SENTENCES),
+        categories=settings.categories,
+        cold_threshold=params.datasets[settings.dataset].clean.cold_threshold,
+    )
+    return draw_maps(data, _item_vectors(settings.maps, paths, data.items.num_rows))
+
+
+def _item_vectors(runs: list[str], paths: Paths, num_items: int) -> Iterator[tuple[str, Vectors]]:
+    for name in runs:
+        path = paths.run(name).item_vectors
+        table = read_vectors(path, schemas.item_vectors)
+        if table.num_rows != num_items:
+            raise DataError(
+                f"{path}: {table.num_rows} vectors, expected {num_items}, one for each item; run "
+                f"`dvc repro evaluate@{name}`"
+            )
+        yield name, vectors_of(table, str(path))
 
 
 def _require_evaluated(params: Params, paths: Paths) -> None:

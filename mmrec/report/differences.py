@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from mmrec.evaluation.significance import paired_bootstrap, paired_t_test
+from mmrec.evaluation.metrics import part_members
+from mmrec.evaluation.significance import paired_bootstrap, paired_t_test, sorted_samples
 from mmrec.io import DataError
 from mmrec.report.runs import RunReport
-from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label
+from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label, unit_of
 
 _SEED = 0
-_TARGETS = ["user_index", "target", "target_is_cold"]
+_HELD_OUT = ("all", "warm", "cold")
+_COLD_POSITIONS = "cold_positions"
+_TARGETS = ["user_index", "history_length", "target", "target_is_cold"]
 _VERDICTS = ("better", "worse", "no clear difference")
 
 
@@ -39,10 +42,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class PartOfUsers:
-    """The differences over the users of one part."""
+    """The differences over the users, or the cold positions, of one part."""
 
     name: str
-    num_users: int
+    size: int
+    unit: str
     differences: Sequence[Difference]
 
     @property
@@ -65,9 +69,10 @@ class Contrast:
 
 
 def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
-    """A run against the others, by NDCG at the headline cut-off, over all, warm and cold users.
+    """A run against the others, by NDCG at the headline cut-off.
 
-    Parts of fewer than two users are left out.
+    Over all, warm and cold users, and over cold positions where all runs have ranks of them. Parts
+    of fewer than two users are left out.
 
     Args:
         runs: Runs of one dataset.
@@ -87,21 +92,25 @@ def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
     best = max(ranked, key=lambda run: float(run.metrics["all"].get(metric, 0)))
     chosen = next((run for run in ranked if run.name == name), best)
     others = [run for run in ranked if run is not chosen]
+    positions = [] if any(run.cold_ranks is None for run in ranked) else [_COLD_POSITIONS]
     for other in others:
-        _require_same_targets(other, chosen)
+        for whole in ("all", *positions):
+            _require_same_targets(other, chosen, whole)
     parts = []
-    for part in ("all", "warm", "cold"):
+    for part in (*_HELD_OUT, *positions):
         ranks = _of_part(chosen, part)
-        if ranks.num_rows > 1:
+        if len(np.unique(ranks["user_index"].to_numpy())) > 1:
             rows = [_difference(other, ranks, part, metric) for other in others]
-            parts.append(PartOfUsers(PARTS[part], ranks.num_rows, rows))
+            parts.append(PartOfUsers(PARTS[part], ranks.num_rows, unit_of(part), rows))
     return Contrast(chosen.name, metric_label(metric), parts)
 
 
-def _require_same_targets(other: RunReport, chosen: RunReport) -> None:
-    """Refuse to compare what was held out of different users, naming the runs."""
-    of_other, of_chosen = (_of_part(run, "all").select(_TARGETS) for run in (other, chosen))
-    if not of_other.sort_by("user_index").equals(of_chosen.sort_by("user_index")):
+def _require_same_targets(other: RunReport, chosen: RunReport, part: str) -> None:
+    """Refuse to compare what was ranked of different users, naming the runs."""
+    of_other, of_chosen = (
+        sorted_samples(_of_part(run, part)).select(_TARGETS) for run in (other, chosen)
+    )
+    if not of_other.equals(of_chosen):
         raise DataError(
             f"runs '{other.name}' and '{chosen.name}' of dataset '{chosen.dataset}' ranked other "
             f"users or held-out items than each other ({of_other.num_rows} and "
@@ -118,8 +127,6 @@ def _difference(other: RunReport, ranks: pa.Table, part: str, metric: str) -> Di
 
 
 def _of_part(run: RunReport, part: str) -> pa.Table:
-    assert run.ranks is not None
-    if part == "all":
-        return run.ranks
-    is_cold = run.ranks.column("target_is_cold")
-    return run.ranks.filter(is_cold if part == "cold" else pc.invert(is_cold))
+    ranks = run.cold_ranks if part == _COLD_POSITIONS else run.ranks
+    assert ranks is not None
+    return ranks.filter(pa.array(part_members(ranks, part)))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Container
 
 from mmrec.paths import Paths
+from mmrec.run_paths import cold_ranks_of
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ def remove_former_runs(runs: Container[str], paths: Paths) -> None:
             continue
         results = paths.run(folder.name)
         vectors = (results.item_vectors, results.user_vectors)
-        for file in (results.ranks, *vectors, results.all_metrics):
+        ranks = (results.ranks, cold_ranks_of(results))
+        for file in (*ranks, *vectors, results.all_metrics):
             file.unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()

@@ -19,6 +19,7 @@ from mmrec.report.curves import history_length_plots
 from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
+from mmrec.report.maps import Maps
 from mmrec.report.plots import Plot, Style, styles
 from mmrec.report.runs import PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
@@ -32,6 +33,7 @@ from mmrec.report.tables import (
     comparison_rows,
     metric_label,
     metric_order,
+    unit_of,
 )
 from mmrec.report.trainings import trainings
 
@@ -44,11 +46,13 @@ class Protocol:
         mask_history: Whether items of a user's history are no candidates.
         cold_thresholds: By dataset, training interactions below which an item is cold.
         contradictions: Sentences on settings that contradict each other.
+        cold_positions: Which cold positions are ranked, too; None for none.
     """
 
     mask_history: bool
     cold_thresholds: Mapping[str, int]
     contradictions: Sequence[str] = ()
+    cold_positions: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class _Line:
 @dataclass(frozen=True)
 class _Part:
     name: str
-    num_users: int
+    size: int
+    unit: str
     lines: Sequence[_Line]
 
 
@@ -103,6 +108,7 @@ def render_page(
     protocol: Protocol,
     showcase: Showcase,
     pretrainings: Sequence[PretrainingReport] = (),
+    maps: Maps | None = None,
 ) -> str:
     """The whole page; equal arguments give equal text.
 
@@ -113,6 +119,7 @@ def render_page(
         protocol: How they were evaluated.
         showcase: What is shown in pictures; its run is tested against the others.
         pretrainings: All of them, in the order in which they are to be listed.
+        maps: Of the vectors of some runs; None leaves them out.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -132,6 +139,7 @@ def render_page(
         protocol=protocol,
         showcase=showcase,
         max_recommended=MAX_RECOMMENDED,
+        maps=maps,
     )
 
 
@@ -166,7 +174,8 @@ def _parts(rows: Sequence[Row], columns: Sequence[str]) -> list[_Part]:
         if group:
             best = best_values(group)
             lines = [_Line(row.run, cells(row, columns, best)) for row in group]
-            parts.append(_Part(name, max(row.num_users for row in group), lines))
+            size = max(row.size for row in group)
+            parts.append(_Part(name, size, unit_of(part), lines))
     return parts
 
 

@@ -33,7 +33,7 @@ _OPTIONS = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 """Okabe and Ito's palette, less those too pale for white or too dark for black."""
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))
 _MARKERS = "os^Dvp*"
@@ -70,8 +70,8 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
     """A style for each name, distinct in colour, and in dashes and marker for who sees none."""
     return {
         name: Style(
-            _COLOURS[place % len(_COLOURS)],
-            _DASHES[(place % len(_COLOURS) + place // len(_COLOURS)) % len(_DASHES)],
+            COLOURS[place % len(COLOURS)],
+            _DASHES[(place % len(COLOURS) + place // len(COLOURS)) % len(_DASHES)],
             _MARKERS[place % len(_MARKERS)],
         )
         for place, name in enumerate(names)

@@ -52,6 +52,7 @@ class RunReport:
         pretraining: That it starts from; None for fresh weights.
         finetune_metric: Validation metric that chose the epoch of fine-tuning.
         ranks: RANKS, for tests of significance; None leaves them out.
+        cold_ranks: The same of cold positions; None where they are not ranked.
         params: Resolved settings, shown as they are.
     """
 
@@ -66,6 +67,7 @@ class RunReport:
     finetuning: History = field(default_factory=dict)
     finetune_metric: str = ""
     ranks: pa.Table | None = None
+    cold_ranks: pa.Table | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Part = Mapping[str, float | None]
-"""Metrics and the number of users of one part of them."""
+"""Metrics and the number of users of one part of them; of cold positions, also of samples."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class Metrics:
     cold: Part
     new: Part
     history_length: Mapping[str, Part]
+    cold_positions: Part = field(default_factory=dict)
+    cold_positions_few: Part = field(default_factory=dict)
+    cold_positions_new: Part = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

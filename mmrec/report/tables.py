@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mmrec.evaluation.metrics import nearest_metrics
+from mmrec.evaluation.metrics import COLD_POSITION_PARTS, nearest_metrics
 from mmrec.report.runs import RunReport
 
 PARTS: Mapping[str, str] = {
@@ -14,21 +14,25 @@ PARTS: Mapping[str, str] = {
     "warm": "Warm targets",
     "cold": "Cold targets",
     "new": "New targets",
+    "cold_positions": "Cold positions",
+    "cold_positions_few": "Cold positions, few training interactions",
+    "cold_positions_new": "Cold positions, no training interactions",
 }
-"""Parts of the held-out items, by their key in the file of all metrics."""
+"""Parts of the held-out items and of cold positions, by their key in the file of all metrics."""
 
 _FAMILIES = ("recall", "ndcg", "mrr")
 _TERMINAL_PARTS = ("all", "warm", "cold")
 
 
 class Row(NamedTuple):
-    """Metrics of one run on one part of the users."""
+    """Metrics of one run on one part of the users, or of the cold positions."""
 
     dataset: str
     part: str
     run: str
     model: str
-    num_users: int
+    size: int
+    """Users, or cold positions, that the metrics are means over."""
     values: Mapping[str, float]
 
 
@@ -64,7 +68,7 @@ def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
             part,
             run.name,
             run.model,
-            int(run.metrics[part].get("num_users", 0)),
+            _size(run.metrics[part]),
             metric_values(run.metrics[part]),
         )
         for run in runs
@@ -73,13 +77,22 @@ def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
     ]
 
 
+def unit_of(part: str) -> str:
+    """What a part is counted in."""
+    return "sample" if part in COLD_POSITION_PARTS else "user"
+
+
 def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of one part: what is not a count or missing."""
     return {
         name: float(value)
         for name, value in metrics.items()
-        if name != "num_users" and value is not None
+        if not name.startswith("num_") and value is not None
     }
+
+
+def _size(metrics: Mapping[str, Any]) -> int:
+    return int(metrics.get("num_samples", metrics.get("num_users", 0)))
 
 
 def best_values(rows: Iterable[Row]) -> dict[str, float]:
@@ -131,7 +144,7 @@ def _block(dataset: str, rows: list[Row]) -> str:
         group = [row for row in rows if row.part == part]
         best = best_values(group)
         header += [f"{part} {metric_label(name)}" for name in metrics]
-        count = max((row.num_users for row in group), default=0)
+        count = max((row.size for row in group), default=0)
         users += [f"{count:,}"] * len(metrics)
         shown = {row.run: cells(row, metrics, best) for row in group}
         for run, line in lines.items():

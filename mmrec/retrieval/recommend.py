@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmrec import schemas
+from mmrec.evaluation.vectors import Vectors, vectors_of
 from mmrec.io import DataError
-from mmrec.retrieval.index import Index, Vectors, vectors_of
+from mmrec.retrieval.index import Index
 from mmrec.retrieval.search import Histories, Matches, search
 
 _USERS_PER_CHUNK = 8192

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmrec.retrieval.index import Index, Vectors
+from mmrec.evaluation.vectors import Vectors
+from mmrec.retrieval.index import Index
 
 Indices = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -57,9 +57,11 @@ def expand(study: StudyParams, project: Path) -> Expanded:
     # These stages do not run; what they name has to be there.
     shown = {
         "recommend": {"run": names[study.reference][0]},
-        "report": {"dataset": study.dataset_of(study.reference)},
+        "report": {"dataset": study.dataset_of(study.reference), "maps": []},
     }
-    return Expanded(changed({**base, **own}, shown), names)
+    # The base's protocol, but for what alone parts of cold positions are made of.
+    protocol = {"cold_positions": study.cold_positions} if study.cold_positions else {}
+    return Expanded(changed({**base, **own}, {**shown, "evaluate": protocol}), names)
 
 
 def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, Any]:

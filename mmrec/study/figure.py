@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from mmrec.atomic import atomic_path
 from mmrec.params.study import StudyParams
+from mmrec.study.markdown import part_label
 from mmrec.study.tables import Cells
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
 
 def write_figure(study: StudyParams, cells: Cells, path: Path) -> None:
@@ -28,7 +29,7 @@ def write_figure(study: StudyParams, cells: Cells, path: Path) -> None:
             [cell.mean for cell in found],
             height,
             xerr=[cell.spread or 0.0 for cell in found],
-            label=f"{part} targets",
+            label=part_label(study, part),
             color=_COLOURS[number],
             error_kw={"elinewidth": 1},
         )

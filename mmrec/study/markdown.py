@@ -1,9 +1,10 @@
-"""Cells of a study in, its tables as Markdown out: one for each part of the users."""
+"""Cells of a study in, its tables as Markdown out: one for each part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mmrec.evaluation.metrics import COLD_POSITION_PARTS
 from mmrec.params.study import StudyParams
 from mmrec.study.tables import Cells, PartSizes, StudyCell
 
@@ -16,12 +17,26 @@ def study_markdown(name: str, study: StudyParams, cells: Cells, sizes: PartSizes
     return "\n".join([*lines, _note(study), ""])
 
 
+def part_label(study: StudyParams, part: str) -> str:
+    """What a part is of, such as `cold targets`, or `cold positions (heldout)`."""
+    if part not in COLD_POSITION_PARTS:
+        return f"{part} targets"
+    which = {
+        "cold_positions": "",
+        "cold_positions_few": " with few training interactions",
+        "cold_positions_new": " with none",
+    }
+    return f"cold positions ({study.cold_positions}){which[part]}"
+
+
 def _users(study: StudyParams, part: str, sizes: Mapping[str, int]) -> str:
+    what = "samples" if part in COLD_POSITION_PARTS else "users"
     counts = [
-        f"{count:,} users" + (f" of {dataset}" if len(sizes) > 1 else "")
+        f"{count:,} {what}" + (f" of {dataset}" if len(sizes) > 1 else "")
         for dataset, count in sizes.items()
     ]
-    return f"{', '.join(counts)}, {part} targets; seeds {', '.join(map(str, study.seeds))}:"
+    seeds = ", ".join(map(str, study.seeds))
+    return f"{', '.join(counts)}, {part_label(study, part)}; seeds {seeds}:"
 
 
 def _table(study: StudyParams, rows: Mapping[str, Mapping[str, StudyCell]]) -> Iterator[str]:
@@ -54,6 +69,11 @@ def _note(study: StudyParams) -> str:
     against = "the row that is named" if len(others) > 1 else others.pop()
     return (
         f"{note} Gains and stars: against {against}; gains of the means, stars of a paired t-test "
-        "over users of their means over the seeds, p < .05 (\\*), .01 (\\*\\*), .001 (\\*\\*\\*), "
-        "not corrected for the number of rows."
+        f"over users of their means over the seeds{_whole_users(study)}, p < .05 (\\*), .01 "
+        "(\\*\\*), .001 (\\*\\*\\*), not corrected for the number of rows."
     )
+
+
+def _whole_users(study: StudyParams) -> str:
+    """What the tests of cold positions say of users with several of them."""
+    return " (each with all of its samples)" if {*COLD_POSITION_PARTS} & {*study.parts} else ""

@@ -10,25 +10,24 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pyarrow as pa
 from ruamel.yaml import YAML
 
 from mmrec import schemas
 from mmrec.io import read_table, write_json, write_text
 from mmrec.params.study import StudyParams
 from mmrec.paths import Paths
+from mmrec.run_paths import cold_ranks_of
 from mmrec.study.expansion import expand
 from mmrec.study.figure import write_figure
 from mmrec.study.markdown import study_markdown
-from mmrec.study.tables import part_sizes, study_cells
+from mmrec.study.tables import StudyRanks, part_sizes, study_cells
 from mmrec.study.workspace import make_workspace, stream
 
 
-def run_study(name: str, study: StudyParams, project: Path) -> Mapping[str, Sequence[pa.Table]]:
-    """Train and evaluate what is missing; returns RANKS of each row, one of each seed.
+def run_study(name: str, study: StudyParams, project: Path) -> StudyRanks:
+    """Train and evaluate what is missing; returns the ranks of its rows.
 
     Args:
         name: of the study, and of its workspace.
@@ -51,15 +50,19 @@ def run_study(name: str, study: StudyParams, project: Path) -> Mapping[str, Sequ
     stream(folder, "-m", "mmrec.params")
     stream(folder, "-m", "dvc", "repro", "evaluate")
     paths = Paths(folder)
-    return {
+    held_out = {
         row: [read_table(paths.run(run).ranks, schemas.RANKS) for run in runs]
         for row, runs in expanded.runs.items()
     }
+    cold_positions = {
+        row: [read_table(cold_ranks_of(paths.run(run)), schemas.RANKS) for run in runs]
+        for row, runs in expanded.runs.items()
+        if study.cold_positions
+    }
+    return StudyRanks(held_out, cold_positions)
 
 
-def write_results(
-    name: str, study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]], folder: Path
-) -> str:
+def write_results(name: str, study: StudyParams, ranks: StudyRanks, folder: Path) -> str:
     """Write `<name>.md`, `.json` and `.png`; returns the tables."""
     cells = study_cells(study, ranks)
     text = study_markdown(name, study, cells, part_sizes(study, ranks))

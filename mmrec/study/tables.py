@@ -11,8 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mmrec.evaluation.metrics import user_metrics
-from mmrec.evaluation.significance import paired_test_of_values, require_same_users
+from mmrec.evaluation.metrics import COLD_POSITION_PARTS, part_members, user_metrics
+from mmrec.evaluation.significance import (
+    paired_test_of_values,
+    require_same_samples,
+    sorted_samples,
+)
 from mmrec.params.study import StudyParams
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
@@ -20,12 +24,13 @@ STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
 class StudyCell(NamedTuple):
-    """A metric of a row on a part of the users.
+    """A metric of a row on a part of the held-out items, or of the cold positions.
 
     Attributes:
-        values: one of each seed; none where no user is in the part.
+        values: one of each seed; none where nothing is in the part.
         p_value: of the paired test of users' means over the seeds against the row that it is
-            compared with; None without one, and where fewer than two users are in the part.
+            compared with, users with several cold positions as wholes; None without one, and where
+            fewer than two users are in the part.
         gain: of the mean over that of the row that it is compared with, 0.1 for a tenth more;
             None without one, and where that one has 0.
     """
@@ -68,44 +73,73 @@ Cells = Mapping[str, Mapping[str, Mapping[str, StudyCell]]]
 
 
 PartSizes = Mapping[str, Mapping[str, int]]
-"""Users whose target is in a part, by part and dataset."""
+"""Users whose target is in a part, or cold positions that are, by part and dataset."""
 
 
-def study_cells(study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]]) -> Cells:
+class StudyRanks(NamedTuple):
+    """RANKS of each row, one of each seed."""
+
+    held_out: Mapping[str, Sequence[pa.Table]]
+    cold_positions: Mapping[str, Sequence[pa.Table]]
+    """Empty where no part of a study is of them."""
+
+    def of_part(self, part: str) -> Mapping[str, Sequence[pa.Table]]:
+        """Those that a part is of."""
+        return self.cold_positions if part in COLD_POSITION_PARTS else self.held_out
+
+
+def study_cells(study: StudyParams, ranks: StudyRanks) -> Cells:
     """Every cell of a study's tables.
 
     Args:
         study: which rows, columns and parts.
-        ranks: RANKS of each row, one of each seed.
+        ranks: of its rows.
 
     Raises:
         DataError: those of a dataset are not over the same users and targets.
     """
-    tables = {row: [table.sort_by("user_index") for table in ranks[row]] for row in study.rows}
-    first: dict[str, pa.Table] = {}
-    for row, of_row in tables.items():
-        for table in of_row:
-            require_same_users(first.setdefault(study.dataset_of(row), table), table)
+    ordered = StudyRanks(*(_ordered(study, of_rows) for of_rows in ranks))
+    return {part: _cells_of_part(study, part, ordered.of_part(part)) for part in study.parts}
+
+
+def part_sizes(study: StudyParams, ranks: StudyRanks) -> PartSizes:
+    """Over how many users, or cold positions, the cells are means."""
+    datasets = {study.dataset_of(row): row for row in study.rows}
     return {
         part: {
-            row: {
-                column: _cell(
-                    of_row, tables[study.compared_with(row)], column, _members(of_row[0], part)
-                )
-                for column in study.columns
-            }
-            for row, of_row in tables.items()
+            name: int(part_members(ranks.of_part(part)[row][0], part).sum())
+            for name, row in datasets.items()
         }
         for part in study.parts
     }
 
 
-def part_sizes(study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]]) -> PartSizes:
-    """Over how many users the cells are means."""
-    of_dataset = {study.dataset_of(row): ranks[row][0] for row in study.rows}
+def _ordered(
+    study: StudyParams, ranks: Mapping[str, Sequence[pa.Table]]
+) -> dict[str, list[pa.Table]]:
+    """Ranks whose rows are of the same samples, for each dataset."""
+    tables = {row: [sorted_samples(table) for table in of_row] for row, of_row in ranks.items()}
+    first: dict[str, pa.Table] = {}
+    for row, of_row in tables.items():
+        for table in of_row:
+            require_same_samples(first.setdefault(study.dataset_of(row), table), table)
+    return tables
+
+
+def _cells_of_part(
+    study: StudyParams, part: str, tables: Mapping[str, Sequence[pa.Table]]
+) -> dict[str, dict[str, StudyCell]]:
     return {
-        part: {name: int(_members(table, part).sum()) for name, table in of_dataset.items()}
-        for part in study.parts
+        row: {
+            column: _cell(
+                tables[row],
+                tables[study.compared_with(row)],
+                column,
+                part_members(tables[row][0], part),
+            )
+            for column in study.columns
+        }
+        for row in study.rows
     }
 
 
@@ -123,27 +157,15 @@ def _cell(
         return StudyCell(values, None, None)
     before = float(other.mean())
     gain = float(own.mean()) / before - 1 if before else None
-    if members.sum() < 2:
+    users = tables[0]["user_index"].to_numpy()[members]
+    if len(np.unique(users)) < 2:
         return StudyCell(values, None, gain)
-    return StudyCell(
-        values, paired_test_of_values(other.mean(axis=0), own.mean(axis=0)).p_value, gain
-    )
+    found = paired_test_of_values(other.mean(axis=0), own.mean(axis=0), users)
+    return StudyCell(values, found.p_value, gain)
 
 
 def _by_seed(
     tables: Sequence[pa.Table], metric: str, members: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
-    """Values of the members [seeds, users]."""
+    """Values of the members [seeds, samples]."""
     return np.stack([user_metrics(table["rank"].to_numpy()[members], metric) for table in tables])
-
-
-def _members(ranks: pa.Table, part: str) -> npt.NDArray[np.bool_]:
-    cold = ranks["target_is_cold"].to_numpy(zero_copy_only=False).astype(bool)
-    never_trained = ranks["target_training_count"].to_numpy() == 0
-    members: npt.NDArray[np.bool_] = {
-        "all": np.ones(len(cold), dtype=bool),
-        "warm": ~cold,
-        "cold": cold,
-        "new": never_trained,
-    }[part]
-    return members

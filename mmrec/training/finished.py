@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
 
 from mmrec import schemas
 from mmrec.atomic import atomic_path
-from mmrec.data.split import full_histories, hold_out_test
+from mmrec.data.sequences import Sequences
+from mmrec.data.split import (
+    HeldOut,
+    all_cold_positions,
+    full_histories,
+    held_out_cold_positions,
+    hold_out_test,
+)
 from mmrec.device import choose_device
 from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors
 from mmrec.io import DataError, read_table, write_json, write_table
@@ -19,6 +27,7 @@ from mmrec.models.data import ModelData
 from mmrec.models.loading import TrainedWeights, check_items, load_finished
 from mmrec.models.registry import system_of
 from mmrec.params.models.registry import ModelParams
+from mmrec.params.pipeline import ColdPositions
 from mmrec.recommender import Recommender, VectorRecommender
 from mmrec.training.sealed_files import (
     DamagedError,
@@ -134,11 +143,17 @@ class Evaluated(NamedTuple):
     """What a finished run is worth, and what to retrieve by."""
 
     ranks: pa.Table
+    cold_ranks: pa.Table | None  # of cold positions; None where they are not asked for
     vectors: tuple[pa.Table, pa.Table] | None  # of items and users; None where it has no vectors
 
 
 def evaluate_run(
-    folder: Path, data: ModelData, users: pa.Table, *, mask_history: bool
+    folder: Path,
+    data: ModelData,
+    users: pa.Table,
+    *,
+    mask_history: bool,
+    cold_positions: ColdPositions | None,
 ) -> Evaluated:
     """Ranks after leave-one-out, and item and user vectors after whole histories, if it has any.
 
@@ -147,18 +162,35 @@ def evaluate_run(
         data: of the run.
         users: CLEAN_USERS.
         mask_history: items of the history are no candidates.
+        cold_positions: which of them are ranked, too.
     """
     recommender = load_finetuned(data, folder)
-    ranks = evaluate_ranks(
-        recommender,
-        hold_out_test(data.sequences),
-        mask_history=mask_history,
-        is_cold=data.is_cold,
-        training_counts=data.training_counts,
-    )
-    if not isinstance(recommender, VectorRecommender):
-        return Evaluated(ranks, None)
-    vectors = retrieval_vectors(
-        recommender, full_histories(data.sequences), items=data.items, users=users
-    )
-    return Evaluated(ranks, vectors)
+
+    def ranks_of(held_out: HeldOut) -> pa.Table:
+        return evaluate_ranks(
+            recommender,
+            held_out,
+            mask_history=mask_history,
+            is_cold=data.is_cold,
+            training_counts=data.training_counts,
+        )
+
+    ranks, cold_ranks, vectors = ranks_of(hold_out_test(data.sequences)), None, None
+    if cold_positions is not None:
+        cold_ranks = ranks_of(cold_samples(data.sequences, data.is_cold, cold_positions))
+    if isinstance(recommender, VectorRecommender):
+        vectors = retrieval_vectors(
+            recommender, full_histories(data.sequences), items=data.items, users=users
+        )
+    return Evaluated(ranks, cold_ranks, vectors)
+
+
+def cold_samples(sequences: Sequences, is_cold: Tensor, which: ColdPositions) -> HeldOut:
+    """The cold positions of whole sequences that are asked for; `is_cold` [N] by item index."""
+    match which:
+        case "heldout":
+            return held_out_cold_positions(sequences, is_cold)
+        case "literal":
+            return all_cold_positions(sequences, is_cold)
+        case _:
+            assert_never(which)

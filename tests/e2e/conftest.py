@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -27,15 +29,25 @@ def _run_all(folder: Path, first: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="session")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two clones with a cache each, made at the same time.
+    """Two clones with a cache each, made at the same time, once for all processes that test.
 
     In the first one entry of every stage at least is a start, as a user's are; in the other all
-    are forks.
+    are forks. One process of the suite may do what it likes with the first, one with the second.
     """
-    names = ("project", "other")
-    folders = [
-        make_workspace(tmp_path_factory.mktemp(name), text_of(small_params()), {}) for name in names
-    ]
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folders = [shared / name for name in ("project", "other")]
+    with (shared / "projects.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "projects.made").exists():
+            _make(folders)
+            (shared / "projects.made").touch()
+    return folders
+
+
+def _make(folders: list[Path]) -> None:
+    for folder in folders:
+        make_workspace(folder, text_of(small_params()), {})
     with ThreadPoolExecutor() as pool:
         started = pool.submit(_run_all, folders[0], partial(workspace.repro, env=ONE_CORE))
         forked = pool.submit(_run_all, folders[1], repro)
@@ -46,4 +58,3 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for folder in folders:
         git(folder, "add", "--all")
         git(folder, "commit", "--quiet", "--message", "results")
-    return folders

@@ -17,10 +17,11 @@ LEFT_OUT = ("demo-itemknn", "demo-transitions")
 
 
 def small_params() -> Any:
-    """The shipped params, with a small shop, two epochs and fewer runs."""
+    """The shipped params, with a small shop, two epochs and fewer runs and maps."""
     data = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
     for run in LEFT_OUT:
         del data["runs"][run]
+    data["report"]["maps"] = ["demo-mp4sr"]
     data["datasets"]["demo"]["source"] |= {"num_items": 300, "num_users": 400}
     for model in data["models"].values():
         for stage in ("pretrain", "finetune"):

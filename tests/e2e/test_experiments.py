@@ -30,8 +30,8 @@ def differences(shipped: Any, wanted: Any, path: str = "") -> Iterator[str]:
 def test_experiments_on_the_shipped_params_run_are_shown_and_applied(
     projects: list[Path], tmp_path: Path
 ) -> None:
-    git(projects[1], "clone", "--quiet", str(projects[1]), str(tmp_path / "bob"))
-    bob, cache = tmp_path / "bob", projects[1] / ".dvc" / "cache"
+    git(projects[0], "clone", "--quiet", str(projects[0]), str(tmp_path / "bob"))
+    bob, cache = tmp_path / "bob", projects[0] / ".dvc" / "cache"
     dvc(bob, "cache", "dir", "--local", str(cache))
     dvc(bob, "checkout")
     # The shipped text as DVC rewrites it for a smaller shop; no stage sees another value.

@@ -30,7 +30,8 @@ STUDY = {
     "seeds": [1, 2],
     "reference": "SASRec",
     "columns": ["recall@10"],
-    "parts": ["all"],
+    "parts": ["all", "cold_positions"],
+    "cold_positions": "heldout",
 }
 
 
@@ -71,12 +72,18 @@ def test_a_study_trains_what_is_missing_and_writes_its_table(
     assert "| transitions 7 | beauty-7 | popularity 7 | " in text
     assert (project / "results" / "tried.md").read_text() == text
     assert (project / "results" / "tried.png").is_file()
-    cells = read_json(project / "results" / "tried.json")["cells"]["all"]
-    metrics = [
-        read_json(project / ".mmrec/studies/tried/data/runs" / f"SASRec-{seed}" / "metrics.json")
-        for seed in (1, 2)
-    ]
-    assert cells["SASRec"]["recall@10"]["values"] == [one["all"]["recall@10"] for one in metrics]
+    cells = read_json(project / "results" / "tried.json")["cells"]
+    evaluated = project / ".mmrec" / "studies" / "tried" / "data" / "evaluated"
+    for part, row, key in (
+        ("all", "SASRec", "SASRec"),
+        ("cold_positions", "transitions 7", "transitions-7"),
+    ):
+        metrics = [read_json(evaluated / f"{key}-{seed}" / "all_metrics.json") for seed in (1, 2)]
+        values = [one[part]["recall@10"] for one in metrics]
+        assert cells[part][row]["recall@10"]["values"] == pytest.approx(values)
+    # Users with 8 items alone have each item too seldom to be warm.
+    found = "0 samples of beauty, 60 samples of beauty-7, cold positions (heldout); seeds 1, 2:"
+    assert found in text
     longer = {"model": "sasrec", "change": {"finetune": {"epochs": 2}}}
     _, stages = study(**ROWS, longer=longer)
     added = {f"{stage}@longer-{seed}" for stage in ("finetune", "evaluate") for seed in (1, 2)}

@@ -1,13 +1,15 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from mmrec import schemas
+from mmrec.evaluation.metrics import user_metrics
 from mmrec.evaluation.significance import paired_bootstrap, paired_t_test
 from mmrec.io import DataError
 
 
-def table(ranks, users=None, targets=None):
+def table(ranks, users=None, targets=None, lengths=None):
     size = len(ranks)
     columns = {
         "user_index": list(range(size)) if users is None else users,
@@ -15,7 +17,7 @@ def table(ranks, users=None, targets=None):
         "rank": ranks,
         "target_is_cold": [False] * size,
         "target_training_count": [20] * size,
-        "history_length": [3] * size,
+        "history_length": [3] * size if lengths is None else lengths,
     }
     return pa.table(columns, schema=schemas.RANKS)
 
@@ -86,6 +88,7 @@ def test_row_order_does_not_matter():
         (table([1, 2, 3]), "user_index"),
         (table([1, 2], users=[0, 2]), "user_index"),
         (table([1, 2], targets=[1, 2]), "target"),
+        (table([1, 2], lengths=[3, 4]), "history_length"),
     ],
 )
 def test_other_users_or_targets_are_refused(other, column):
@@ -97,3 +100,69 @@ def test_other_users_or_targets_are_refused(other, column):
 def test_one_user_is_not_enough():
     with pytest.raises(DataError, match="1 user to compare"):
         paired_t_test(table([1]), table([2]), "mrr")
+
+
+def test_with_one_sample_of_each_user_the_test_is_the_plain_paired_one():
+    first, second = random_ranks(5), random_ranks(6, worst=80)
+    found = paired_t_test(table(first), table(second), "ndcg@20")
+    values = [user_metrics(np.array(ranks), "ndcg@20") for ranks in (second, first)]
+    expected = stats.ttest_rel(*values)
+    assert found.statistic == pytest.approx(expected.statistic, rel=1e-12)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-12)
+
+
+USERS = np.repeat(np.arange(60), np.random.default_rng(8).integers(1, 7, 60))
+POSITIONS = np.arange(len(USERS)) + 1
+
+
+def of_several_samples(seed):
+    return table(random_ranks(seed, size=len(USERS)), USERS, POSITIONS, lengths=POSITIONS)
+
+
+def test_several_samples_of_a_user_are_one_draw_in_the_t_test():
+    first, second = of_several_samples(0), of_several_samples(1)
+    found = paired_t_test(first, second, "mrr")
+    differences = 1 / second["rank"].to_numpy() - 1 / first["rank"].to_numpy()
+    mean = differences.mean()
+    of_users = [sum(differences[user == USERS] - mean) for user in range(60)]
+    variance = 60 / 59 * sum(one**2 for one in of_users) / len(USERS) ** 2
+    assert found.difference == pytest.approx(mean)
+    assert found.statistic == pytest.approx(mean / np.sqrt(variance))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(mean) / np.sqrt(variance), df=59))
+    assert found.num_users == 60
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_repeating_every_sample_of_all_users_adds_no_evidence(times):
+    once = [table(random_ranks(seed, worst=40, size=50)) for seed in (2, 3)]
+    users, lengths = np.repeat(np.arange(50), times), np.tile(np.arange(times), 50)
+    repeated = [
+        table(np.repeat(one["rank"].to_numpy(), times), users, [1] * len(users), lengths)
+        for one in once
+    ]
+    plain, found = (paired_t_test(*tables, "mrr") for tables in (once, repeated))
+    assert found.p_value == pytest.approx(plain.p_value)
+    of_plain, of_found = (paired_bootstrap(*tables, "mrr", seed=1) for tables in (once, repeated))
+    assert (of_found.low, of_found.high) == pytest.approx((of_plain.low, of_plain.high))
+
+
+def test_bootstrap_draws_users_with_all_of_their_samples():
+    first, second = of_several_samples(3), of_several_samples(4)
+    found = paired_bootstrap(first, second, "mrr", seed=0)
+    differences = 1 / second["rank"].to_numpy() - 1 / first["rank"].to_numpy()
+    of_users = [differences[user == USERS] for user in range(60)]
+    generator = np.random.default_rng(1)
+    means = [
+        np.concatenate([of_users[user] for user in generator.integers(0, 60, 60)]).mean()
+        for _ in range(5_000)
+    ]
+    low, high = np.percentile(means, [2.5, 97.5])
+    assert found.difference == pytest.approx(differences.mean())
+    assert found.low == pytest.approx(low, abs=0.06 * (high - low))
+    assert found.high == pytest.approx(high, abs=0.06 * (high - low))
+
+
+def test_several_samples_of_one_user_are_not_enough():
+    one = table([1, 2, 3], users=[4, 4, 4], lengths=[2, 3, 4])
+    with pytest.raises(DataError, match="1 user to compare"):
+        paired_t_test(one, one, "mrr")

@@ -269,16 +269,6 @@ def test_a_batch_without_contents_leaves_gradients_of_zeros():
     assert all(one.grad is not None and not one.grad.any() for one in blocks.parameters())
 
 
-def test_batch_norms_keep_their_statistics_so_that_items_do_not_mix():
-    blocks = LastBlocks("grid", [nn.Sequential(nn.Conv2d(5, 5, 1), nn.BatchNorm2d(5))], nn.ReLU())
-    tokens = ItemTokens(token_table("image"), TokenMap(5, 4), blocks, "all").train()
-    before = {name: one.clone() for name, one in tokens.state_dict().items()}
-    together = tokens(torch.tensor([1, 2, 4])).vectors
-    alone = [tokens(torch.tensor([item])).vectors for item in (1, 2, 4)]
-    torch.testing.assert_close(torch.cat(alone), together)
-    assert all(torch.equal(one, before[name]) for name, one in tokens.state_dict().items())
-
-
 def test_a_grid_is_convolved_in_its_place_and_nothing_is_below_zero():
     torch.manual_seed(0)
     convolution = GridConvolution(5, 3)

@@ -73,7 +73,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     data["pretrainings"]["demo-mp4sr"]["model"] = "bert"
     data["unions"]["twice"] = {"left": "demo", "right": "demo"}
     lines = messages(data, tmp_path)
-    assert lines[0] == "params.yaml: 12 errors"
+    assert lines[0] == "params.yaml: 13 errors"
     text = "\n".join(lines)
     assert "datasets.demo.clean.user_core: found -1; Input should be greater than or equal" in text
     assert "datasets.demo.source.num_item: unknown key (did you mean num_items?)" in text
@@ -87,6 +87,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
     assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mmsrec" in text
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
+    assert "report.maps: found 'demo-mp4sr', which is on 'shop', but report.dataset is" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
 
 
@@ -118,6 +119,17 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
         ("recommend.run", "x", "recommend.run: found 'x', allowed: demo-itemknn"),
         ("recommend.run", "demo-itemknn", "but its model 'itemknn' (itemknn) has no vectors"),
         ("report.dataset", "x", "report.dataset: found 'x', allowed: demo"),
+        ("report.maps", ["x"], "report.maps: found 'x', allowed: demo-itemknn"),
+        (
+            "report.maps",
+            ["demo-mp4sr", "demo-itemknn"],
+            "report.maps: found 'demo-itemknn', but its model 'itemknn' (itemknn) has no vectors "
+            "to lay out; name a run of another model",
+        ),
+        ("report.maps", ["demo-mp4sr"] * 2, "maps: found ['demo-mp4sr', 'demo-mp4sr'], expected"),
+        ("report.categories", ["Lamp", "lamp"], "categories: found ['Lamp', 'lamp'], expected ea"),
+        ("report.categories", [" "], "report.categories[0]: found ' '; String should match"),
+        ("report.categories", list("abcdefghijklmnopqrstu"), "at most 20 items"),
         ("embed.image.demo-clip_image.feature", "sentences", "already writes feature 'sentences'"),
         ("embed.image.demo-clip_image.feature", "none", "'none' is the name of no feature"),
         ("embed.image.demo-clip_image.dataset", "x", "demo-clip_image.dataset: found 'x'"),

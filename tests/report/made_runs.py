@@ -46,6 +46,27 @@ def metrics(level: float) -> dict[str, object]:
     }
 
 
+def positions(level: float) -> dict[str, object]:
+    """What metrics.json has of cold positions: of a few training interactions, all of them."""
+    some = {"recall@10": level, "ndcg@10": level / 2, "num_samples": 20, "num_users": 10}
+    nothing = {"num_samples": 0, "num_users": 0}
+    return {"cold_positions": some, "cold_positions_few": some, "cold_positions_new": nothing}
+
+
+def cold_ranks(level: float) -> pa.Table:
+    """RANKS of two cold positions of each of ten users."""
+    places = np.arange(20)
+    columns = {
+        "user_index": places // 2,
+        "target": places + 1,
+        "rank": (1 + (places * 7 % 20) / (10 * level)).astype(int),
+        "target_is_cold": places >= 0,
+        "target_training_count": places % 4 + 1,
+        "history_length": places % 2 + 3,
+    }
+    return pa.table(columns).cast(schemas.RANKS)
+
+
 def a_run(name: str, model: str, level: float, *, epochs: int, pretrained: bool) -> RunReport:
     """A run whose metrics, validation and ranks are the better the higher its level."""
     return RunReport(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.browser import CHROMIUM, Browser
-from tests.report.worlds import World, page_of
+from tests.report.worlds import World, maps_of, page_of
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium here; `apt-get install chromium` brings one"
@@ -27,7 +27,8 @@ def browser() -> Iterator[Browser]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("page")
     path = directory / "index.html"
-    path.write_text(page_of(World(directory)), encoding="utf-8")
+    maps = maps_of("shop-popularity", "shop-mp4sr")
+    path.write_text(page_of(World(directory), maps), encoding="utf-8")
     return path
 
 

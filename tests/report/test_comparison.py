@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mmrec.report.page import Protocol, render_page
-from tests.report.made_runs import metrics, pretrainings, runs
+from tests.report.made_runs import cold_ranks, metrics, positions, pretrainings, runs
 from tests.report.outline import Node, parse
 from tests.report.worlds import PROTOCOL, World, page_of
 
@@ -70,6 +70,41 @@ def test_protocol_stands_above_the_metrics(world: World, mask_history: bool) -> 
     assert "new ones have none and are part of cold" in shop
     assert "fewer than 12 training interactions" in elsewhere
     assert page.index('class="soft protocol"') < page.index('class="scroll pinned"')
+
+
+@pytest.mark.parametrize("mode", ["heldout", "literal"])
+@pytest.mark.usefixtures("drawn_once")
+def test_cold_positions_are_counted_in_samples_and_explained(world: World, mode: str) -> None:
+    made = [
+        replace(run, metrics={**run.metrics, **positions(0.1)}, cold_ranks=cold_ranks(0.2))
+        for run in runs()
+    ]
+    page = render_page(
+        title="x",
+        datasets=[],
+        runs=made,
+        protocol=replace(PROTOCOL, cold_positions=mode),
+        showcase=world.showcase(),
+    )
+    heads = [row.words for row in parse(page).find("tr", css="part")]
+    assert heads[4:7] == [
+        "Cold positions (20 samples)",
+        "Cold positions, few training interactions (20 samples)",
+        "Cold positions, no training interactions (0 samples)",
+    ]
+    assert heads[-1] == "Cold positions (20 samples)", "in the tests"
+    row = [cell.text for cell in _comparison_rows(page)["Cold positions"]["shop-sasrec"]]
+    assert [row[1], row[5], row[0]] == ["0.1000", "0.0500", "–"]
+    assert page.count("there is no such position") == 1
+    (line,) = parse(page).find("p", css="protocol")
+    assert line.words.endswith(f"(evaluate.cold_positions: {mode}).")
+    assert ("whose very pairs the models were trained on" in line.words) == (mode == "literal")
+    assert ("validation and test positions with a cold item" in line.words) == (mode == "heldout")
+    assert "take users as wholes, each with all of their samples" in page
+
+
+def test_nothing_is_said_of_cold_positions_that_are_not_ranked(page: str) -> None:
+    assert "old positions" not in page
 
 
 def test_runs_are_listed_before_their_metrics(page: str) -> None:

@@ -12,7 +12,7 @@ from mmrec import schemas
 from mmrec.io import DataError
 from mmrec.report.differences import Contrast, Difference, contrast
 from mmrec.report.runs import RunReport
-from tests.report.made_runs import a_run, runs
+from tests.report.made_runs import a_run, cold_ranks, runs
 from tests.report.outline import parse
 from tests.report.worlds import World, page_of
 
@@ -41,7 +41,7 @@ def test_difference_is_the_run_less_the_other_one() -> None:
     found = _tested([other, ours], "ours")
     assert (found.run, found.metric) == ("ours", "NDCG@10")
     everybody, warm, cold = found.parts
-    assert [(part.name, part.num_users) for part in found.parts] == [
+    assert [(part.name, part.size) for part in found.parts] == [
         ("All users", 100),
         ("Warm targets", 60),
         ("Cold targets", 40),
@@ -91,6 +91,36 @@ def test_runs_that_ranked_other_users_are_named() -> None:
     cleaned_again = replace(other, ranks=other.ranks.slice(1))
     with pytest.raises(DataError, match=r"'other' and 'ours' of dataset 'shop' .*99 and 100 rows"):
         contrast([cleaned_again, ours], "ours")
+
+
+def test_cold_positions_are_tested_over_users_where_all_runs_have_them() -> None:
+    made = [
+        replace(run, cold_ranks=cold_ranks(level))
+        for run, level in zip(runs(), (0.1, 0.2, 0.4), strict=True)
+    ]
+    *_, part = _tested(made, "shop-mp4sr").parts
+    assert (part.name, part.size, part.unit) == ("Cold positions", 20, "sample")
+    gains = [
+        [1 / np.log2(rank + 1) * (rank <= 10) for rank in cold_ranks(level)["rank"].to_pylist()]
+        for level in (0.1, 0.2, 0.4)
+    ]
+    of_others = [np.mean(gains[2]) - np.mean(other) for other in gains[:2]]
+    assert [row.difference for row in part.differences] == pytest.approx(of_others)
+    assert all(row.low < row.difference < row.high for row in part.differences)
+    some = [made[0], replace(made[1], cold_ranks=None), made[2]]
+    assert [one.unit for one in _tested(some, "shop-mp4sr").parts] == ["user"] * 3
+    one_user = [replace(run, cold_ranks=cold_ranks(0.2).slice(0, 2)) for run in runs()]
+    assert [one.unit for one in _tested(one_user, "shop-mp4sr").parts] == ["user"] * 3
+    nobody = [replace(run, cold_ranks=schemas.RANKS.empty_table()) for run in runs()]
+    assert [one.unit for one in _tested(nobody, "shop-mp4sr").parts] == ["user"] * 3
+
+
+def test_runs_that_ranked_other_cold_positions_are_named() -> None:
+    ours, other = (replace(run, cold_ranks=cold_ranks(0.2)) for run in runs()[:2])
+    assert other.cold_ranks is not None
+    cleaned_again = replace(other, cold_ranks=other.cold_ranks.slice(1))
+    with pytest.raises(DataError, match=r"dataset 'shop' .*19 and 20 rows"):
+        contrast([cleaned_again, ours], ours.name)
 
 
 def test_page_answers_the_question_before_the_figures(

@@ -30,7 +30,7 @@ def test_every_run_has_a_row_for_each_part() -> None:
     assert [(row.run, row.part) for row in rows[:4]] == [
         ("shop-popularity", part) for part in ("all", "warm", "cold", "new")
     ]
-    assert rows[3].num_users == 0
+    assert rows[3].size == 0
     assert rows[3].values == {}
 
 

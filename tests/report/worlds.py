@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from mmrec.data.images import RawImages
 from mmrec.io import content_key
 from mmrec.part_writer import PartWriter
 from mmrec.report.gallery import gallery
+from mmrec.report.maps import MapData, Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase, render_page
 from mmrec.report.showcase import sample_users
 from mmrec.report.steps import dataset_report
@@ -132,7 +135,7 @@ class World:
         )
 
 
-def page_of(world: World) -> str:
+def page_of(world: World, maps: Maps | None = None) -> str:
     """The page of a world with three runs."""
     return render_page(
         title="A <made-up> shop & its runs",
@@ -141,7 +144,55 @@ def page_of(world: World) -> str:
         protocol=PROTOCOL,
         showcase=world.showcase(),
         pretrainings=pretrainings(),
+        maps=maps,
     )
+
+
+def maps_of(*runs: str, num_items: int = 40, **changes: Any) -> Maps:
+    """Maps of a made-up dataset, whose runs hold random vectors of four numbers."""
+    rng = np.random.default_rng(8)
+    vectors = [(run, rng.standard_normal((num_items, 4)).astype(np.float32)) for run in runs]
+    return draw_maps(map_data(num_items, **changes), vectors)
+
+
+def map_data(num_items: int = 40, **changes: Any) -> MapData:
+    """A catalogue of lamps, mugs and one thing in three that is neither; item i was had i times."""
+    counts = np.arange(num_items, dtype=np.int32)
+    words = ["Oak LAMP", "Mug, blue", "Nothing"]
+    ids = [f"item.{place:04d}" for place in range(num_items)]
+    columns = _items(ids, ids).to_pydict() | {"training_count": counts, "is_cold": counts < 10}
+    histories = [[*range(1, min(user, num_items) + 1)] for user in range(2, 14)]
+    data = MapData(
+        dataset="shop",
+        items=pa.table(columns, schema=schemas.CLEAN_ITEMS),
+        users=pa.table(
+            {
+                "user_id": [f"user <{user}>" for user in range(len(histories))],
+                "user_index": np.arange(len(histories), dtype=np.int32),
+                "num_interactions": np.array([len(one) for one in histories], np.int32),
+            },
+            schema=schemas.CLEAN_USERS,
+        ),
+        sequences=pa.table(
+            {
+                "user_index": np.arange(len(histories), dtype=np.int32),
+                "items": histories,
+                "timestamps_ns": histories,
+            },
+            schema=schemas.CLEAN_SEQUENCES,
+        ),
+        sentences=pa.table(
+            {
+                "item_id": ids,
+                "position": np.zeros(num_items, np.int32),
+                "sentence": [words[place % 3] for place in range(num_items)],
+            },
+            schema=schemas.SENTENCES,
+        ),
+        categories=["lamp", "mug", "sock"],
+        cold_threshold=10,
+    )
+    return replace(data, **changes)
 
 
 def pack(directory: Path, contents: dict[str, bytes]) -> Path:

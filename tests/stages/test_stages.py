@@ -24,10 +24,12 @@ from ruamel.yaml import YAML
 from mmrec import schemas
 from mmrec.code.closure import Closure
 from mmrec.code.pipeline import closures
+from mmrec.evaluation.metrics import COLD_POSITION_PARTS
 from mmrec.io import read_table, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
+from mmrec.run_paths import cold_ranks_of
 from mmrec.training.finished import load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
@@ -230,13 +232,20 @@ def params() -> dict[str, Any]:
             "plain-itemknn": a_run("plain", "itemknn"),
         },
         "validation": {"mask_history": False},
-        "evaluate": {"mask_history": False, "cutoffs": [1, 3], "history_bins": [2, 4]},
+        "evaluate": {
+            "mask_history": False,
+            "cutoffs": [1, 3],
+            "history_bins": [2, 4],
+            "cold_positions": "heldout",
+        },
         "recommend": {"run": "shop-transfer", "top_k": 8, "keep_seen": True},
         "report": {
             "title": "Tiny",
             "dataset": "shop",
             "num_sample_users": 2,
             "num_gallery_items": 3,
+            "maps": ["shop-mp4sr", "shop-transfer"],
+            "categories": ["thing", "lamp"],
         },
     }
 
@@ -395,7 +404,10 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
         assert metrics["all"]["num_users"] >= 9
         assert sum(map(len, metrics.values())) <= 15, "what `dvc exp show` has columns for"
         everything = json.loads(paths.run(name).all_metrics.read_text())
-        assert everything.keys() == {"all", "warm", "cold", "new", "history_length"}
+        held_out = {"all", "warm", "cold", "new", "history_length"}
+        assert everything.keys() == held_out | {*COLD_POSITION_PARTS}
+        assert everything["cold_positions"]["num_samples"] >= everything["cold"]["num_users"]
+        assert cold_ranks_of(paths.run(name)).is_file()
         assert everything["all"].items() >= metrics["all"].items()
         assert paths.run(name).finetune_history.is_file()
     for name in checked.pretrainings:

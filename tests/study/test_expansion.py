@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from mmrec.params.pipeline import Params
 from mmrec.params.references import wrong_references
 from mmrec.params.study import StudyError, load_study
+from mmrec.params.yaml_file import read_yaml
 from mmrec.study.expansion import expand
 from mmrec.study.workspace import PROJECT
 
@@ -262,3 +263,21 @@ def test_a_study_that_cannot_be_done_is_one_message(
 def test_an_unknown_study_is_told_which_there_are() -> None:
     with pytest.raises(StudyError, match=r"no study 'demos' in .*; there are demo, m"):
         load_study(PROJECT / "studies" / "demos.yaml")
+
+
+@pytest.mark.parametrize("mode", ["heldout", "literal"])
+def test_cold_positions_are_the_study_s_and_all_else_of_the_protocol_the_base_s(
+    tmp_path: Path, mode: str
+) -> None:
+    plain = expand(study(tmp_path), PROJECT).params
+    asked = study(tmp_path, cold_positions=mode, parts=["all", "cold_positions"])
+    params = expand(asked, PROJECT).params
+    assert_valid(params)
+    assert params["evaluate"] == plain["evaluate"] | {"cold_positions": mode}
+    assert plain["evaluate"] == read_yaml(PROJECT / "params.yaml")["evaluate"]
+
+
+def test_a_part_of_cold_positions_needs_to_know_which(tmp_path: Path) -> None:
+    wanted = "cold_positions: found nothing, though cold_positions_new of parts needs it; allowed:"
+    with pytest.raises(StudyError, match=f"{wanted} heldout, literal"):
+        study(tmp_path, parts=["all", "cold_positions_new"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mmrec.params.study import StudyParams
 from mmrec.study.figure import write_figure
 from mmrec.study.markdown import study_markdown
 from mmrec.study.run import write_results
-from mmrec.study.tables import StudyCell, part_sizes, study_cells
+from mmrec.study.tables import StudyCell, StudyRanks, part_sizes, study_cells
 
 NUM_USERS = 40
 STUDY = StudyParams.model_validate(
@@ -54,6 +55,10 @@ def ranks(seed: int, largest: int) -> pa.Table:
 RANKS = {"plain": [ranks(0, 30), ranks(1, 30)], "better": [ranks(2, 8), ranks(3, 8)]}
 
 
+def of(held_out: Mapping[str, Sequence[pa.Table]]) -> StudyRanks:
+    return StudyRanks(held_out, {})
+
+
 def slow(row: str, cold: bool) -> list[list[float]]:
     """Reciprocal ranks of the users of a part, in their order, for each seed."""
     found = []
@@ -65,7 +70,7 @@ def slow(row: str, cold: bool) -> list[list[float]]:
 
 @pytest.mark.parametrize("part", ["all", "cold"])
 def test_cells_are_means_spreads_and_paired_tests_written_out(part: str) -> None:
-    cells = study_cells(STUDY, RANKS)[part]
+    cells = study_cells(STUDY, of(RANKS))[part]
     plain, better = (slow(row, cold=part == "cold") for row in ("plain", "better"))
     cell = cells["better"]["mrr"]
     means = [float(np.mean(one)) for one in better]
@@ -114,14 +119,14 @@ RANKS_OF_TWO = RANKS | {
 
 
 def test_a_row_of_another_dataset_is_compared_on_its_own_users() -> None:
-    cells = study_cells(TWO_SHOPS, RANKS_OF_TWO)
+    cells = study_cells(TWO_SHOPS, of(RANKS_OF_TWO))
     alone = STUDY.model_copy(update={"reference": "plain"})
     small = {row: RANKS_OF_TWO[f"{row} small"] for row in ("plain", "better")}
     for part in ("all", "cold"):
-        assert cells[part]["better"] == study_cells(STUDY, RANKS)[part]["better"]
-    assert cells["all"]["better small"] == study_cells(alone, small)["all"]["better"]
+        assert cells[part]["better"] == study_cells(STUDY, of(RANKS))[part]["better"]
+    assert cells["all"]["better small"] == study_cells(alone, of(small))["all"]["better"]
     assert cells["all"]["plain small"]["mrr"].gain is None
-    assert part_sizes(TWO_SHOPS, RANKS_OF_TWO) == {
+    assert part_sizes(TWO_SHOPS, of(RANKS_OF_TWO)) == {
         "all": {"demo": 40, "small": 25},
         "cold": {"demo": 14, "small": 0},
     }
@@ -130,23 +135,23 @@ def test_a_row_of_another_dataset_is_compared_on_its_own_users() -> None:
 def test_ranks_of_a_dataset_are_over_the_same_users_and_those_of_two_are_not() -> None:
     mixed = {**RANKS_OF_TWO, "better small": RANKS["better"]}
     with pytest.raises(DataError, match="the two tables differ in 'user_index'"):
-        study_cells(TWO_SHOPS, mixed)
+        study_cells(TWO_SHOPS, of(mixed))
 
 
 def test_a_gain_over_nothing_is_none() -> None:
     worst = [table.set_column(2, "rank", pa.array([50] * NUM_USERS)) for table in RANKS["plain"]]
-    cells = study_cells(STUDY, {**RANKS, "plain": worst})["all"]["better"]
+    cells = study_cells(STUDY, of({**RANKS, "plain": worst}))["all"]["better"]
     assert cells["recall@5"].gain is None
     assert cells["mrr"].gain is not None
 
 
 def test_results_name_datasets_and_references_where_there_are_several(tmp_path: Path) -> None:
-    text = write_results("two", TWO_SHOPS, RANKS_OF_TWO, tmp_path)
+    text = write_results("two", TWO_SHOPS, of(RANKS_OF_TWO), tmp_path)
     lines = text.splitlines()
     assert "40 users of demo, 25 users of small, all targets; seeds 3, 4:" in lines
     assert "|  | dataset | against | recall@5 | gain | mrr | gain |" in lines
     assert "Gains and stars: against the row that is named;" in text
-    cells = study_cells(TWO_SHOPS, RANKS_OF_TWO)
+    cells = study_cells(TWO_SHOPS, of(RANKS_OF_TWO))
     of_row = cells["all"]["better small"]
     shown = " | ".join(f"{of_row[name]} | {of_row[name].percent}" for name in ("recall@5", "mrr"))
     assert f"| better small | small | plain small | {shown} |" in lines
@@ -169,9 +174,9 @@ def test_the_figure_shows_gains_where_rows_have_several_references(
         return plain(axes, bars, labels, **style)
 
     monkeypatch.setattr(Axes, "bar_label", recorded)
-    write_figure(STUDY, study_cells(STUDY, RANKS), tmp_path / "one.png")
+    write_figure(STUDY, study_cells(STUDY, of(RANKS)), tmp_path / "one.png")
     assert drawn == []
-    cells = study_cells(TWO_SHOPS, RANKS_OF_TWO)
+    cells = study_cells(TWO_SHOPS, of(RANKS_OF_TWO))
     write_figure(TWO_SHOPS, cells, tmp_path / "two.png")
     assert drawn[:4] == [cells["all"][row]["recall@5"].percent for row in TWO_SHOPS.rows]
     assert drawn[0] == drawn[2] == "" != drawn[1]
@@ -180,12 +185,12 @@ def test_the_figure_shows_gains_where_rows_have_several_references(
 def test_ranks_of_other_users_are_refused() -> None:
     shorter = {**RANKS, "better": [RANKS["better"][0], RANKS["better"][1].slice(1)]}
     with pytest.raises(DataError, match="the two tables differ in 'user_index'"):
-        study_cells(STUDY, shorter)
+        study_cells(STUDY, of(shorter))
 
 
 def test_the_tables_and_the_figure_show_every_row(tmp_path: Path) -> None:
-    cells = study_cells(STUDY, RANKS)
-    text = study_markdown("tried", STUDY, cells, part_sizes(STUDY, RANKS))
+    cells = study_cells(STUDY, of(RANKS))
+    text = study_markdown("tried", STUDY, cells, part_sizes(STUDY, of(RANKS)))
     assert "40 users, all targets; seeds 3, 4:" in text
     assert "14 users, cold targets" in text
     assert text.count("| better | ") == 2

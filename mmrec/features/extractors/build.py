@@ -9,6 +9,7 @@ from mmrec.params.features import (
     ImagePreparationParams,
     OpenClipImageParams,
     OpenClipTextParams,
+    PatchMaskingParams,
     SentenceTransformerParams,
     TextExtractorParams,
     TimmImageParams,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         TextTokenExtractor,
     )
     from mmrec.features.extractors.image_preparation import Preparation
+    from mmrec.features.extractors.patch_masking import PatchMasking
     from mmrec.features.extractors.transformer_image_tokens import TransformerImageTokensExtractor
 
 
@@ -128,6 +130,7 @@ def build_image_tokens(
         revision=params.revision,
         below_last=params.below_last,
         special_tokens=params.special_tokens,
+        masking=_masking(params.masking),
         preparation=_preparation(params.preparation),
         device=device,
     )
@@ -154,6 +157,12 @@ def build_pair_tokens(
         visual=build_image_tokens(params.visual, device=device) if params.visual else None,
         device=device,
     )
+
+
+def _masking(params: PatchMaskingParams | None) -> PatchMasking | None:
+    from mmrec.features.extractors.patch_masking import PatchMasking
+
+    return None if params is None else PatchMasking(params.share, params.seed)
 
 
 def _preparation(params: ImagePreparationParams | None) -> Preparation | None:

@@ -12,6 +12,8 @@ from textwrap import shorten
 from urllib.error import HTTPError, URLError
 
 PACKAGE_PREFIX = "package:"
+_MODEL_FILES = ("modules.json", "config.json")
+"""One of them is in every model folder; the first, which says more, in sentence-transformers'."""
 _TRUST = "trust_remote_code"
 """What every library names that refuses to run the code of a model."""
 _PROBE_TIMEOUT_S = 5.0
@@ -32,12 +34,16 @@ class CustomCodeError(WeightsError):
         )
 
 
-def package_model_folder(model: str) -> Path:
-    """The model folder inside the installed package that `package:<module>` names.
+def model_source(model: str) -> str:
+    """The folder inside an installed package that `package:<module>` names; else the name itself.
 
     Raises:
         WeightsError: no such package, or no model in it.
     """
+    return str(_package_folder(model)) if model.startswith(PACKAGE_PREFIX) else model
+
+
+def _package_folder(model: str) -> Path:
     module = model.removeprefix(PACKAGE_PREFIX)
     spec = find_spec(module) if module.isidentifier() else None
     if spec is None or spec.origin is None:
@@ -46,13 +52,15 @@ def package_model_folder(model: str) -> Path:
             f"pip install {module.replace('_', '-')}, or name a folder or a hub id"
         )
     package = Path(spec.origin).parent
-    # The packages that ship sentence-transformers models keep them in the package or in `model`.
-    for folder in (package, package / "model"):
-        if (folder / "modules.json").is_file():
-            return folder
+    # The packages that ship a model keep it in the package or in `model`.
+    folders = (package, package / "model")
+    for name in _MODEL_FILES:
+        for folder in folders:
+            if (folder / name).is_file():
+                return folder
     raise WeightsError(
-        f"model '{model}': no modules.json in {package} or {package / 'model'}; "
-        "the package does not ship a sentence-transformers model"
+        f"model '{model}': neither {' nor '.join(_MODEL_FILES)} in {package} or {folders[1]}; the "
+        "package ships no model: name another, a folder or a hub id"
     )
 
 

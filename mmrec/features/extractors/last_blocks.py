@@ -6,8 +6,9 @@ B contents, P tokens, d width. Masks are True where a token is real.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +67,9 @@ class LastBlocks(nn.Module):
 
     Applied to the states that enter them, they give the final states of the whole model. With
     k = 0 and no norm nothing changes. ResNet's first bottleneck of a stage halves the grid.
+
+    Batch norms keep the means and variances they came with, in training, too: else the states of a
+    content would depend on what else is in its batch, and blocks that are not trained would move.
     """
 
     def __init__(self, kind: BlockKind, blocks: list[nn.Module], norm: nn.Module) -> None:
@@ -73,6 +77,14 @@ class LastBlocks(nn.Module):
         self.kind = kind
         self.blocks = nn.ModuleList(blocks)
         self.norm = norm
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module, but for batch norms."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """Final states.
@@ -120,9 +132,13 @@ def attention_bias(states: Tensor, mask: Tensor | None, *, causal: bool) -> Tens
     return torch.zeros_like(allowed, dtype=states.dtype).masked_fill(~allowed, lowest)
 
 
-def layer_spec(below_last: int, *, special_tokens: bool) -> str:
+def layer_spec(
+    below_last: int, *, special_tokens: bool, masking: Mapping[str, object] | None = None
+) -> str:
     """Which states of which tokens, as JSON, for fingerprints."""
-    return canonical_json({"below_last": below_last, "special_tokens": special_tokens})
+    spec: dict[str, object] = {"below_last": below_last, "special_tokens": special_tokens}
+    # Where nothing is hidden nothing is said: so it was before anything could be.
+    return canonical_json(spec if masking is None else {**spec, "masking": masking})
 
 
 def anatomy_of(encoder: Any) -> Anatomy | None:

@@ -27,7 +27,7 @@ from mmrec.features.contract import (
     canonical_json,
     library_versions,
 )
-from mmrec.features.extractors.hub import PACKAGE_PREFIX, WeightsError, package_model_folder
+from mmrec.features.extractors.hub import WeightsError, model_source
 from mmrec.io import DataError, write_json
 from mmrec.params.named_files import texts_that_may_name_files
 
@@ -166,13 +166,10 @@ def _files(params: Section) -> list[Path] | None:
 
 
 def _local_files(model: str) -> list[Path] | None:
-    if model.startswith(PACKAGE_PREFIX):
-        try:
-            folder = package_model_folder(model)
-        except WeightsError:
-            return None  # building it says what is wrong
-    else:
-        folder = Path(model.removeprefix("local-dir:"))
+    try:
+        folder = Path(model_source(model).removeprefix("local-dir:"))
+    except WeightsError:
+        return None  # building it says what is wrong
     if folder.is_file():
         return [folder]
     return sorted(path for path in folder.rglob("*") if path.is_file()) or None

@@ -16,12 +16,7 @@ from mmrec.features.extractors.checkpoint_report import (
     lacking_message,
     reports_of_checkpoints,
 )
-from mmrec.features.extractors.hub import (
-    PACKAGE_PREFIX,
-    WeightsError,
-    loading,
-    package_model_folder,
-)
+from mmrec.features.extractors.hub import WeightsError, loading, model_source
 from mmrec.features.extractors.transformer_model import (
     NO_LIMIT,
     check_vocabulary,
@@ -90,7 +85,7 @@ def load_sentence_transformer(model: str, revision: str | None, device: str) -> 
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    name = str(package_model_folder(model)) if model.startswith(PACKAGE_PREFIX) else model
+    name = model_source(model)
     options: dict[str, Any] = {
         "device": device,
         "revision": revision,

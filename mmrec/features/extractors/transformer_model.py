@@ -1,4 +1,4 @@
-"""Loading the parts of a transformers model from a folder or the hub."""
+"""Loading the parts of a transformers model from a folder, an installed package, or the hub."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmrec.features.extractors.checkpoint_report import (
     checkpoint_report,
     lacking_message,
 )
-from mmrec.features.extractors.hub import WeightsError, loading
+from mmrec.features.extractors.hub import WeightsError, loading, model_source
 from mmrec.features.extractors.image_preparation import Preparation, processor_preparation
 from mmrec.torchvision_schemas import define_missing_operators
 
@@ -77,10 +77,11 @@ def load_transformer(model: str, revision: str | None) -> TransformerModel:
     # The report of unused heads is theirs; what matters is checked by `check_complete`.
     level = logging.get_verbosity()
     logging.set_verbosity(ERROR)
+    source = model_source(model)
     try:
-        with loading(model, hub_name=_hub_name(model)):
+        with loading(model, hub_name=_hub_name(source)):
             module, found = AutoModel.from_pretrained(
-                model,
+                source,
                 revision=revision or "main",
                 dtype=torch.float32,
                 trust_remote_code=False,
@@ -109,9 +110,10 @@ def load_tokenizer(model: str, revision: str | None) -> Any:
     define_missing_operators()
     from transformers import AutoTokenizer
 
-    with loading(model, hub_name=_hub_name(model)):
+    source = model_source(model)
+    with loading(model, hub_name=_hub_name(source)):
         return AutoTokenizer.from_pretrained(
-            model, revision=revision or "main", trust_remote_code=False
+            source, revision=revision or "main", trust_remote_code=False
         )
 
 
@@ -124,11 +126,12 @@ def load_preparation(model: str, revision: str | None) -> Preparation:
     define_missing_operators()
     from transformers import AutoImageProcessor
 
-    with loading(model, hub_name=_hub_name(model)):
+    source = model_source(model)
+    with loading(model, hub_name=_hub_name(source)):
         # Pillow's results are the same on every device and in every version.
         auto: Any = AutoImageProcessor
         processor = auto.from_pretrained(
-            model, revision=revision or "main", backend="pil", trust_remote_code=False
+            source, revision=revision or "main", backend="pil", trust_remote_code=False
         )
     return processor_preparation(processor)
 
@@ -224,5 +227,5 @@ def _settings(config: Any) -> Any:
     return config
 
 
-def _hub_name(model: str) -> str | None:
-    return None if Path(model).is_dir() else model
+def _hub_name(source: str) -> str | None:
+    return None if Path(source).is_dir() else source

@@ -98,7 +98,8 @@ class TransformerTextTokensExtractor:
         """Load the model.
 
         Args:
-            model: hub id or folder; of a CLIP or GroupViT the text tower is taken.
+            model: hub id, folder or `package:<module>`; of a CLIP or GroupViT the text tower is
+                taken.
             revision: branch, tag or commit of a hub id.
             below_last: 0 for final states, k for the input of the last k blocks.
             special_tokens: keep the states of special tokens.

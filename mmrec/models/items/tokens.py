@@ -101,11 +101,9 @@ class ItemTokens(nn.Module):
         self.table = table
         self.last_blocks = last_blocks
         self.projection = projection
-        frozen = () if last_blocks is None else frozen_parts(last_blocks, tune)
-        for part in frozen:
-            part.requires_grad_(requires_grad=False)
-        self._as_they_are = (*frozen, *_batch_norms(last_blocks))
-        self.train()
+        self._frozen = () if last_blocks is None else frozen_parts(last_blocks, tune)
+        for part in self._frozen:
+            part.requires_grad_(requires_grad=False).eval()
 
     @property
     def is_tuned(self) -> bool:
@@ -115,9 +113,9 @@ class ItemTokens(nn.Module):
         )
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all but frozen blocks, and of batch norms, which would mix items."""
+        """Set the mode of all but frozen blocks."""
         super().train(mode)
-        for part in self._as_they_are:
+        for part in self._frozen:
             part.eval()
         return self
 
@@ -229,11 +227,6 @@ def frozen_parts(last_blocks: nn.Module, tune: Tune) -> tuple[nn.Module, ...]:
     rest = [block for block in blocks if block not in {*trained}]
     norm = last_blocks.get_submodule("norm")
     return tuple([*rest, norm] if tune == "bottom10" else rest)
-
-
-def _batch_norms(last_blocks: nn.Module | None) -> list[nn.Module]:
-    parts = [] if last_blocks is None else last_blocks.modules()
-    return [part for part in parts if isinstance(part, nn.BatchNorm2d)]
 
 
 def width_behind(last_blocks: nn.Module, table: TokenTable) -> int:

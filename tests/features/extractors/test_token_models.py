@@ -118,6 +118,46 @@ def test_without_special_tokens_only_words_and_patches_are_left(build) -> None:
         assert all(np.array_equal(b, w[num_special:]) for b, w in zip(bare, whole, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("side", "below_last", "entering", "final"),
+    [
+        (224, 0, (49, 24), (49, 24)),
+        (224, 2, (49, 24), (49, 24)),
+        (224, 3, (196, 16), (49, 24)),  # the first bottleneck of a stage halves the grid
+        (200, 3, (169, 16), (49, 24)),  # 13 x 13 become 7 x 7
+        (64, 3, (16, 16), (4, 24)),
+    ],
+)
+def test_the_grid_of_a_resnet_is_at_most_49_tokens_behind_its_last_stage(
+    side: int, below_last: int, entering: tuple[int, int], final: tuple[int, int], tmp_path: Path
+) -> None:
+    import transformers
+
+    # The strides of a ResNet-50.
+    config = transformers.ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 8, 16, 24],
+        depths=[1, 1, 1, 3],
+        layer_type="bottleneck",
+    )
+    model = transformers.ResNetModel(config).eval()
+    model.save_pretrained(tmp_path)
+    half = (0.5, 0.5, 0.5)
+    square = {"side": side, "fit": "crop", "interpolation": "bilinear", "mean": half, "std": half}
+    extractor = build_image_tokens(
+        image_params(tmp_path, below_last=below_last, preparation=square)
+    )
+    states = extractor.encode(PICTURES)
+    assert states.lengths.tolist() == [entering[0]] * 3
+    assert (extractor.num_tokens, extractor.dim) == entering
+    pixels = torch.stack([extractor.preparation.apply(picture) for picture in PICTURES])
+    with torch.inference_mode():
+        found = extractor.last_blocks(torch.from_numpy(np.stack(states.split())))
+        expected = model(pixels).last_hidden_state.flatten(2).transpose(1, 2)
+    assert found.shape == (3, *final)
+    assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-5, rel=1e-5)
+
+
 def test_an_unknown_word_is_no_special_token(build) -> None:
     bare = build(Case("text", "bert"), special_tokens=False)
     assert bare.encode(["zzz red zzz"]).lengths.tolist() == [3]

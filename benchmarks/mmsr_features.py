@@ -184,9 +184,7 @@ def train(name: TrainingName, case: Case, folder: Path) -> dict[str, Any]:
         model = build_recommender(own, data, "finetune")
     load_s = time.perf_counter() - started
     training = build_training(own, model, data, run())
-    optimizer = build_optimizer(
-        training.objective, own.finetune, training.groups, stage="finetune"
-    )
+    optimizer = build_optimizer(training.objective, own.finetune, training.groups, stage="finetune")
     batch = next(iter(training.batches.epoch(1)))
     assert isinstance(batch, Batch)
     started = time.perf_counter()

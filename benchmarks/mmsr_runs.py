@@ -150,9 +150,7 @@ class World(NamedTuple):
 
 def feature(table: TokenTable, last_blocks: nn.Module) -> Feature:
     """One of token states that enter blocks."""
-    return Feature(
-        _no_vectors, lambda: table, lambda: last_blocks, lambda: "tokens", lambda: True
-    )
+    return Feature(_no_vectors, lambda: table, lambda: last_blocks, lambda: "tokens", lambda: True)
 
 
 def _no_vectors() -> Any:
@@ -255,9 +253,7 @@ class Form:
         return found
 
 
-def _whole(
-    world: World, modality: Modality, projection: nn.Module, *, below: bool
-) -> WholeTokens:
+def _whole(world: World, modality: Modality, projection: nn.Module, *, below: bool) -> WholeTokens:
     assert isinstance(projection, TokenMap)
     encoder, contents = world.encoders[modality], world.contents[modality]
     return WholeTokens(encoder, contents, world.place, projection, below=below)

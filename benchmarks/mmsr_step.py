@@ -23,9 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.mmsr_features import TRAININGS, TrainingName, measure_files
-from benchmarks.mmsr_runs import MODALITIES, Case, Form, FormName, Precision, World, asked_for
+from benchmarks.mmsr_memory import TRAININGS, TrainingName, measure_files
+from benchmarks.mmsr_runs import EVERY, FORMS, Form, keep_everything
 from benchmarks.mmsr_table import feature_lines, step_lines
+from benchmarks.mmsr_world import MODALITIES, Case, Precision, World, asked_for
 from benchmarks.mmsrec_step import Seconds, backward, stopped
 from benchmarks.peers.machine import describe_machine
 from benchmarks.sequence_runs import catalogue
@@ -36,14 +37,6 @@ from mmrec.study.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results" / "mmsr_step.json"
 BOUNDS: dict[Precision, float] = {"float32": 1e-5, "float16": 2e-3}
-FORMS: dict[str, FormName] = {
-    "mmrec": "mmrec",
-    "recomputed": "mmrec",
-    "whole": "whole",
-    "whole, every block trained": "whole, every block trained",
-}
-ONCE = ("whole, every block trained",)
-"""Forms that are timed in one round only, behind that which is not counted."""
 PUBLISHED_USERS = 64
 MEMORY_USERS: dict[TrainingName, int] = dict(zip(TRAININGS, (4, 16, 64), strict=True))
 """Whose steps are looked at for memory: more take longer, and no more of it."""
@@ -85,27 +78,19 @@ def _apart(
     return found
 
 
-def timed(world: World, rounds: int) -> dict[str, list[Seconds]]:
+def timed(world: World, rounds: int, *, every_block: bool) -> dict[str, list[Seconds]]:
     """Seconds of a step of each form, a value a round; the first round is not counted."""
-    forms = {name: Form(form, world, drop=True) for name, form in FORMS.items()}
+    asked = FORMS | ({EVERY: EVERY} if every_block else {})
+    forms = {name: Form(form, world, drop=True) for name, form in asked.items()}
     keep_everything(forms["mmrec"])
     taken: dict[str, list[Seconds]] = {name: [] for name in forms}
     for number in range(rounds + 1):
         for name, form in forms.items():
-            if name in ONCE and number != 1:
-                continue
             spent = stopped(form.step)
             print(f"round {number}, {name}: {spent}", flush=True)
             if number:
                 taken[name].append(spent)
     return taken
-
-
-def keep_everything(form: Form) -> None:
-    """Of a step, for its gradients."""
-    encoder = form.model.item_encoder
-    assert isinstance(encoder, TokenItemEncoder)
-    encoder.items_kept = encoder.num_items
 
 
 def parts(world: World) -> dict[str, float]:
@@ -161,12 +146,12 @@ def published(case: Case, spent: dict[str, list[Seconds]]) -> dict[str, Any]:
     }
 
 
-def measure_step(case: Case, rounds: int) -> dict[str, Any]:
+def measure_step(case: Case, rounds: int, *, every_block: bool) -> dict[str, Any]:
     """Everything about a step."""
     world = World.of(case)
     apart = differences(world)
     print(apart, flush=True)
-    spent = timed(world, rounds)
+    spent = timed(world, rounds, every_block=every_block)
     encoder = Form("mmrec", world, drop=True).model.item_encoder
     assert isinstance(encoder, TokenItemEncoder)
     return {
@@ -190,7 +175,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Measure; write the results of the default sizes."""
     case = Case(users=arguments.users, items=arguments.items)
     measured: dict[str, Callable[[], dict[str, Any]]] = {
-        "step": partial(measure_step, case, arguments.rounds),
+        "step": partial(measure_step, case, arguments.rounds, every_block=arguments.every_block),
         "features": partial(measure_files, case, MEMORY_USERS),
     }
     found = {name: measured[name]() for name in arguments.only}

@@ -27,8 +27,7 @@ def step_lines(found: Mapping[str, Any]) -> list[str]:
         f"more than {found['items_kept']} such items, {found['parts_of_step']} parts here: what "
         "the last part needs for gradients is kept, the rest computed again. The others keep "
         f"everything. {found['machine']}, torch {found['torch']}, threads: {found['threads']}, "
-        f"load {found['load']:.1f}; all in turn in one process, {found['rounds']} rounds "
-        "(fewer of what is long).",
+        f"load {found['load']:.1f}; all in turn in one process, {found['rounds']} rounds.",
         "",
         "| form | s a step | processor s | against ours, median and range, by processor |",
         "|---|---|---|---|",
@@ -94,7 +93,8 @@ def feature_lines(found: Mapping[str, Any]) -> list[str]:
         "A training by process, in MiB. Pages of mapped files are there while there is room: the "
         "system drops them when it needs some.",
         "",
-        f"| training | users a step | load s | s a step | doing | {' | '.join(KIND_NAMES.values())} |",
+        "| training | users a step | load s | s a step | doing | "
+        f"{' | '.join(KIND_NAMES.values())} |",
         f"|---|---|---|---|---|{'---|' * len(KIND_NAMES)}",
         *(row for name, one in found["trainings"].items() for row in _memory_rows(name, one)),
     ]

@@ -27,7 +27,7 @@ Tune = Literal["none", "top1", "top2", "bottom10", "all"]
 
 TOKENS_AT_ONCE: Final = 1 << 14
 """Of the items that are encoded together for retrieval, at most."""
-STATES_KEPT: Final = 1 << 22
+STATES_KEPT: Final = 1 << 21
 """Values of states of a training step on a CPU for which what gradients need is kept, at most.
 
 With two blocks of both encoders and merge attention that is some 220 bytes a value.

@@ -195,8 +195,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--users", type=int, default=Case().users, help="of a step that is timed")
     found.add_argument("--items", type=int, default=Case().items)
     found.add_argument("--rounds", type=int, default=3)
+    both = ["step", "features"]
+    found.add_argument("--only", nargs="+", choices=both, default=both)
     found.add_argument(
-        "--only", nargs="+", choices=["step", "features"], default=["step", "features"]
+        "--every-block", action="store_true", help="also whole encoders that are trained as such"
     )
     return found
 

@@ -331,6 +331,23 @@ def test_items_that_are_encoded_together_are_bounded_by_their_tokens(monkeypatch
     assert built()[0].item_encoder.items_at_once == 30 // (7 + 4)
 
 
+@pytest.mark.parametrize("name", ["sum", "merge_attention"])
+def test_items_that_are_computed_again_give_the_same_gradients(name, monkeypatch):
+    found = []
+    for values in (1 << 21, 3 * (7 + 4) * 6):  # all, or three items of the most tokens
+        monkeypatch.setattr("mmrec.models.items.tokens.STATES_KEPT", values)
+        model, training = built({"fusion": fusion(name), "tune": "top1"}, num_blocks=1)
+        model.eval()
+        torch.manual_seed(5)
+        loss = losses(training)["next_item"]
+        loss.backward()
+        gradients = {key: one.grad for key, one in model.named_parameters() if one.requires_grad}
+        found.append((model.item_encoder.items_kept, loss.detach(), gradients))
+    (every, *whole), (few, *again) = found
+    assert (every > 100, few) == (True, 3)
+    torch.testing.assert_close(again, whole, rtol=1e-4, atol=1e-6)
+
+
 def test_features_of_another_catalogue_are_refused():
     found = world()
     items = pa.table({"item_id": [f"i{item}" for item in range(20)]})

@@ -18,18 +18,27 @@ from mmrec.features.token_table import PackedTokens, TokenTable
 from mmrec.models.items.encoder import ItemEncoder
 from mmrec.models.items.last_blocks import frozen_parts, led_through
 from mmrec.nn.merge_attention import RaggedTokens
+from mmrec.nn.recomputing import in_parts
 from mmrec.nn.transformer import initialise
 from mmrec.params.training import Modality
 from mmrec.params.tuning import Tune
 
 TOKENS_AT_ONCE: Final = 1 << 14
 """Of the items that are encoded together for retrieval, at most."""
+STATES_KEPT: Final = 1 << 21
+"""Values of states of a training step on a CPU for which what gradients need is kept, at most.
+
+With two blocks of both encoders and merge attention that is some 220 bytes a value.
+"""
 
 
 class TokenItemEncoder(ItemEncoder):
     """Tokens of each modality, then a fusion of them all.
 
     Its parts have the names of the modalities, and `fusion`.
+
+    A step of the published size would keep tens of gigabytes for its gradients. On a CPU little is
+    kept, and the rest computed again for a third more time; a GPU has such memory, and keeps all.
 
     Args:
         tokens: of the modalities there are, in the order of the fusion.
@@ -45,9 +54,16 @@ class TokenItemEncoder(ItemEncoder):
         self.num_items = max(own.table.num_items for own in tokens.values())
         most = sum(own.table.most_tokens for own in tokens.values())
         self.items_at_once = max(1, TOKENS_AT_ONCE // max(1, most))
+        widest = max(max(own.table.dim, own.projection.width) for own in tokens.values())
+        self.items_kept = max(1, STATES_KEPT // max(1, most * widest))
 
     def encode(self, items: Tensor) -> Tensor:
         """Vectors of the items [n]; [n, D]."""
+        if not torch.is_grad_enabled() or items.device.type != "cpu":
+            return self._encode(items)
+        return in_parts(self._encode, items, self.items_kept)
+
+    def _encode(self, items: Tensor) -> Tensor:
         contents = [self.get_submodule(modality)(items) for modality in self.modalities]
         fused: Tensor = self.fusion(contents)
         return fused

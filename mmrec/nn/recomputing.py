@@ -20,6 +20,6 @@ def in_parts(function: Callable[[Tensor], Tensor], rows: Tensor, size: int) -> T
         rows: [n].
         size: of a part.
     """
-    *earlier, last = rows.split(size)
+    *earlier, last = torch.split(rows, size)
     parts: list[Tensor] = [checkpoint(function, part, use_reentrant=False) for part in earlier]
     return torch.cat([*parts, function(last)])

@@ -41,7 +41,7 @@ def build_encoder(
     define_missing_operators()
     from transformers import CLIPVisionConfig, CLIPVisionModel, RobertaConfig, RobertaModel
 
-    sizes = {
+    sizes: dict[str, Any] = {
         "hidden_size": width,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
@@ -75,7 +75,7 @@ def in_two(encoder: Any) -> tuple[Any, LastBlocks]:
 @torch.inference_mode()
 def states_of(encoder: Any, contents: Tensor) -> Tensor:
     """[c, P, d]."""
-    parts = [encoder(part).last_hidden_state for part in contents.split(AT_ONCE)]
+    parts = [encoder(part).last_hidden_state for part in torch.split(contents, AT_ONCE)]
     return torch.cat(parts)
 
 

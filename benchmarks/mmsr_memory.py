@@ -95,7 +95,9 @@ def train(name: TrainingName, case: Case, folder: Path) -> dict[str, Any]:
     step_s = (time.perf_counter() - started) / STEPS
     with most_memory() as retrieving, inference(model):
         every = torch.arange(1, case.items + 1)
-        for chunk in islice(every.split(model.item_encoder.items_at_once or case.items), CHUNKS):
+        for chunk in islice(
+            torch.split(every, model.item_encoder.items_at_once or case.items), CHUNKS
+        ):
             model.item_encoder.encode(chunk)
     return {
         "load_s": load_s,

@@ -78,7 +78,8 @@ class Case:
         generator = np.random.default_rng(1)
         weights = 1 / np.arange(10, self.items + 10) ** 0.8
         draw = partial(generator.choice, self.items, replace=False, p=weights / weights.sum())
-        return Sequences.from_lists([(1 + draw(WINDOW + 3)).tolist() for _ in range(self.users)])
+        drawn = (np.asarray(draw(WINDOW + 3)) + 1 for _ in range(self.users))
+        return Sequences.from_lists([items.tolist() for items in drawn])
 
 
 class World(NamedTuple):

@@ -21,7 +21,7 @@ run(main)
 @pytest.mark.parametrize(
     ("own", "expected"),
     [
-        ({}, f"GOMP_SPINCOUNT {500 * os.cpu_count()}, OMP_WAIT_POLICY None"),
+        ({}, f"GOMP_SPINCOUNT {1000 * os.cpu_count()}, OMP_WAIT_POLICY None"),
         ({"GOMP_SPINCOUNT": "7"}, "GOMP_SPINCOUNT 7, OMP_WAIT_POLICY None"),
         ({"OMP_WAIT_POLICY": "active"}, "GOMP_SPINCOUNT None, OMP_WAIT_POLICY active"),
     ],

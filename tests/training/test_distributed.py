@@ -39,9 +39,18 @@ ONE_ROW = {**TRAINING, "batching": "dense", "batch_size": LENGTH}
 
 def still(name: str) -> dict[str, Any]:
     """The smallest architecture of a model, without dropout: processes draw their own."""
-    fields = type(worlds.params(name).architecture).model_fields
-    silent = {field: 0 for field in fields if field.endswith("dropout")}
-    return {**cases.CASES[name].architecture, **silent, "max_sequence_length": LENGTH}
+    silent = without_dropout(worlds.params(name).architecture.model_dump(mode="json"))
+    return {**silent, "max_sequence_length": LENGTH}
+
+
+def without_dropout(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those of sections within, too."""
+    return {
+        name: without_dropout(value)
+        if isinstance(value, dict)
+        else (0 if name.endswith("dropout") else value)
+        for name, value in settings.items()
+    }
 
 
 CASES: dict[str, tuple[dict[str, Any], Any]] = {

@@ -29,6 +29,7 @@ from mmrec.training.digest import code_digest
 from mmrec.training.fit import fit
 from mmrec.training.trainer import TrainingResult
 from tests.models.cases import CASES, TRAINED
+from tests.models.token_worlds import tokens_of
 from tests.training.changed_settings import with_one_changed
 from tests.training.tiny_run import run_data
 
@@ -53,6 +54,8 @@ TRAINING = LOOP | {
     "window_overlap": 2,
 }
 TRANSFORMER = {"embedding_dim": 8, "max_sequence_length": 8, "dropout": 0.3}
+ATTENTIVE = {"num_heads": 2, "feedforward_dim": 16, "dropout": 0.3, "attention_dropout": 0.4}
+ENCODERS = {"encoder_learning_rate": 0.25, "encoder_weight_decay": 0.125}
 CONTRAST = {
     "cmcl_denominator": "literal",
     "same_target_negatives": "kept",
@@ -77,6 +80,17 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": LOOP
         | {"validation_users": 7, "batch_size": 32, "mask_probability": 0.3, "mask_share": 0.6}
         | {"random_share": 0.3, "prefix_share": 0.5, "loss": {"name": "in_batch"}},
+    },
+    "mmsr": {
+        "architecture": {
+            "embedding_dim": 8,
+            "max_sequence_length": 8,
+            "tune": "top1",
+            "fusion": ATTENTIVE | {"name": "merge_attention", "readout": "cls"},
+            "encoder": ATTENTIVE | {"name": "sasrec"},
+        },
+        "pretrain": TRAINING | ENCODERS,
+        "finetune": TRAINING | ENCODERS | {"loss": {"name": "sampled"}},
     },
     "sasrec": {
         "architecture": TRANSFORMER | {"attention_dropout": 0.4},
@@ -143,7 +157,7 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     ) -> Training:
         fit(
             params,
-            data(),
+            with_tokens(data()) if "tokens" in params.levels else data(),
             TrainingRun(stage, 1, mask_history),
             weights=weights,
             checkpoint_dir=Path("checkpoints"),
@@ -164,6 +178,11 @@ def data() -> ModelData:
     whole = run_data(NUM_ITEMS, lists)
     whole.is_cold[list(COLD)] = True
     return replace(whole, training_counts=torch.arange(NUM_ITEMS + 1))
+
+
+def with_tokens(whole: ModelData) -> ModelData:
+    """The same items by token states that enter twelve blocks."""
+    return replace(whole, features={name: tokens_of(name, 12) for name in whole.features})
 
 
 def model(name: str, **sections: Any) -> ModelParams:
@@ -262,7 +281,13 @@ def test_settings_keep_their_name_and_value_in_the_parts_they_reach(
     params = model(name)
     settings = getattr(params, stage)
     contrast = getattr(settings, "contrast" if stage == "pretrain" else "joint", None)
-    named = dict(params.architecture) | dict(contrast or {}) | dict(getattr(settings, "loss", {}))
+    encoder = getattr(params.architecture, "encoder", None)
+    named = (
+        dict(params.architecture)
+        | dict(encoder or {})
+        | dict(contrast or {})
+        | dict(getattr(settings, "loss", {}))
+    )
     found = set()
     for path, module in train_with(params, stage).objective.named_modules():
         expected = dict(named)

@@ -280,7 +280,7 @@ def test_items_that_are_encoded_together_are_bounded_by_their_tokens(monkeypatch
 @pytest.mark.parametrize("name", ["sum", "merge_attention"])
 def test_items_that_are_computed_again_give_the_same_gradients(name, monkeypatch):
     found = []
-    for values in (1 << 21, 3 * (7 + 4) * 6):  # all, or three items of the most tokens
+    for values in (1 << 21, 3 * (7 + 4) * 8):  # all, or three items of the most tokens
         monkeypatch.setattr("mmrec.models.items.tokens.STATES_KEPT", values)
         model, training = built({"fusion": fusion(name), "tune": "top1"}, num_blocks=1)
         model.eval()
@@ -292,6 +292,13 @@ def test_items_that_are_computed_again_give_the_same_gradients(name, monkeypatch
     (every, *whole), (few, *again) = found
     assert (every > 100, few) == (True, 3)
     torch.testing.assert_close(again, whole, rtol=1e-4, atol=1e-6)
+
+
+def test_what_is_kept_of_a_token_is_as_wide_as_what_is_trained(monkeypatch):
+    monkeypatch.setattr("mmrec.models.items.tokens.STATES_KEPT", 24 * (7 + 4))
+    for tune, width, kept in (("top1", 4, 24 // 6), ("none", 4, 24 // 4), ("top1", 12, 24 // 12)):
+        model, _ = built({"embedding_dim": width, "tune": tune}, num_blocks=1)
+        assert model.item_encoder.items_kept == kept
 
 
 def test_features_of_another_catalogue_are_refused():

@@ -54,7 +54,7 @@ class TokenItemEncoder(ItemEncoder):
         self.num_items = max(own.table.num_items for own in tokens.values())
         most = sum(own.table.most_tokens for own in tokens.values())
         self.items_at_once = max(1, TOKENS_AT_ONCE // max(1, most))
-        widest = max(max(own.table.dim, own.projection.width) for own in tokens.values())
+        widest = max(own.width_kept for own in tokens.values())
         self.items_kept = max(1, STATES_KEPT // max(1, most * widest))
 
     def encode(self, items: Tensor) -> Tensor:
@@ -104,6 +104,12 @@ class ItemTokens(nn.Module):
             part.requires_grad_(requires_grad=False).eval()
 
     @property
+    def width_kept(self) -> int:
+        """Of what gradients need of a token: in blocks that are trained, and in a fusion."""
+        in_blocks = max(self.table.dim, self.projection.width) if self.is_tuned else 0
+        return max(in_blocks, self.projection.embedding_dim)
+
+    @property
     def is_tuned(self) -> bool:
         """Some of its blocks are trained."""
         return self.last_blocks is not None and any(
@@ -132,7 +138,7 @@ class TokenMap(nn.Module):
 
     def __init__(self, width: int, embedding_dim: int) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.embedding_dim = width, embedding_dim
         self.output = nn.Linear(width, embedding_dim)
         initialise(self, "xavier_normal")
 
@@ -147,7 +153,7 @@ class GridConvolution(nn.Module):
 
     def __init__(self, width: int, embedding_dim: int) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.embedding_dim = width, embedding_dim
         self.output = nn.Conv2d(width, embedding_dim, kernel_size=3, padding=1, bias=False)
 
     def forward(self, tokens: PackedTokens) -> Tensor:

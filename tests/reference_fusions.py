@@ -100,3 +100,13 @@ def _transformed(layer, tokens):
     """Tokens [t, D] through a `TransformerLayer`."""
     valid = torch.ones(1, len(tokens), dtype=torch.bool)
     return reference.transformer([layer], tokens.unsqueeze(0), valid, "both")[0]
+
+
+def assert_same_with_gradients(fast, slow, wanted):
+    """Two ways to the same values have the same gradients, none of them all zeros."""
+    torch.testing.assert_close(fast, slow)
+    weight = torch.randn_like(slow)
+    found, expected = (torch.autograd.grad((one * weight).sum(), wanted) for one in (fast, slow))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+        assert ours.abs().max() > 0

@@ -72,6 +72,16 @@ def test_dense_and_prefix_train_the_same_samples_within_the_maximum_length(lists
     assert Counter(dense) == Counter(prefix) == Counter(prefixes(lists, 50))
 
 
+@given(lists=LISTS, length=st.integers(1, 8))
+def test_latest_rows_train_every_position_of_each_users_last_window(lists, length):
+    expected = Counter()
+    for user, items in enumerate(lists):
+        window = items[-length - 1 :]
+        for place in range(1, len(window)):
+            expected[user, tuple(window[:place]), window[place]] += 1
+    assert Counter(samples_of(batches_of(lists, "latest", length))) == expected
+
+
 @given(LISTS, st.integers(1, 7))
 def test_prefix_rows_hold_the_latest_items(lists, length):
     found = samples_of(batches_of(lists, "prefix", length=length, overlap=99))

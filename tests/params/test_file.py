@@ -232,6 +232,35 @@ def test_token_states_for_a_model_of_vectors_are_refused_and_the_reverse(
     assert "writes as vectors, but model 'mp4sr' (mp4sr) reads tokens" in lines
 
 
+@pytest.mark.parametrize(
+    ("tune", "kept", "wanted"), [("top2", 1, 2), ("top2", 2, 0), ("all", 0, 1), ("none", 0, 0)]
+)
+def test_blocks_that_are_to_be_trained_must_be_kept(
+    data: Any, tmp_path: Path, tune: str, kept: int, wanted: int
+) -> None:
+    data["embed"]["text"]["demo-sentences"] |= {
+        "per": "item",
+        "extractor": TOKENS | {"below_last": kept},
+    }
+    architecture = {"modality": "text", "tune": tune}
+    data["models"]["tuned"] = {
+        "name": "mmsr",
+        "architecture": architecture,
+        "pretrain": None,
+        "finetune": {},
+    }
+    data["runs"]["demo-tuned"] = data["runs"]["demo-sasrec"] | {
+        "model": "tuned",
+        "text": "sentences",
+    }
+    says = (
+        f"runs.demo-tuned.text: found 'sentences', whose states enter {kept} blocks "
+        "(embed.text.demo-sentences.extractor.below_last), but model 'tuned' (mmsr) trains "
+        f"{wanted}"
+    )
+    assert (says in "\n".join(messages(data, tmp_path))) == (wanted > 0)
+
+
 def test_malformed_yaml_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("datasets:\n  demo: [1, 2\nruns: {}\n")

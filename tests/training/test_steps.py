@@ -22,6 +22,14 @@ def test_every_setting_of_the_optimiser_moves_the_weights(setting: str, tmp_path
     assert not equal_weights(plain, other)
 
 
+def test_without_a_norm_gradients_are_left_as_they_are(tmp_path: Path) -> None:
+    free, far, bound = TinyObjective(), TinyObjective(), TinyObjective()
+    for name, objective, norm in (("free", free, None), ("far", far, 1e9), ("bound", bound, 0.1)):
+        tiny_train(tmp_path / name, objective, epochs=1, max_grad_norm=norm)
+    assert equal_weights(free, far)
+    assert not equal_weights(free, bound)
+
+
 class SteepAtZero(TinyObjective):
     """Adds the root of zero in the second batch: a finite loss without a finite gradient."""
 

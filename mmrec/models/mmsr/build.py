@@ -94,16 +94,15 @@ def build_training(
     tuned = tuple(
         f"item_encoder.{modality}.last_blocks" for modality, part in tokens.items() if part.is_tuned
     )
-    group = ParameterGroup.model_construct(
+    training = replace(training, read=tuple(part.table.digest for part in tokens.values()))
+    if not tuned:
+        return training
+    group = ParameterGroup(
         prefixes=tuned,
         learning_rate=settings.encoder_learning_rate,
         weight_decay=settings.encoder_weight_decay,
     )
-    return replace(
-        training,
-        groups=(group,) if tuned else (),
-        read=tuple(part.table.digest for part in tokens.values()),
-    )
+    return replace(training, groups=(group,))
 
 
 def _item_encoder(params: MmsrParams, data: ModelData, stage: Stage) -> ItemEncoder:

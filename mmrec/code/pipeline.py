@@ -7,8 +7,10 @@ each. The sections that it reads are those of its `params` and slots.
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +24,19 @@ IN_OUTPUTS: Final = {"evaluate": ["models.${item.model}"]}
 """Sections that a stage reads as they lie beside an output of another one: a trained model's."""
 
 
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Look for no garbage: syntax trees are many objects, all kept, and each search is of all."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_without_collecting()
 def closures(
     dvc_yaml: Path, values: Mapping[str, Any], code: Code | None = None
 ) -> dict[str, Closure]:

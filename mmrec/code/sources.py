@@ -51,6 +51,11 @@ class Module:
     """What happens only if the module is run: under `if __name__ == "__main__"`."""
 
 
+def parse(text: bytes) -> ast.Module:
+    """The syntax tree of a file, which nothing changes."""
+    return ast.parse(text)
+
+
 class Sources:
     """The modules of some packages below one folder.
 
@@ -90,7 +95,7 @@ class Sources:
             if path is None:
                 raise CodeError(f"{name}: no such module below {self.root}")
             try:
-                tree = ast.parse(path.read_bytes(), str(path))
+                tree = parse(path.read_bytes())
             except SyntaxError as error:
                 raise CodeError(f"{path}: line {error.lineno}: {error.msg}; mend it") from None
             module = self._modules[name] = Module(name, path)

@@ -34,6 +34,7 @@ class Unit:
 
     digest: str
     references: list[Reference]
+    """To modules of the project."""
     choices: list[list[Case]]
     """The cases of every tagged `match` in it; neither digest nor references have anything of
     them."""
@@ -78,10 +79,13 @@ class _Writing:
             self._bind(chain)
         return Unit(
             blake2b("".join(self.text).encode(), digest_size=16).hexdigest(),
-            sorted({*self.references}),
+            sorted(filter(self._is_of_the_project, {*self.references})),
             [[Case(tags, case.unit()) for tags, case in cases] for cases in self.choices],
             ("__file__",) in self.used,
         )
+
+    def _is_of_the_project(self, reference: Reference) -> bool:
+        return self.reader.sources.path(reference.module) is not None
 
     def _bind(self, chain: tuple[str, ...]) -> None:
         """Look a name up at the top level, also where something inside has the same name."""
@@ -105,16 +109,23 @@ class _Writing:
             self.body(value)
         elif not isinstance(value, ast.AST):
             self.text.append(repr(value))
-        elif isinstance(value, ast.Expr) and isinstance(value.value, ast.Constant):
-            pass  # a docstring
-        elif isinstance(value, ast.If) and is_type_checking(value.test):
-            self.body(value.orelse)
-        elif isinstance(value, ast.Import | ast.ImportFrom):
-            self._import(value)
-        elif isinstance(value, ast.Match):
-            self._match(value)
+        elif isinstance(value, ast.stmt):
+            self._statement(value)
         else:
             self._node(value)
+
+    def _statement(self, node: ast.stmt) -> None:
+        match node:
+            case ast.Expr(value=ast.Constant()):
+                pass  # a docstring
+            case ast.If(test=test) if is_type_checking(test):
+                self.body(node.orelse)
+            case ast.Import() | ast.ImportFrom():
+                self._import(node)
+            case ast.Match():
+                self._match(node)
+            case _:
+                self._node(node)
 
     def _node(self, node: ast.AST) -> None:
         if isinstance(node, ast.Name):

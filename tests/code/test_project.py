@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmrec.code.sources import CodeError
+from mmrec.code.sources import CodeError, parse
 from tests.code.project_copy import (
     ROOT,
     add_a_model,
@@ -22,6 +23,14 @@ from tests.code.project_copy import (
 )
 
 VALUES = values()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parsed_once() -> Iterator[None]:
+    """Most files of a copy have the text that they have in every other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mmrec.code.sources.parse", cache(parse))
+        yield
 
 
 @pytest.fixture(scope="module")

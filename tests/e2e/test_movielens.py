@@ -29,6 +29,7 @@ def test_movielens_100k_from_files_to_recommendations(tmp_path: Path) -> None:
     for model in params["models"].values():
         if model["finetune"] is not None:
             model["finetune"]["epochs"] = 1
+    params["report"]["maps"] = []  # a minute of layout that shows nothing of MovieLens
     folder = make_workspace(tmp_path, text_of(params), {"ml-100k": DATA})
     repro(folder)
     summary = read_json(folder / "data" / "datasets" / "ml-100k" / "clean" / "summary.json")

@@ -17,12 +17,14 @@ LEFT_OUT = ("demo-itemknn", "demo-transitions")
 
 
 def small_params() -> Any:
-    """The shipped params, with a small shop, two epochs and fewer runs and maps."""
+    """The shipped params, with a small shop, two epochs, fewer runs and maps, and their models."""
     data = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
     for run in LEFT_OUT:
         del data["runs"][run]
+    trained = {entry["model"] for part in ("pretrainings", "runs") for entry in data[part].values()}
+    data["models"] = {name: data["models"][name] for name in sorted(trained)}
     data["report"]["maps"] = ["demo-mp4sr"]
-    data["datasets"]["demo"]["source"] |= {"num_items": 300, "num_users": 400}
+    data["datasets"]["demo"]["source"] |= {"num_items": 150, "num_users": 240}
     for model in data["models"].values():
         for stage in ("pretrain", "finetune"):
             if model[stage] is not None:

@@ -14,7 +14,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.data.clean import clean, write_clean
     from mmrec.data.images import RawImages
     from mmrec.data.verdicts import Verdicts
-    from mmrec.features.table import write_empty_feature
+    from mmrec.features.empty import write_empty_feature
 
     settings, dataset = entry(params.datasets, key, "datasets").clean, paths.dataset(key)
     raw = read_json(dataset.raw_summary, schemas.RawSummary)

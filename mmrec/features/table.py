@@ -13,7 +13,6 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from mmrec import schemas
 from mmrec.features.item_rows import ItemRows, offsets_of
 from mmrec.features.parts import (
     Parts,
@@ -24,7 +23,6 @@ from mmrec.features.parts import (
     read_values,
     refuse_repeats,
 )
-from mmrec.part_writer import PartWriter
 
 MAX_IN_MEMORY = 2 << 30
 """Bytes of a feature above which it is mapped from a file."""
@@ -74,12 +72,6 @@ def load_feature_table(directory: Path, items: pa.Table) -> FeatureTable:
         vectors = np.take(vectors, order, 0, _room_for(vectors.shape, vectors.dtype), "clip")
     counts = np.bincount(item_index, minlength=items.num_rows + 1)
     return FeatureTable(torch.from_numpy(vectors), offsets_of(torch.from_numpy(counts)))
-
-
-def write_empty_feature(directory: Path) -> None:
-    """Write the feature `none`: no rows, dimension 0."""
-    with PartWriter(directory, schemas.features(0, pa.float16())):
-        pass
 
 
 def _read(parts: Parts) -> tuple[pa.Table, npt.NDArray[Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mmrec.code.closure import Code
 from mmrec.code.sources import CodeError, parse
 from tests.code.project_copy import (
     ROOT,
@@ -54,6 +55,17 @@ def test_every_stage_and_entry_has_a_file_of_what_it_reaches(before: dict[str, s
     assert "mmrec.models.mp4sr" not in before["finetune/sasrec"]
     assert "page.html.j2" in before["report"]
     assert len(set(before.values())) > 15
+
+
+def test_stages_without_models_start_without_torch() -> None:
+    code = Code()
+    found = {}
+    for stage in ("code", "crawl", "clean", "union", "recommend", "report", "finetune"):
+        modules = code.closure(f"stages.{stage}", [["datasets", "demo"]], VALUES).modules
+        imports = [code.sources.module(name).imports.values() for name in modules]
+        named = (reference.module for bound in imports for one in bound for reference in one)
+        found[stage] = {name.partition(".")[0] for name in named}
+    assert {stage for stage, libraries in found.items() if "torch" in libraries} == {"finetune"}
 
 
 @pytest.mark.parametrize("add", [add_a_model, add_a_source, add_an_extractor])

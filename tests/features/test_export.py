@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from mmrec import schemas
+from mmrec.features.empty import write_empty_feature
 from mmrec.features.export import ItemVectors, main
-from mmrec.features.table import write_empty_feature
 from mmrec.io import DataError, write_table
 from mmrec.part_writer import PartWriter
 from mmrec.paths import Paths

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from mmrec import schemas
-from mmrec.features.table import FeatureTable, load_feature_table, write_empty_feature
+from mmrec.features.empty import write_empty_feature
+from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.io import DataError, write_table
 from tests.features import worlds
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from mmrec import schemas
-from mmrec.features.table import load_feature_table, write_empty_feature
+from mmrec.features.empty import write_empty_feature
+from mmrec.features.table import load_feature_table
 from mmrec.features.token_table import PackedTokens, TokenTable, load_token_table
 from mmrec.io import DataError, content_key, write_table
 from tests.features import worlds

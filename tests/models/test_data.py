@@ -10,7 +10,7 @@ import pytest
 from mmrec import schemas
 from mmrec.data.clean import write_clean
 from mmrec.dataset_paths import DatasetPaths
-from mmrec.features.table import write_empty_feature
+from mmrec.features.empty import write_empty_feature
 from mmrec.io import DataError, write_table
 from mmrec.models.data import load_model_data
 from mmrec.paths import Paths

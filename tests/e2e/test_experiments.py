@@ -40,11 +40,11 @@ def test_experiments_on_the_shipped_params_run_are_shown_and_applied(
     apply_overrides(params, [*differences(load_yaml(str(params)), small_params())])
     assert load_yaml(str(params)) == small_params()
     git(bob, "commit", "--quiet", "--all", "--message", "as DVC writes it")
-    output = dvc(bob, "exp", "run", "--name", "here", "-S", "report.title=My shop")
+    titled = ("-S", "report.title=My shop", "-S", "report.maps=[]")
+    output = dvc(bob, "exp", "run", "--name", "here", *titled)
     assert ran(output) == {"report"}
     assert load_params(params).report.title == "My shop"
-    dvc(bob, "exp", "run", "--queue", "-S", "report.num_sample_users=1")
-    dvc(bob, "exp", "run", "--run-all")
+    dvc(bob, "exp", "run", "--temp", "-S", "report.num_sample_users=1")
     found = shown(bob, "report.num_sample_users")
     assert sorted(found.values()) == ["1", "6"]
     dvc(bob, "exp", "apply", next(name for name, users in found.items() if users == "1"))

@@ -106,7 +106,7 @@ def test_texts_pictures_and_keywords_have_the_same_bytes_as_in_one_process(
         name="open_clip_text", model=str(clip_folder), pretrained=None, normalize=True
     )
     text = build_text_extractor(params)
-    of_texts = on_ray(partial(build_text_extractor, params))
+    of_texts = on_ray(partial(build_text_extractor, params), actors=1)
     of_images = on_ray(partial(_clip_images, str(clip_folder), None), actors=1)
     tables = []
     for name, texts, others in (("here", LOCAL, LOCAL), ("there", of_texts, of_images)):

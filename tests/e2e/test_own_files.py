@@ -10,13 +10,17 @@ from ruamel.yaml import YAML
 
 from mmrec.paths import Paths
 from mmrec.study.workspace import PROJECT, make_workspace
+from tests.e2e.small_shop import text_of
 from tests.e2e.team import commit, dvc, git, repro, shown
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """A project with a sequence file of one's own."""
-    folder = make_workspace(tmp_path / "own", (PROJECT / "examples/sequences.yaml").read_text(), {})
+    """A project with a sequence file of one's own, and of the example's runs one."""
+    params = YAML(typ="safe").load((PROJECT / "examples" / "sequences.yaml").read_text())
+    for section, kept in (("datasets", "beauty"), ("models", "sasrec"), ("runs", "beauty-sasrec")):
+        params[section] = {kept: params[section][kept]}
+    folder = make_workspace(tmp_path / "own", text_of(params), {})
     source = folder / "data" / "sources" / "sequences"
     source.mkdir(parents=True)
     lines = [f"u{u} " + " ".join(f"i{(u * k) % 29}" for k in range(1, 9)) for u in range(1, 60)]

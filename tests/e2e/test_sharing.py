@@ -22,7 +22,13 @@ TARGETS = ("embed_text@demo-sentences", "embed_image@demo-clip_image")
 
 
 def params(max_sentences: int) -> Any:
+    """Of a smaller shop, with a run and a model only because there have to be some."""
     data = small_params()
+    for section, name in (("models", "popularity"), ("runs", "demo-popularity")):
+        data[section] = {name: data[section][name]}
+    data["pretrainings"] = {}
+    data["recommend"]["run"] = "demo-popularity"
+    data["report"]["maps"] = []
     data["datasets"]["demo"]["source"] |= {"num_items": 60, "num_users": 60}
     data["datasets"]["demo"]["clean"]["max_sentences"] = max_sentences
     clip = {"name": "open_clip_text", "model": "mmrec/demo/clip", "pretrained": None}

@@ -14,8 +14,10 @@ from tests.e2e.small_shop import ran, small_params, text_of
 from tests.e2e.team import git
 from tests.interpreters import REAL, forking, forking_environment
 
-STARTED = ("code", "crawl", "clean", "keywords", "embed_text", "embed_image", "pretrain")
-STARTED += ("finetune", "evaluate", "recommend", "report")
+STARTED = (
+    *("code", "crawl", "clean", "keywords", "embed_text", "embed_image", "pretrain"),
+    *("finetune", "evaluate", "recommend", "report"),
+)
 
 
 def _starting_each_once(folder: Path) -> dict[str, str]:

@@ -27,4 +27,4 @@ def test_rounds_are_compared_with_torch_alone(tmp_path, monkeypatch):
 
 def test_a_measured_process_that_ends_early_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="ended before its start"):
-        shared_machine.measure("sasrec", tmp_path / "none.txt", 0.1, "mmrec", "a training")
+        shared_machine.measure("sasrec", tmp_path / "none.txt", 0.1, "mmrec", "nobody")

@@ -16,7 +16,7 @@ from mmrec.demo.shop import DEFAULT_NUM_ITEMS, DEFAULT_NUM_USERS, Shop, draw_sho
 from mmrec.demo.shoppers import DURATION_S, OPENING_S
 from mmrec.demo.words import foreign_shop_words, shown_words, whole_words
 
-NUM_ITEMS, NUM_USERS, SEED = 300, 400, 11
+NUM_ITEMS, NUM_USERS, SEED = 200, 400, 11
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from mmrec.features.table import load_feature_table
 from mmrec.features.token_table import PackedTokens, TokenTable, load_token_table
 from mmrec.io import DataError, content_key, write_table
 from tests.features import worlds
+from tests.interpreters import forking, forking_environment
 
 IDS = ["a", "a.b", "b 2", "b.2", "c", "ü"]
 CATALOGUE = ["ü", "c", "a", "b.2", "a.b", "b 2"]
@@ -199,32 +199,6 @@ def test_rows_that_are_no_contents_of_items_are_refused(tmp_path: Path, spoil, s
         load(tmp_path)
 
 
-READ = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-import pyarrow as pa
-import torch
-from mmrec.features import token_table
-from mmrec.features.token_table import load_token_table
-
-folder, budget, num_items = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-if sys.argv[4] == "held":
-    token_table.mapped = np.empty
-torch.set_num_threads(1)
-ids = [f"{n:06d}" for n in range(num_items)]
-items = pa.table({"item_id": ids, "item_index": range(1, num_items + 1)})
-used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_DATA, (used + budget, used + budget))
-table = load_token_table(folder, items)
-for begin in range(1, num_items, 100):
-    packed = table.gather(torch.arange(begin, begin + 20))
-    assert packed.lengths.tolist() == [50] * 20
-    assert (packed.values[::50, 0] == torch.arange(begin - 1, begin + 19)).all()
-print(len(table.values))
-"""
-
-
 def test_states_beyond_memory_are_mapped_and_copied_for_those_who_ask_alone(
     tmp_path: Path,
 ) -> None:
@@ -244,8 +218,16 @@ def test_states_beyond_memory_are_mapped_and_copied_for_those_who_ask_alone(
 
     def read(how: str) -> subprocess.CompletedProcess[str]:
         numbers = map(str, (size * 2 // 3, num_items))
-        command = [sys.executable, "-c", READ, str(tmp_path), *numbers, how]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        module = "tests.features.reading_within_memory"
+        command = [forking() / "bin" / "python", "-m", module, str(tmp_path), *numbers, how]
+        return subprocess.run(
+            command,
+            cwd=Path(__file__).parents[2],
+            env=forking_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     mapped = read("mapped")
     assert mapped.returncode == 0, mapped.stderr

@@ -40,7 +40,7 @@ def build(name, stage, *, shuffled=False, **changes):
 
 
 def train(name, objective, sequences, steps):
-    optimizer = torch.optim.Adam(objective.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(objective.parameters(), lr=0.015)
     batch = worlds.batch(name, sequences, len(ITEMS) + 1)
     objective.train()
     for _ in range(steps):
@@ -70,7 +70,7 @@ def recall_of_cold_items(model, sequences):
 @pytest.mark.parametrize("name", [name for name, _ in cases.SUPERVISED])
 def test_the_checkerboard_is_learned(name):
     objective = build(name, "finetune", architecture=CASES[name].learning)
-    model = train(name, objective, users(40, seed=0), steps=60)
+    model = train(name, objective, users(40, seed=0), steps=40)
     assert recall_of_the_withheld_item(model, users(40, seed=1)) == 1
 
 
@@ -78,7 +78,7 @@ def test_the_checkerboard_is_learned(name):
 def test_it_is_learned_from_what_other_rows_of_the_batch_have(name):
     loss = {"loss": {"name": "in_batch_sequences"}}
     objective = build(name, "finetune", architecture=CASES[name].learning, finetune=loss)
-    model = train(name, objective, users(40, seed=0), steps=60)
+    model = train(name, objective, users(40, seed=0), steps=40)
     assert recall_of_the_withheld_item(model, users(40, seed=1)) == 1
 
 
@@ -92,7 +92,7 @@ BY_CONTENT = [
 @pytest.mark.parametrize(("name", "stage", "settings"), BY_CONTENT)
 def test_features_alone_place_items_that_nobody_has_seen(name, stage, settings):
     changes = {"architecture": CASES[name].learning, stage: settings}
-    model = train(name, build(name, stage, **changes), users(40, seed=0), steps=60)
+    model = train(name, build(name, stage, **changes), users(40, seed=0), steps=40)
     assert recall_of_cold_items(model, users(40, seed=1)) == 1
 
 
@@ -102,5 +102,5 @@ def test_features_alone_place_items_that_nobody_has_seen(name, stage, settings):
 def test_shuffled_features_do_not(name, stage, settings):
     changes = {"architecture": CASES[name].learning, stage: settings}
     objective = build(name, stage, shuffled=True, **changes)
-    model = train(name, objective, users(40, seed=0), steps=60)
+    model = train(name, objective, users(40, seed=0), steps=40)
     assert recall_of_cold_items(model, users(40, seed=1)) < 0.8

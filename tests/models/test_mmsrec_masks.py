@@ -45,8 +45,12 @@ def check(batches, originals):
     )
 
 
-def test_the_check_accepts_the_rule():
-    rows = reference_mmsrec.prefixes(histories(8_000), LONGEST)
+@pytest.fixture(scope="module")
+def rows():
+    return reference_mmsrec.prefixes(histories(8_000), LONGEST)
+
+
+def test_the_check_accepts_the_rule(rows):
     check([masked_by_the_rule(rows)], rows)
 
 
@@ -61,14 +65,12 @@ def test_the_check_accepts_the_rule():
     ],
     ids=["83/7/10", "80/8/12", "never the last item", "never the same item", "the mask drawn"],
 )
-def test_the_check_refuses_other_rules(wrong):
-    rows = reference_mmsrec.prefixes(histories(8_000), LONGEST)
+def test_the_check_refuses_other_rules(wrong, rows):
     with pytest.raises(AssertionError, match="are expected"):
         check([masked_by_the_rule(rows, **wrong)], rows)
 
 
-def test_the_check_refuses_rows_left_out_and_last_items_that_are_shown():
-    rows = reference_mmsrec.prefixes(histories(8_000), LONGEST)
+def test_the_check_refuses_rows_left_out_and_last_items_that_are_shown(rows):
     batch = masked_by_the_rule(rows)
     with pytest.raises(AssertionError):
         check([batch], rows[1:])

@@ -54,36 +54,42 @@ READ: dict[str, Any] = {}
 """Values as a YAML file gives them back, by how they were written."""
 
 
-def candidates(annotation: Any) -> Iterator[Any]:
-    """Values of a kind as YAML holds them, the plainest first; some may break a rule."""
+def candidates(annotation: Any, deep: bool = True) -> Iterator[Any]:
+    """Values of a kind as YAML holds them, the plainest first; some may break a rule.
+
+    Args:
+        annotation: the kind.
+        deep: sections with each of their fields changed; those inside them are tried by themselves.
+    """
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield smallest(annotation)
-        for name in annotation.model_fields:
-            yield from (smallest(annotation) | {name: v} for v in of_field(annotation, name))
+        for name in annotation.model_fields if deep else ():
+            values = of_field(annotation, name, deep=False)
+            yield from (smallest(annotation) | {name: value} for value in values)
     elif annotation in EXAMPLES:
         yield from EXAMPLES[annotation]
     elif origin is typing.Literal:
         yield from inner
     elif origin is typing.Annotated:
-        yield from candidates(inner[0])
+        yield from candidates(inner[0], deep)
     elif origin is list or (origin is tuple and inner[-1] is Ellipsis):
-        yield from ([value] for value in candidates(inner[0]))
+        yield from ([value] for value in candidates(inner[0], deep))
     elif origin is tuple:
-        columns = [[*candidates(one)] for one in inner]
+        columns = [[*candidates(one, deep)] for one in inner]
         yield from (list(row) for row in zip(*columns, strict=True))
     elif origin is dict:
-        yield from ({"entry": value} for value in candidates(inner[1]))
+        yield from ({"entry": value} for value in candidates(inner[1], deep))
     elif inner:
         # None first, then the others of a union.
         for one in sorted(inner, key=lambda kind: kind is not NoneType):
-            yield from candidates(one)
+            yield from candidates(one, deep)
     else:
         yield "10.1.0.0/16"  # the networks that a crawl may reach
 
 
-def of_field(kind: type[BaseModel], name: str) -> Iterator[Any]:
-    return candidates(kind.model_fields[name].annotation)
+def of_field(kind: type[BaseModel], name: str, deep: bool = True) -> Iterator[Any]:
+    return candidates(kind.model_fields[name].annotation, deep)
 
 
 def smallest(kind: type[BaseModel]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
 import subprocess
@@ -21,6 +22,7 @@ from mmrec.params.file import ParamsError, load_params
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (ROOT / "params.yaml").read_text()
+SHIPPED_DATA = YAML(typ="safe").load(SHIPPED)
 
 
 def message(content: str | bytes, folder: Path) -> str:
@@ -174,7 +176,7 @@ ANY = st.recursive(
 def test_any_value_anywhere_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, value: object, place: int, *, added: bool
 ) -> None:
-    data = YAML(typ="safe").load(SHIPPED)
+    data = copy.deepcopy(SHIPPED_DATA)
     found = [*places(data)]
     assert len(found) > 150
     section, key = found[place % len(found)]

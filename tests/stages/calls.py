@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mmrec.code.closure import PROJECT, Closure
+from tests.interpreters import forking, forking_environment
 
 PACKAGES = PROJECT.packages
 
@@ -93,29 +94,13 @@ def defined(closure: Closure) -> set[str]:
     return found
 
 
-IMPORTING = """
-import json, sys
-from importlib import import_module
-def ours():
-    return sorted(name for name in sys.modules if name.partition(".")[0] in packages)
-packages, wanted = json.load(sys.stdin)
-found = []
-for modules in wanted:
-    for name in ours():
-        del sys.modules[name]
-    for name in modules:
-        import_module(name)
-    found.append(ours())
-print(json.dumps(found))
-"""
-
-
 def importing(root: Path, wanted: Set[frozenset[str]]) -> dict[frozenset[str], set[str]]:
     """Which modules of the project are there when some of them have been imported."""
     order = sorted(wanted, key=sorted)
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTING],
+        [forking() / "bin" / "python", "-m", "tests.stages.imported"],
         cwd=root,
+        env=forking_environment(),
         input=json.dumps([PACKAGES, [sorted(modules) for modules in order]]),
         stdout=subprocess.PIPE,
         text=True,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -532,10 +533,12 @@ def files_and_times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def run_stage_within(limit: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_stage_within_memory(
+    kilobytes: int, folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     """A start: its limit is that of all of the process."""
     return subprocess.run(
-        ["bash", "-c", f'{limit}; exec {sys.executable} -m "$@"', "bash", *arguments],
+        ["bash", "-c", f'ulimit -v {kilobytes}; exec {sys.executable} -m "$@"', "bash", *arguments],
         cwd=folder,
         env={**BARE, "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -544,10 +547,11 @@ def run_stage_within(limit: str, folder: Path, *arguments: str) -> subprocess.Co
     )
 
 
-def refused(world: Path, stage: list[str], says: str, limit: str | None = None) -> None:
+def refused(world: Path, stage: list[str], says: str, kilobytes: int | None = None) -> None:
     """A stage that ends with one message and leaves all files as they were."""
     before = files_and_times(world / "data")
-    done = run_stage_within(limit, world, *stage) if limit else run_stage(world, *stage)
+    run = partial(run_stage_within_memory, kilobytes) if kilobytes else run_stage
+    done = run(world, *stage)
     assert done.returncode == 1, done.stderr
     assert re.search(says, done.stderr), done.stderr
     assert "Traceback (most recent call last)" not in done.stderr.partition("error: ")[0]
@@ -587,16 +591,19 @@ def test_weights_of_other_items_are_refused(world: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("stage", "limit", "says"),
+    ("stage", "says"),
     [
-        (["stages.recommend"], "ulimit -f 0", r"items\.faiss: cannot be written \(File too large"),
-        (["stages.evaluate", "shop-mp4sr"], "ulimit -f 0", r"ranks\.parquet: cannot be written"),
-        (["stages.report"], "ulimit -f 0", r"index\.html: cannot be written .* bytes to write"),
-        (["stages.finetune", "shop-mp4sr"], "ulimit -v 600000", "finetune: out of memory"),
+        (["stages.recommend"], r"items\.faiss: cannot be written \(File too large"),
+        (["stages.evaluate", "shop-mp4sr"], r"ranks\.parquet: cannot be written"),
+        (["stages.report"], r"index\.html: cannot be written .* bytes to write"),
     ],
 )
-def test_no_room_is_one_message(stage: list[str], limit: str, says: str, world: Path) -> None:
-    refused(world, stage, says, limit)
+def test_no_room_for_a_file_is_one_message(stage: list[str], says: str, world: Path) -> None:
+    refused(world, ["tests.stages.limited", *stage], says)
+
+
+def test_no_memory_is_one_message(world: Path) -> None:
+    refused(world, ["stages.finetune", "shop-mp4sr"], "finetune: out of memory", kilobytes=600_000)
 
 
 @pytest.mark.parametrize(

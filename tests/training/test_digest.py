@@ -15,6 +15,7 @@ from mmrec.training import digest
 from tests.code.project_copy import add_a_model, copy_code, edit
 
 FINETUNE = {"epochs": 1, "patience": 1, "batch_size": 64}
+MODELS = ("gru4rec", "sasrec")
 
 
 def entry(name: str, **settings: Any) -> dict[str, Any]:
@@ -24,49 +25,56 @@ def entry(name: str, **settings: Any) -> dict[str, Any]:
     return dumped
 
 
-def digest_in(folder: Path, model: dict[str, Any], patch: pytest.MonkeyPatch) -> str:
-    """The digest as a training of the code in another folder has it."""
+def digests_in(folder: Path, patch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The digests as trainings of the code in another folder have them."""
     code = Code(PROJECT._replace(root=folder))
     patch.setattr(digest, "_code", lambda: code)
     digest._code_digest.cache_clear()
-    return digest.code_digest("finetune", model)
+    found = {name: digest.code_digest("finetune", entry(name)) for name in MODELS}
+    digest._code_digest.cache_clear()
+    return found
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    with pytest.MonkeyPatch.context() as patch:
+        return digests_in(PROJECT.root, patch)
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "touches"),
+    ("edits", "touches"),
     [
-        ("nn/recurrent_encoder.py", "return ", "print(); return ", {"gru4rec"}),
-        ("training/steps.py", "return ", "print(); return ", {"gru4rec", "sasrec"}),
-        ("training/steps.py", " = ", " = \\\n  ", set()),
-        ("data/fetch.py", "return ", "print(); return ", set()),
-        ("features/extractors/timm_image.py", "return ", "print(); return ", set()),
+        ({"nn/recurrent_encoder.py": ("return ", "print(); return ")}, {"gru4rec"}),
+        ({"training/steps.py": ("return ", "print(); return ")}, {"gru4rec", "sasrec"}),
+        (
+            {
+                "training/steps.py": (" = ", " = \\\n  "),
+                "data/fetch.py": ("return ", "print(); return "),
+                "features/extractors/timm_image.py": ("return ", "print(); return "),
+            },
+            set(),
+        ),
     ],
 )
 def test_an_edit_of_what_a_training_runs_changes_its_digest_and_no_other_edit_does(
-    file: str,
-    old: str,
-    new: str,
+    edits: dict[str, tuple[str, str]],
     touches: set[str],
+    before: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     copy_code(tmp_path)
-    models = [entry("gru4rec"), entry("sasrec")]
-    before = [digest_in(tmp_path, model, monkeypatch) for model in models]
-    edit(tmp_path, f"mmrec/{file}", (old, new))
-    after = [digest_in(tmp_path, model, monkeypatch) for model in models]
-    changed = {m["name"] for m, b, a in zip(models, before, after, strict=True) if b != a}
-    assert changed == touches
-    digest._code_digest.cache_clear()
+    for file, change in edits.items():
+        edit(tmp_path, f"mmrec/{file}", change)
+    after = digests_in(tmp_path, monkeypatch)
+    assert {name for name in MODELS if before[name] != after[name]} == touches
 
 
 def test_a_model_that_is_added_ends_no_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = digest_in(copy_code(tmp_path), entry("sasrec"), monkeypatch)
-    add_a_model(tmp_path)
-    assert digest_in(tmp_path, entry("sasrec"), monkeypatch) == before
-    digest._code_digest.cache_clear()
+    add_a_model(copy_code(tmp_path))
+    assert digests_in(tmp_path, monkeypatch) == before
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])

@@ -22,7 +22,7 @@ from mmrec.features.token_table import load_token_table
 from tests.features import checkpoints, worlds
 from tests.features.token_worlds import ITEMS, TEXTS, Case, embed_case, text_params
 
-NUM_STEPS = 12
+NUM_STEPS = 5
 WIDEST = 24
 TARGETS = torch.randn(len(ITEMS) + 1, WIDEST, generator=torch.manual_seed(1))
 """An arbitrary vector for each item."""

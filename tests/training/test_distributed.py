@@ -25,7 +25,6 @@ from mmrec.params.models.registry import ModelParams
 from mmrec.training import distributed, launching, trainer
 from mmrec.training.fit import fit
 from mmrec.training.launching import LOST_CONTACT, asked_processes, on_processes
-from tests.interpreters import forking, threads
 from tests.models import cases, worlds
 from tests.training.tiny_run import run_data
 
@@ -191,7 +190,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMREC_DEVICE", "cpu")
         assert on_processes(fit_all, one) == {"processes": 1}
-    assert started(fit_all, two).wait(600) == 0
+        patch.setenv("MMREC_PROCESSES", "2")
+        assert on_processes(fit_all, two) == {"processes": 2}
     return one, two
 
 
@@ -223,21 +223,6 @@ def test_one_process_goes_on_with_the_checkpoint_of_two(
         assert torch.equal(history(trained[1] / name)[1], before[name])
 
 
-@pytest.fixture
-def forked_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that do not import anew."""
-    forked = multiprocessing.get_context("fork")
-    monkeypatch.setattr(launching.multiprocessing, "get_context", lambda _: forked)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture
-def light_processes(forked_processes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor do they meet, so that there can be many."""
-    monkeypatch.setattr(launching, "process_group", lambda *_: nullcontext())
-
-
-@pytest.mark.usefixtures("forked_processes")
 def test_a_process_that_raises_ends_all_with_its_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +254,15 @@ def fail_at_length(kilobytes: int) -> dict[str, object]:
 def tell_at_length(kilobytes: int) -> dict[str, object]:
     """A summary that is longer than a pipe holds."""
     return {"long": "x" * 1000 * kilobytes}
+
+
+@pytest.fixture
+def light_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that neither import anew nor meet, so that there can be many."""
+    forked = multiprocessing.get_context("fork")
+    monkeypatch.setattr(launching.multiprocessing, "get_context", lambda _: forked)
+    monkeypatch.setattr(launching, "process_group", lambda *_: nullcontext())
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.mark.usefixtures("light_processes")
@@ -305,7 +299,6 @@ def test_a_summary_may_be_longer_than_a_pipe_holds(monkeypatch: pytest.MonkeyPat
     assert on_processes(tell_at_length, 200) == tell_at_length(200)
 
 
-@pytest.mark.usefixtures("forked_processes")
 def test_a_process_that_is_killed_ends_all_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,48 +308,10 @@ def test_a_process_that_is_killed_ends_all_and_is_named(
         on_processes(die_in_second, tmp_path)
 
 
-def started(
-    work: Callable[..., Any], folder: Path, *launcher: str, processes: int = 2
-) -> subprocess.Popen[bytes]:
-    """A function of this module as the work of a stage: a fork, as its processes are."""
-    folder.mkdir(exist_ok=True)
-    python = str(forking() / "bin" / "python")
-    module = ("-m", "tests.training.a_stage", work.__name__, str(folder))
-    own = {
-        "MMREC_DEVICE": "cpu",
-        "MMREC_PROCESSES": str(processes),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    environment = {**os.environ, **threads(), **own}
-    return subprocess.Popen([*launcher, python, *module], env=environment)
-
-
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts such stages, and ends them after the test."""
-    folders: list[Path] = []
-
-    def start(work: Callable[..., Any], folder: Path, **options: int) -> subprocess.Popen[bytes]:
-        (folder / "stage").unlink(missing_ok=True)
-        stage = started(work, folder, **options)
-        wait_until(lambda: said(folder / "stage"))
-        folders.append(folder)
-        return stage
-
-    yield start
-    for folder in folders:
-        with suppress(ProcessLookupError):
-            os.killpg(int((folder / "stage").read_text()), signal.SIGKILL)
-
-
-def said(path: Path) -> bool:
-    return path.exists() and path.read_text() != ""
-
-
-@pytest.fixture
-def really_start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts a function of this module as a stage does, in a session of its own."""
-    script, stages = tmp_path / "stage.py", []
+    script, started = tmp_path / "stage.py", []
     script.write_text(
         "import sys; from pathlib import Path\n"
         "from mmrec.training.launching import on_processes\n"
@@ -366,25 +321,27 @@ def really_start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[byte
     )
     own = {"MMREC_DEVICE": "cpu", "PYTHONPATH": str(Path(__file__).parents[2])}
 
-    def start(work: Callable[..., Any], folder: Path) -> subprocess.Popen[bytes]:
+    def start(
+        work: Callable[..., Any], folder: Path, *launcher: str, processes: int = 2
+    ) -> subprocess.Popen[bytes]:
         folder.mkdir(exist_ok=True)
-        command = [sys.executable, script, work.__name__, folder]
-        environment = {**os.environ, **own, "MMREC_PROCESSES": "2"}
-        stages.append(subprocess.Popen(command, env=environment, start_new_session=True))
-        return stages[-1]
+        command = [sys.executable, *launcher, script, work.__name__, folder]
+        environment = {**os.environ, **own, "MMREC_PROCESSES": str(processes)}
+        started.append(subprocess.Popen(command, env=environment, start_new_session=True))
+        return started[-1]
 
     yield start
-    for stage in stages:
+    for stage in started:
         with suppress(ProcessLookupError):
             os.killpg(stage.pid, signal.SIGKILL)
         stage.wait()
 
 
 def test_the_processes_of_a_killed_stage_end_with_it(
-    tmp_path: Path, really_start: Callable[..., subprocess.Popen[bytes]]
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     folder = tmp_path / "processes"
-    stage = really_start(wait_for_ever, folder)
+    stage = start(wait_for_ever, folder)
     wait_until(lambda: len(list(folder.iterdir())) == 2)
     stage.kill()
     stage.wait()
@@ -399,9 +356,8 @@ def test_ctrl_c_ends_all_processes_and_leaves_a_checkpoint_to_continue_from(
     stage = start(fit_for_long, folder)
     wait_until((folder / "history.csv").exists)
     wait_until(lambda: len(history(folder)[1]) > 1)
-    # A terminal sends it to all of them.
-    os.killpg(int((folder / "stage").read_text()), signal.SIGINT)
-    assert stage.wait(60) == 128 + signal.SIGINT
+    os.killpg(stage.pid, signal.SIGINT)  # a terminal sends it to all of them
+    assert stage.wait(60) == -signal.SIGINT
     pids = [int(path.stem) for path in folder.glob("*.pid")]
     assert len(pids) == 2
     wait_until(lambda: not any(map(runs, pids)))
@@ -411,11 +367,14 @@ def test_ctrl_c_ends_all_processes_and_leaves_a_checkpoint_to_continue_from(
     assert torch.equal(history(folder)[1][: len(before)], before)
 
 
-def test_torchrun_trains_as_one_process_does(tmp_path: Path, trained: tuple[Path, Path]) -> None:
+def test_torchrun_trains_as_one_process_does(
+    tmp_path: Path,
+    trained: tuple[Path, Path],
+    start: Callable[..., subprocess.Popen[bytes]],
+) -> None:
     folder = tmp_path / "run"
-    run = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python")
-    torchrun = (str(forking() / "bin" / "python"), "-m", *run)
-    assert started(fit_sasrec, folder, *torchrun, processes=1).wait(120) == 0
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    assert start(fit_sasrec, folder, *torchrun, processes=1).wait(120) == 0
     expected = load_file(trained[0] / "sasrec" / "0.safetensors")
     for rank in (0, 1):
         for name, value in load_file(folder / f"{rank}.safetensors").items():

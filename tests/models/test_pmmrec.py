@@ -61,7 +61,9 @@ def test_tokens_are_chosen_content_by_content():
 @pytest.mark.parametrize("num_blocks", [0, 2])
 @pytest.mark.parametrize("readout", ["cls", "mean"])
 def test_an_item_is_the_same_alone_among_others_and_beside_its_modalities(readout, num_blocks):
-    model, _ = built(params({"fusion": {"num_heads": 2, "readout": readout}}), "pretrain", num_blocks)
+    model, _ = built(
+        params({"fusion": {"num_heads": 2, "readout": readout}}), "pretrain", num_blocks
+    )
     with inference(model):
         together = model.item_encoder.encode(EVERY)
         alone = torch.cat([model.item_encoder.encode(EVERY[i : i + 1]) for i in EVERY])
@@ -137,7 +139,9 @@ def test_a_feature_of_vectors_is_token_and_class_token_at_once():
         for modality, found in (("text", text), ("image", image)):
             tokens = projected(model, modality, 4)
             torch.testing.assert_close(found[4], tokens[0])
-            assert len(chosen(model.item_encoder.get_submodule(modality).packed(EVERY), "others")[0])
+            assert len(
+                chosen(model.item_encoder.get_submodule(modality).packed(EVERY), "others")[0]
+            )
 
 
 def test_a_step_encodes_each_item_once_and_reads_sequences_twice(monkeypatch):

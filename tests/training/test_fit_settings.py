@@ -148,7 +148,6 @@ for _name, _own in (("sasrecm", FEATURE_DROPOUT), ("fdsa", FEATURE_DROPOUT), ("m
     MODELS[_name] = {"architecture": TRANSFORMER | _own, "pretrain": None, "finetune": TRAINING}
 OTHER_ARM = {("pmmrec", "finetune"): "pmmrec, text"}
 """What has no effect in the one has it in the other."""
-]
 
 
 class Training(NamedTuple):

@@ -127,9 +127,7 @@ def test_what_is_loaded_fresh_and_unused_is_told(
     assert int(loaded) == len(source.tensors) - len(left)
 
 
-def test_a_target_of_texts_alone_needs_no_pictures(
-    started: Any, source: TrainedWeights
-) -> None:
+def test_a_target_of_texts_alone_needs_no_pictures(started: Any, source: TrainedWeights) -> None:
     data = shop(TARGET_ITEMS)
     features = data.features | {"image": Feature(lambda: pytest.fail("pictures are read"))}
     data = replace(data, features=features)
@@ -149,7 +147,7 @@ def test_features_of_another_width_are_refused_by_name(
     started: Any, source: TrainedWeights
 ) -> None:
     data = worlds.data()
-    with pytest.raises(ValueError, match=r"item_encoder\.text\.projection\.output\.weight has sha"):
+    with pytest.raises(ValueError, match=r"image\.projection\.output\.weight has shape"):
         started(source, data, take="items")
     # The user encoder alone does not read them.
     assert started(source, data, take="users")

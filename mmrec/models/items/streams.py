@@ -69,7 +69,5 @@ def with_last_blocks(
     training = replace(training, read=tuple(part.table.digest for part in streams.values()))
     if not tuned:
         return training
-    group = ParameterGroup(
-        prefixes=tuned, learning_rate=learning_rate, weight_decay=weight_decay
-    )
+    group = ParameterGroup(prefixes=tuned, learning_rate=learning_rate, weight_decay=weight_decay)
     return replace(training, groups=(group,))

@@ -147,8 +147,7 @@ def _fused(params: PmmrecParams, modalities: tuple[Modality, ...]) -> dict[Modal
         return {name: classes[name] if whole else "all" for name in modalities}
     only_others = params.architecture.fusion.readout == "cls"
     return {
-        name: "others" if only_others and classes[name] == "class" else "all"
-        for name in modalities
+        name: "others" if only_others and classes[name] == "class" else "all" for name in modalities
     }
 
 

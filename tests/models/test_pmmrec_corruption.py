@@ -47,10 +47,11 @@ def test_rows_of_any_length_have_exactly_as_many_of_each_label(length, width):
 
 @pytest.mark.parametrize("shares", [(0.15, 0.05), (0.29, 0.35), (0.5, 0.5), (0.0, 0.3), (0.3, 0.0)])
 def test_other_shares_and_longer_rows_are_rounded_alike(shares):
-    for length in range(1, 61):
-        _, (_, labels) = corrupted(
-            rows_of(length, 3), shuffle_share=shares[0], replace_share=shares[1]
+    for length in (1, 2, 3, 4, 5, 7, 10, 13, 20, 30, 50, 60):
+        _, (after, labels) = corrupted(
+            rows_of(length, 3, length + 5), shuffle_share=shares[0], replace_share=shares[1]
         )
+        assert not after[:, length:].any()
         shuffled = reference_pmmrec.num_shuffled(length, shares[0]) if shares[0] else 0
         number, chance = reference_pmmrec.num_replaced(length, shares[1])
         assert set((labels == SHUFFLED).sum(dim=1).tolist()) == {shuffled}

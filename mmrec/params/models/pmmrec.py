@@ -74,6 +74,11 @@ class PmmrecLosses(Section):
     """Cosines over `rcl_temperature`, or the inner products of equation 11."""
     rcl_temperature: PositiveFloat = 0.07
 
+    @property
+    def has_contrast(self) -> bool:
+        """Text and picture are contrasted, where both are read."""
+        return self.contrast != "none" and self.contrast_weight > 0
+
     @model_validator(mode="after")
     def _shares_are_shares(self) -> Self:
         if self.shuffle_share + self.replace_share > 1:
@@ -196,6 +201,25 @@ class PmmrecParams(SystemParams):
     def blocks_needed(self) -> int:
         """As many as are trained."""
         return BLOCKS_NEEDED[self.architecture.tune]
+
+    def class_tokens(self, stage: Stage) -> tuple[Modality, ...]:
+        """Those that stand for a whole content, or that the fusion leaves out."""
+        settings = self.architecture
+        by_first = {
+            "text": settings.text_cls == "first_token",
+            "image": settings.image_cls == "first_token",
+        }
+        if stage == "finetune" and not self._tells_class_tokens_apart():
+            return ()
+        return tuple(name for name in self.modalities(stage) if by_first[name])
+
+    def _tells_class_tokens_apart(self) -> bool:
+        """Whether fine-tuning does: a mean of all tokens asks for none."""
+        finetune = self.finetune
+        if finetune.modality != "both":
+            return finetune.modal_readout == "cls"
+        contrasts = finetune.joint is not None and finetune.joint.has_contrast
+        return contrasts or self.architecture.fusion.readout == "cls"
 
     def without_features(self, stage: Stage) -> str:
         """Pre-training contrasts the two; fine-tuning may read one."""

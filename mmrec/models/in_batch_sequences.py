@@ -34,7 +34,8 @@ class SequencesOfBatch(NamedTuple):
         sequences = _sequences(samples, num_items=num_items)
         own = sequences[sequences > 0]
         everywhere = Parts.of(len(own), own.device).gather(own)  # [s]
-        return cls(*torch.unique(everywhere, return_counts=True), sequences)
+        items, times = torch.unique(everywhere, return_counts=True)
+        return cls(items, times, sequences)
 
     @property
     def real(self) -> Tensor:

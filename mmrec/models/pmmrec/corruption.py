@@ -44,7 +44,7 @@ class Draws(NamedTuple):
         own = Parts.of(int(trains.sum()), items.device).uniform(sum(widths), items.device)
         drawn = own.new_zeros(len(items), own.shape[1])
         drawn[trains] = own
-        order, cycles, replaced, replacements = drawn.split(widths, dim=1)
+        order, cycles, replaced, replacements = torch.split(drawn, widths, dim=1)
         return cls(order, cycles, replaced.squeeze(1), replacements)
 
 

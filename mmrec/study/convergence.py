@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mmrec.atomic import atomic_path
 from mmrec.io import DataError
@@ -92,7 +93,7 @@ def write_curves(study: StudyParams, curves: Curves, path: Path) -> None:
         for seed, curve in enumerate(of_row):
             label = row if seed == 0 else None
             axes.plot(range(1, len(curve) + 1), curve, color=f"C{number % 10}", label=label)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"validation {study.columns[0]}")
     axes.spines[["top", "right"]].set_visible(False)

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from mmrec.params.features import EmbedImageParams, EmbedParams, TimmImageParams
 from mmrec.params.models.mp4sr import Mp4srParams
+from mmrec.params.models.pmmrec import NOT_TAKEN
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.pipeline import Params
 from mmrec.params.study import StudyParams
@@ -96,10 +97,30 @@ def test_every_variant_of_mmsr_is_a_model_of_its_own() -> None:
     assert len({model.model_dump_json() for model in models}) == len(models)
 
 
-def test_every_study_of_mmsr_is_on_its_page() -> None:
-    page = (ROOT / "docs" / "mmsr.md").read_text()
+@pytest.mark.parametrize("name", ["mmsr", "pmmrec"])
+def test_every_study_of_a_model_is_on_its_page(name: str) -> None:
+    page = (ROOT / "docs" / f"{name}.md").read_text()
     named = {cells[1].strip("`") for cells in rows("| table | study |", page)}
-    assert named == {path.stem for path in (ROOT / "studies").glob("mmsr_*.yaml")}
+    assert named == {path.stem for path in (ROOT / "studies").glob(f"{name}_*.yaml")}
+
+
+def test_every_variant_of_pmmrec_is_a_model_of_its_own() -> None:
+    page = (ROOT / "docs" / "pmmrec.md").read_text()
+    variants = dict(rows("| variant | model entry |", page))
+    models = [
+        TypeAdapter(ModelParams).validate_python(yaml(cell.strip("`")))
+        for cell in variants.values()
+    ]
+    assert {"PMMRec, w. PT", "w/o PT", "only VCL", "PMMRec-T, w. PT"} <= variants.keys()
+    assert len(models) >= 17
+    assert {model.name for model in models} == {"pmmrec"}
+    assert len({model.model_dump_json() for model in models}) == len(models)
+
+
+def test_what_pmmrec_takes_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "pmmrec.md").read_text()
+    found = [cells[0].strip("`") for cells in rows("| `finetune.take` | copied | fresh |", page)]
+    assert found == [*NOT_TAKEN]
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -6,6 +6,8 @@ distinct ones, N items incl. padding.
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,14 +17,43 @@ from mmrec.nn.excluding_softmax import excluding_softmax
 from mmrec.nn.processes import Parts
 
 
+class SequencesOfBatch(NamedTuple):
+    """Whole sequences of the rows that train, and the items that all of a batch have.
+
+    A sequence is what a row reads and what it is to predict: its inputs and its last target, or
+    its items as they were before some were masked.
+    """
+
+    items: Tensor  # [c] distinct ones of all processes, ascending
+    times: Tensor  # [c] how often each is in sequences
+    sequences: Tensor  # [B, L + 1] of this process; 0 is padding, as is a row that trains nothing
+
+    @classmethod
+    def of(cls, samples: Samples, *, num_items: int) -> Self:
+        """Those of the batch that the samples are of; N tells items from masks."""
+        sequences = _sequences(samples, num_items=num_items)
+        own = sequences[sequences > 0]
+        everywhere = Parts.of(len(own), own.device).gather(own)  # [s]
+        items, times = torch.unique(everywhere, return_counts=True)
+        return cls(items, times, sequences)
+
+    @property
+    def real(self) -> Tensor:
+        """Where sequences have items; [B, L + 1]."""
+        return self.sequences > 0
+
+    @property
+    def places(self) -> Tensor:
+        """Which of the distinct items is where, the first one at padding; [B, L + 1]."""
+        return torch.searchsorted(self.items, self.sequences)
+
+
 class InBatchSequencesSoftmax(NextItemLoss):
     """Cross-entropy among the items at all positions of the batch's sequences (PMMRec's DAP).
 
-    A sequence is what a row reads and what it is to predict: its inputs and its last target, or
-    its items as they were before some were masked. An item is a candidate as often as it is in
-    sequences, trained there or not. For a position it is none if it is anywhere in the row of the
-    position, in others too; the target counts once. Padding, masks and rows without any target
-    bring no candidates.
+    An item is a candidate as often as it is in sequences (`SequencesOfBatch`), trained there or
+    not. For a position it is none if it is anywhere in the row of the position, in others too; the
+    target counts once. Padding, masks and rows without any target bring no candidates.
 
     A row is as much of a user's training part as a window holds; what another row of the batch
     has of the same user is a candidate. With `prefix` rows that is most often what the user chose
@@ -46,24 +77,28 @@ class InBatchSequencesSoftmax(NextItemLoss):
 
     def mean(self, recommender: NextItemModel, samples: Samples) -> Tensor:
         """Encode each distinct item of the batch once, score it for every position."""
-        _, rows, columns, targets, _ = samples
-        sequences = _sequences(samples, num_items=len(self.shares))  # [B, L + 1]
-        own = sequences[sequences > 0]
-        everywhere = Parts.of(len(own), own.device).gather(own)  # [s]
-        items, times = torch.unique(everywhere, return_counts=True)  # [c], [c]
-        queries, vectors = recommender.queries_and_candidates(samples.items, rows, columns, items)
-        if not len(rows):
+        batch = SequencesOfBatch.of(samples, num_items=len(self.shares))
+        queries, vectors = recommender.queries_and_candidates(
+            samples.items, samples.rows, samples.columns, batch.items
+        )
+        return self.among(queries, vectors, batch, samples)
+
+    def among(
+        self, queries: Tensor, vectors: Tensor, batch: SequencesOfBatch, samples: Samples
+    ) -> Tensor:
+        """The same, of queries [n, D'] and vectors [c, D'] of the batch's items that are there."""
+        if not len(samples.rows):
             return zero(queries, vectors)
-        place = torch.searchsorted(items, targets)  # [n]
-        of_row = torch.searchsorted(items, sequences)[rows]  # [n, L + 1]
-        log_shares = self.shares[items].log()
+        place = torch.searchsorted(batch.items, samples.targets)  # [n]
+        own = torch.where(batch.real[samples.rows], batch.places[samples.rows], place.unsqueeze(1))
+        log_shares = self.shares[batch.items].log()
         return excluding_softmax(
             queries,
             vectors,
             -log_shares if self.correction else torch.zeros_like(log_shares),
-            times,
+            batch.times,
             targets=place,
-            excluded=torch.where(sequences[rows] > 0, of_row, place.unsqueeze(1)),
+            excluded=own,  # [n, L + 1]
         )
 
 

@@ -6,7 +6,7 @@ Shapes: n training samples, c candidates, N items incl. padding, D' width of a q
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -74,16 +74,21 @@ class Samples(NamedTuple):
     targets: Tensor  # [n]
     parts: Parts
 
+    @classmethod
+    def of(cls, batch: TrainingBatch) -> Self:
+        """Those of a batch, or of this process's part of it."""
+        rows, columns = batch.targets.nonzero(as_tuple=True)  # [n], [n]
+        parts = Parts.of(len(rows), rows.device)
+        return cls(batch.items, rows, columns, batch.targets[rows, columns], parts)
+
 
 class NextItemLoss(nn.Module, ABC):
     """Mean loss over the trained positions of a batch; of several processes, a part of it."""
 
     def forward(self, recommender: NextItemModel, batch: TrainingBatch) -> Tensor:
         """A scalar."""
-        rows, columns = batch.targets.nonzero(as_tuple=True)  # [n], [n]
-        parts = Parts.of(len(rows), rows.device)
-        samples = Samples(batch.items, rows, columns, batch.targets[rows, columns], parts)
-        return self.mean(recommender, samples) * parts.share
+        samples = Samples.of(batch)
+        return self.mean(recommender, samples) * samples.parts.share
 
     @abstractmethod
     def mean(self, recommender: NextItemModel, samples: Samples) -> Tensor:

@@ -36,6 +36,8 @@ def system_of(params: ModelParams) -> System:
             from mmrec.models.mp4sr import build as system
         case "mmsrec":
             from mmrec.models.mmsrec import build as system
+        case "pmmrec":
+            from mmrec.models.pmmrec import build as system
         case "mmsr":
             from mmrec.models.mmsr import build as system
         case "sasrec":

@@ -75,6 +75,10 @@ class SystemParams(Section):
         """Blocks that the features must keep below their last states, to be trained; 0 for none."""
         return 0
 
+    def class_tokens(self, stage: Stage) -> tuple[Modality, ...]:  # noqa: ARG002
+        """Features that must have a class token first of each content; none by default."""
+        return ()
+
     def without_features(self, stage: Stage) -> str:  # noqa: ARG002
         """How a stage does without features that it would read; empty where it cannot."""
         return ""

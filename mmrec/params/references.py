@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -16,12 +16,14 @@ from mmrec.params.features import (
 )
 from mmrec.params.known_names import unknown
 from mmrec.params.last_stages import wrong_last_stages
-from mmrec.params.model import Stage
+from mmrec.params.model import Stage, SystemParams
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 from mmrec.params.sources import names_pictures_on_the_web
+from mmrec.params.training import Modality
 from mmrec.params.users import wrong_without_users
 
 T = TypeVar("T")
+MODALITIES: Final[tuple[Modality, ...]] = ("text", "image")
 
 
 def valid_parts(data: object) -> Params:
@@ -123,7 +125,7 @@ def _unknown_features(
 def _wrong_level(
     params: Params, where: str, trained: PretrainingParams | RunParams, stage: Stage
 ) -> Iterator[str]:
-    """Token states for a model of vectors, the reverse, or fewer blocks than are trained."""
+    """Features that a model cannot read, or whose extractors keep too little for it."""
     model = params.models.get(trained.model)
     if model is None:
         return
@@ -131,25 +133,45 @@ def _wrong_level(
         (entry.dataset, entry.feature): (path, entry.extractor)
         for path, entry in _embed_entries(params).items()
     }
-    for modality in ("text", "image"):
+    reader = f"model '{trained.model}' ({model.name})"
+    for modality in MODALITIES:
         feature = getattr(trained, modality)
         path, extractor = written.get((trained.dataset, feature), ("", None))
         if extractor is None:
             continue
-        level, kept = level_of(extractor), getattr(extractor, "below_last", 0)
-        reader = f"model '{trained.model}' ({model.name})"
+        found, level = f"{where}.{modality}: found '{feature}'", level_of(extractor)
         if level not in model.levels:
             allowed = " or ".join(model.levels)
             yield (
-                f"{where}.{modality}: found '{feature}', which {path} writes as {level}, but "
-                f"{reader} reads {allowed}; name a feature of {allowed}"
+                f"{found}, which {path} writes as {level}, but {reader} reads {allowed}; name a "
+                f"feature of {allowed}"
             )
-        elif modality in model.modalities(stage) and kept < model.blocks_needed():
-            yield (
-                f"{where}.{modality}: found '{feature}', whose states enter {kept} blocks "
-                f"({path}.extractor.below_last), but {reader} trains {model.blocks_needed()}; keep "
-                "more of them, or train fewer (architecture.tune)"
-            )
+        elif modality in model.modalities(stage):
+            yield from _too_little_kept(model, stage, modality, extractor, (found, path, reader))
+
+
+def _too_little_kept(
+    model: SystemParams,
+    stage: Stage,
+    modality: Modality,
+    extractor: object,
+    words: tuple[str, str, str],
+) -> Iterator[str]:
+    """Fewer blocks than are trained, or no class token where one is read."""
+    found, path, reader = words
+    kept = getattr(extractor, "below_last", 0)
+    if kept < model.blocks_needed():
+        yield (
+            f"{found}, whose states enter {kept} blocks ({path}.extractor.below_last), but "
+            f"{reader} trains {model.blocks_needed()}; keep more of them, or train fewer "
+            "(architecture.tune)"
+        )
+    if modality in model.class_tokens(stage) and not getattr(extractor, "special_tokens", True):
+        yield (
+            f"{found}, which {path} writes without special tokens, but {reader} reads a class "
+            "token of each content; set its extractor.special_tokens to true, or let the mean "
+            f"stand for it (architecture.{modality}_cls)"
+        )
 
 
 def _wrong_features(params: Params) -> Iterator[str]:

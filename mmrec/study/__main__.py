@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> None:
     )
     found = parser.parse_args(arguments)
     study = load_study(folder / f"{found.name}.yaml")
-    ranks = run_study(found.name, study, PROJECT)
-    print(write_results(found.name, study, ranks, found.results))
+    runs = run_study(found.name, study, PROJECT)
+    print(write_results(found.name, study, runs, found.results))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -19,15 +20,34 @@ from mmrec.io import read_table, write_json, write_text
 from mmrec.params.study import StudyParams
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
-from mmrec.study.expansion import expand
+from mmrec.study.convergence import (
+    Curves,
+    convergence_markdown,
+    convergence_values,
+    read_curve,
+    write_curves,
+)
+from mmrec.study.expansion import Names, expand
 from mmrec.study.figure import write_figure
 from mmrec.study.markdown import study_markdown
-from mmrec.study.tables import StudyRanks, part_sizes, study_cells
+from mmrec.study.tables import Cells, StudyRanks, part_sizes, study_cells
 from mmrec.study.workspace import make_workspace, stream
 
 
-def run_study(name: str, study: StudyParams, project: Path) -> StudyRanks:
-    """Train and evaluate what is missing; returns the ranks of its rows.
+class StudyRuns(NamedTuple):
+    """What the runs of a study have left.
+
+    Attributes:
+        ranks: of each row.
+        curves: validations of each row, where the study asks for convergence.
+    """
+
+    ranks: StudyRanks
+    curves: Curves
+
+
+def run_study(name: str, study: StudyParams, project: Path) -> StudyRuns:
+    """Train and evaluate what is missing; returns what the runs of its rows have left.
 
     Args:
         name: of the study, and of its workspace.
@@ -50,26 +70,51 @@ def run_study(name: str, study: StudyParams, project: Path) -> StudyRanks:
     )
     stream(folder, "-m", "mmrec.params")
     stream(folder, "-m", "dvc", "repro", "evaluate")
-    paths = Paths(folder)
+    return _read_runs(study, expanded.runs, Paths(folder))
+
+
+def _read_runs(study: StudyParams, names: Names, paths: Paths) -> StudyRuns:
+    runs = {row: [paths.run(name) for name in of_row] for row, of_row in names.items()}
     held_out = {
-        row: [read_table(paths.run(run).ranks, schemas.RANKS) for run in runs]
-        for row, runs in expanded.runs.items()
+        row: [read_table(run.ranks, schemas.RANKS) for run in of_row]
+        for row, of_row in runs.items()
     }
     cold_positions = {
-        row: [read_table(cold_ranks_of(paths.run(run)), schemas.RANKS) for run in runs]
-        for row, runs in expanded.runs.items()
+        row: [read_table(cold_ranks_of(run), schemas.RANKS) for run in of_row]
+        for row, of_row in runs.items()
         if study.cold_positions
     }
-    return StudyRanks(held_out, cold_positions)
+    curves = {
+        row: [read_curve(run.finetune_history, study.columns[0]) for run in of_row]
+        for row, of_row in runs.items()
+        if study.convergence
+    }
+    return StudyRuns(StudyRanks(held_out, cold_positions), curves)
 
 
-def write_results(name: str, study: StudyParams, ranks: StudyRanks, folder: Path) -> str:
-    """Write `<name>.md`, `.json` and `.png`; returns the tables."""
+def write_results(name: str, study: StudyParams, runs: StudyRuns, folder: Path) -> str:
+    """Write `<name>.md`, `.json` and `.png`; returns the tables.
+
+    Of a study of convergence also `<name>_validation.png`.
+    """
+    ranks, curves = runs
     cells = study_cells(study, ranks)
     text = study_markdown(name, study, cells, part_sizes(study, ranks))
+    content: dict[str, object] = {"study": study.model_dump(mode="json"), "cells": _values(cells)}
+    if study.convergence:
+        text += "\n" + convergence_markdown(study, curves)
+        content["convergence"] = convergence_values(study, curves)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(text, folder / f"{name}.md")
-    values = {
+    write_json(content, folder / f"{name}.json")
+    write_figure(study, cells, folder / f"{name}.png")
+    if study.convergence:
+        write_curves(study, curves, folder / f"{name}_validation.png")
+    return text
+
+
+def _values(cells: Cells) -> dict[str, object]:
+    return {
         part: {
             row: {
                 metric: {
@@ -83,9 +128,6 @@ def write_results(name: str, study: StudyParams, ranks: StudyRanks, folder: Path
         }
         for part, rows in cells.items()
     }
-    write_json({"study": study.model_dump(mode="json"), "cells": values}, folder / f"{name}.json")
-    write_figure(study, cells, folder / f"{name}.png")
-    return text
 
 
 def _folders(parent: Path) -> dict[str, Path]:

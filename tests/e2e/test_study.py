@@ -58,8 +58,8 @@ def test_a_study_trains_what_is_missing_and_writes_its_table(
 
     def study(**rows: object) -> tuple[str, set[str]]:
         settings = StudyParams.model_validate({**STUDY, "rows": rows})
-        ranks = run_study("tried", settings, project)
-        text = write_results("tried", settings, ranks, project / "results")
+        runs = run_study("tried", settings, project)
+        text = write_results("tried", settings, runs, project / "results")
         stages, printed[:] = ran("".join(printed)), []
         return text, stages
 

@@ -116,6 +116,30 @@ CASES = {
         by_content=("pretrain", "finetune"),
         content_learns={stage: {"loss": {"name": "full"}} for stage in ("pretrain", "finetune")},
     ),
+    "pmmrec": Case(
+        {
+            "embedding_dim": 8,
+            "tune": "none",
+            "fusion": {"num_heads": 2, "feedforward_dim": 16},
+            "encoder": {"feedforward_dim": 16, "positions": "from_start"},
+            "max_sequence_length": 10,
+        },
+        {
+            "embedding_dim": 16,
+            "tune": "none",
+            "fusion": {"num_heads": 1, "feedforward_dim": 32},
+            "encoder": {
+                "num_layers": 1,
+                "num_heads": 1,
+                "feedforward_dim": 32,
+                "positions": "from_start",
+            },
+        },
+        trainings=("pretrain", "finetune"),
+        loss="in_batch_sequences",
+        by_content=("pretrain", "finetune"),
+        content_learns={"pretrain": {}, "finetune": {}},
+    ),
     "sasrec": Case(TINY, SMALL),
     "gru4rec": Case(
         {"embedding_dim": 8, "hidden_dim": 6, "max_sequence_length": 10},

@@ -5,6 +5,7 @@ from mmrec.code.closure import PROJECT
 from mmrec.models.masked_item import MaskedItemObjective
 from mmrec.models.mp4sr.pretraining import JointObjective, PretrainObjective
 from mmrec.models.next_item import NextItemObjective
+from mmrec.models.pmmrec.pretraining import PmmrecObjective
 from mmrec.models.registry import TrainedSystem, system_of
 from tests.models import cases, worlds
 from tests.stages.calls import importing
@@ -21,6 +22,9 @@ def build(name, stage="finetune", text=None, image=None, num_items=worlds.NUM_IT
         ("mp4sr", "pretrain", {}, PretrainObjective),
         ("mp4sr", "finetune", {}, NextItemObjective),
         ("mp4sr", "finetune", {"finetune": {"joint": {}}}, JointObjective),
+        ("pmmrec", "pretrain", {}, PmmrecObjective),
+        ("pmmrec", "finetune", {}, NextItemObjective),
+        ("pmmrec", "finetune", {"finetune": {"joint": {}}}, PmmrecObjective),
         ("sasrec", "finetune", {}, NextItemObjective),
         ("gru4rec", "finetune", {}, NextItemObjective),
         ("nextitnet", "finetune", {}, NextItemObjective),
@@ -60,6 +64,23 @@ def test_pre_training_losses_need_both_modalities(stage, finetune, absent):
 def test_scored_branches_need_their_features(absent, branches, advice):
     with pytest.raises(ValueError, match=f"the run has {absent}: none; {advice}"):
         build("mp4sr", **{absent: worlds.no_table()}, finetune={"score_branches": branches})
+
+
+@pytest.mark.parametrize(
+    ("stage", "finetune", "refused"),
+    [
+        ("pretrain", {"modality": "text"}, True),
+        ("finetune", {}, True),
+        ("finetune", {"modality": "text"}, False),
+    ],
+)
+def test_pmmrec_needs_what_it_reads(stage, finetune, refused):
+    changes = {"image": worlds.no_table(), "finetune": finetune}
+    if refused:
+        with pytest.raises(ValueError, match="pmmrec reads image features, the run has image: no"):
+            build("pmmrec", stage, **changes)
+    else:
+        build("pmmrec", stage, **changes)
 
 
 def test_mp4sr_without_any_feature_is_refused():

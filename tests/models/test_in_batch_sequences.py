@@ -3,14 +3,17 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from mmrec.models.in_batch_sequences import InBatchSequencesSoftmax
-from mmrec.models.next_item import QueriesAndCandidates
-from tests import reference
+from mmrec.models.next_item import QueriesAndCandidates, Samples
+from mmrec.nn.processes import Parts
+from tests import reference, reference_pmmrec
 from tests.models import cases, worlds
 from tests.models.worlds import NUM_ITEMS
+from tests.reference_mmsrec import numerical_gradient
 
 MASK = NUM_ITEMS
 COUNTS = torch.arange(NUM_ITEMS)
@@ -97,6 +100,41 @@ def test_value_and_gradients_are_those_of_the_formula(name, drawn, correction):
         strict=True,
     ):
         torch.testing.assert_close(one, other)
+
+
+@CORRECTION
+def test_value_and_slopes_are_those_of_loops_over_the_slots(correction):
+    items, targets = worlds.dense_batch(WHOLE)
+    rows, columns = targets.nonzero(as_tuple=True)
+    samples = Samples(items, rows, columns, targets[rows, columns], Parts((len(rows),)))
+    batch = worlds.sequences_of_batch(WHOLE)
+    generator = torch.Generator().manual_seed(0)
+    queries, vectors = (
+        torch.randn(count, 3, generator=generator, dtype=torch.float64).requires_grad_()
+        for count in (len(rows), len(batch.items))
+    )
+    loss = InBatchSequencesSoftmax(COUNTS, correction=correction).among(
+        queries, vectors, batch, samples
+    )
+    known = queries.detach().numpy(), vectors.detach().numpy()
+    places = list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+    def by_loops(of_queries=known[0], of_items=known[1]):
+        return reference_pmmrec.next_item_among_slots(
+            dict(zip(places, of_queries, strict=True)),
+            dict(zip(batch.items.tolist(), of_items, strict=True)),
+            [[item for item in row if item] for row in WHOLE.tolist()],
+            SHARES if correction else None,
+        )
+
+    assert loss.item() == pytest.approx(by_loops(), rel=1e-12)
+    slopes = torch.autograd.grad(loss, (queries, vectors))
+    expected = (
+        numerical_gradient(by_loops, known[0].copy()),
+        numerical_gradient(lambda moved: by_loops(of_items=moved), known[1].copy()),
+    )
+    for found, other in zip(slopes, expected, strict=True):
+        np.testing.assert_allclose(found.numpy(), other, rtol=1e-5, atol=1e-8)
 
 
 def scored(table, encoded=None):

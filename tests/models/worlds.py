@@ -14,7 +14,10 @@ from mmrec.data.item_batches import ItemBatch
 from mmrec.data.sequences import Sequences
 from mmrec.features.table import FeatureTable
 from mmrec.models.data import Feature, ModelData, TrainingRun
+from mmrec.models.in_batch_sequences import SequencesOfBatch
+from mmrec.models.next_item import Samples
 from mmrec.models.registry import system_of
+from mmrec.nn.processes import Parts
 from mmrec.params.models.registry import ModelParams
 from mmrec.recommender import History
 from tests.models import cases
@@ -146,6 +149,14 @@ def dense_batch(whole):
     """Train on every position of whole sequences [B, L + 1] that has a next item."""
     items, targets = whole[:, :-1], whole[:, 1:]
     return Batch(torch.where(targets != 0, items, 0), targets)
+
+
+def sequences_of_batch(whole, num_items=NUM_ITEMS):
+    """Whole sequences [B, L + 1] as losses have them; rows of one item train nothing."""
+    items, targets = dense_batch(whole)
+    rows, columns = targets.nonzero(as_tuple=True)
+    samples = Samples(items, rows, columns, targets[rows, columns], Parts((len(rows),)))
+    return SequencesOfBatch.of(samples, num_items=num_items)
 
 
 def batch(name, whole, num_items=NUM_ITEMS, stage="finetune"):

@@ -47,6 +47,10 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("TabularInteractions", "timestamp_unit"): {"timestamp": "time"},
     ("LinearRate", "from_epoch"): {"to_epoch": 128},
     ("MmsrArchitecture", "embedding_dim"): {"modality": "text"},
+    ("PmmrecArchitecture", "embedding_dim"): {
+        "fusion": {"num_heads": 1},
+        "encoder": {"num_heads": 1},
+    },
     ("GoodreadsSourceParams", "book_ids"): {"interactions": "log.csv"},
 }
 """Fields that may only be set with others."""

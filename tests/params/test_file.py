@@ -261,6 +261,34 @@ def test_blocks_that_are_to_be_trained_must_be_kept(
     assert (says in "\n".join(messages(data, tmp_path))) == (wanted > 0)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "finetune", "wanted"),
+    [
+        ({}, {"modal_readout": "cls"}, True),
+        ({}, {"modal_readout": "mean"}, False),
+        ({"text_cls": "mean"}, {"modal_readout": "cls"}, False),
+    ],
+)
+def test_a_class_token_that_is_read_must_be_kept(
+    data: Any, tmp_path: Path, architecture: Any, finetune: Any, wanted: bool
+) -> None:
+    extractor = TOKENS | {"below_last": 0, "special_tokens": False}
+    data["embed"]["text"]["demo-sentences"] |= {"per": "item", "extractor": extractor}
+    data["models"]["whole"] = {
+        "name": "pmmrec",
+        "architecture": {"tune": "none"} | architecture,
+        "pretrain": None,
+        "finetune": {"modality": "text"} | finetune,
+    }
+    of_whole = {"model": "whole", "text": "sentences"}
+    data["runs"]["demo-whole"] = data["runs"]["demo-sasrec"] | of_whole
+    says = (
+        "runs.demo-whole.text: found 'sentences', which embed.text.demo-sentences writes without "
+        "special tokens, but model 'whole' (pmmrec) reads a class token of each content"
+    )
+    assert (says in "\n".join(messages(data, tmp_path))) == wanted
+
+
 def test_malformed_yaml_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("datasets:\n  demo: [1, 2\nruns: {}\n")

@@ -14,7 +14,7 @@ from mmrec import schemas
 from mmrec.io import DataError, read_json
 from mmrec.params.study import Part, StudyParams
 from mmrec.study.figure import _COLOURS
-from mmrec.study.run import write_results
+from mmrec.study.run import StudyRuns, write_results
 from mmrec.study.tables import StudyRanks, study_cells
 from tests.study.test_tables import RANKS, STUDY, of
 
@@ -76,7 +76,7 @@ def _in_order(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def test_cold_positions_are_counted_in_samples_with_how_they_were_chosen(tmp_path: Path) -> None:
-    text = write_results("cold", COLD, StudyRanks(RANKS, COLD_RANKS), tmp_path)
+    text = write_results("cold", COLD, StudyRuns(StudyRanks(RANKS, COLD_RANKS), {}), tmp_path)
     lines = text.splitlines()
     assert "40 users, all targets; seeds 3, 4:" in lines
     assert "11 samples, cold positions (heldout); seeds 3, 4:" in lines
@@ -92,7 +92,7 @@ def test_cold_positions_are_counted_in_samples_with_how_they_were_chosen(tmp_pat
 
 def test_a_study_without_a_cold_position_shows_none(tmp_path: Path) -> None:
     nothing = {row: [schemas.RANKS.empty_table()] * 2 for row in RANKS}
-    text = write_results("none", COLD, StudyRanks(RANKS, nothing), tmp_path)
+    text = write_results("none", COLD, StudyRuns(StudyRanks(RANKS, nothing), {}), tmp_path)
     assert "0 samples, cold positions (heldout); seeds 3, 4:" in text
     assert text.count("| better | – |  | – |  |") == 3
 

@@ -17,7 +17,7 @@ from mmrec.io import DataError, read_json
 from mmrec.params.study import StudyParams
 from mmrec.study.figure import write_figure
 from mmrec.study.markdown import study_markdown
-from mmrec.study.run import write_results
+from mmrec.study.run import StudyRuns, write_results
 from mmrec.study.tables import StudyCell, StudyRanks, part_sizes, study_cells
 
 NUM_USERS = 40
@@ -146,7 +146,7 @@ def test_a_gain_over_nothing_is_none() -> None:
 
 
 def test_results_name_datasets_and_references_where_there_are_several(tmp_path: Path) -> None:
-    text = write_results("two", TWO_SHOPS, of(RANKS_OF_TWO), tmp_path)
+    text = write_results("two", TWO_SHOPS, StudyRuns(of(RANKS_OF_TWO), {}), tmp_path)
     lines = text.splitlines()
     assert "40 users of demo, 25 users of small, all targets; seeds 3, 4:" in lines
     assert "|  | dataset | against | recall@5 | gain | mrr | gain |" in lines

@@ -104,6 +104,17 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
         {"name": "mp4sr", "architecture": MP4SR, "pretrain": ONE_ROW},
         "pretrain",
     ),
+    **{
+        f"pmmrec, {name}, one row": (
+            {
+                "name": "pmmrec",
+                "architecture": still("pmmrec"),
+                "pretrain": {**ONE_ROW, "losses": losses},
+            },
+            "pretrain",
+        )
+        for name, losses in (("nicl", {}), ("no contrast", {"contrast": "none"}))
+    },
     "one row, next item": (
         {"name": "mp4sr", "architecture": MP4SR, "finetune": ONE_ROW},
         "finetune",

@@ -35,7 +35,7 @@ def require_features(
         if table.dim == 0:
             raise ValueError(
                 f"{model} reads {name} features, the run has {name}: none; name a feature, or "
-                "read the other alone (architecture.modality)"
+                "read the other alone (modality)"
             )
         require_same_catalogue(name, table, data.num_items)
 

@@ -7,7 +7,7 @@ P tokens of the longest content, d width of a state, M modalities, D embedding_d
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
 import torch
@@ -59,9 +59,13 @@ class TokenItemEncoder(ItemEncoder):
 
     def encode(self, items: Tensor) -> Tensor:
         """Vectors of the items [n]; [n, D]."""
+        return self.keeping_little(self._encode, items)
+
+    def keeping_little(self, encode: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        """What `encode` makes of each of the items [n] by itself, computed again where it must."""
         if not torch.is_grad_enabled() or items.device.type != "cpu":
-            return self._encode(items)
-        return in_parts(self._encode, items, self.items_kept)
+            return encode(items)
+        return in_parts(encode, items, self.items_kept)
 
     def _encode(self, items: Tensor) -> Tensor:
         contents = [self.get_submodule(modality)(items) for modality in self.modalities]
@@ -125,12 +129,21 @@ class ItemTokens(nn.Module):
 
     def forward(self, items: Tensor) -> RaggedTokens:
         """Tokens of the items [n]; an item may have none."""
+        tokens = self.packed(items)
+        return RaggedTokens(tokens.values, tokens.of_items())
+
+    def packed(self, items: Tensor) -> PackedTokens:
+        """The same, content after content."""
         tokens = self.table.gather(items)
         dtype = next(self.projection.parameters()).dtype
         tokens = tokens._replace(values=tokens.values.to(dtype))
         if self.last_blocks is not None:
             tokens = led_through(self.last_blocks, tokens, width=self.projection.width)
-        return RaggedTokens(self.projection(tokens), tokens.of_items())
+        return tokens._replace(values=self.projection(tokens))
+
+    def are_there(self, items: Tensor) -> Tensor:
+        """Whether the items [n] have any content; bool [n]."""
+        return (self.table.counts[items.cpu()] > 0).to(items.device)
 
 
 class TokenMap(nn.Module):
@@ -190,12 +203,13 @@ class FusionOfMeans(nn.Module):
 
     def forward(self, contents: Sequence[RaggedTokens]) -> Tensor:
         """Fuse the contents of n items, a modality after the other; [n, D]."""
-        means = [_mean(*one) for one in zip(contents, self.absent, strict=True)]
+        means = [mean_or(*one) for one in zip(contents, self.absent, strict=True)]
         fused: Tensor = self.fusion(torch.stack(means, dim=1))
         return fused
 
 
-def _mean(tokens: RaggedTokens, absent: Tensor) -> Tensor:
+def mean_or(tokens: RaggedTokens, absent: Tensor) -> Tensor:
+    """Mean token of each item, or what stands for it where it has none [D]; [n, D]."""
     vectors, counts = tokens
     owners = torch.repeat_interleave(counts, output_size=len(vectors))
     sums = vectors.new_zeros(len(counts), vectors.shape[1]).index_add(0, owners, vectors)

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Final, TypedDict, assert_never
 
 from torch import nn
 
-from mmrec.features.levels import means_of_tokens, vectors_as_tokens
+from mmrec.features.levels import means_of_tokens
 from mmrec.features.table import FeatureTable
-from mmrec.features.token_table import TokenTable
 from mmrec.models.data import Feature, ModelData, TrainingRun
-from mmrec.models.encoders import HistoryEncoder
+from mmrec.models.encoders import HistoryEncoder, anchor_of, build_history_transformer
 from mmrec.models.item_table import ItemTableModel
 from mmrec.models.items.encoder import ItemEncoder
 from mmrec.models.items.features import require_features
 from mmrec.models.items.ids import IdEncoder
-from mmrec.models.items.last_blocks import width_behind
 from mmrec.models.items.pooled import PooledItemEncoder, SumOfFeatures
-from mmrec.models.items.tokens import (
-    FusionOfMeans,
-    GridConvolution,
-    ItemTokens,
-    TokenItemEncoder,
-    TokenMap,
-)
+from mmrec.models.items.streams import token_stream, tokens_of, with_last_blocks
+from mmrec.models.items.tokens import FusionOfMeans, GridConvolution, TokenItemEncoder, TokenMap
 from mmrec.models.next_item_training import next_item_objective, next_item_training
 from mmrec.nn.co_attention import CoAttention
 from mmrec.nn.convolutional_encoder import ConvolutionalEncoder
 from mmrec.nn.fusion import Concatenation, Dnn, FiLM, Gate, Summation
 from mmrec.nn.merge_attention import MergeAttention
 from mmrec.nn.recurrent_encoder import RecurrentEncoder
-from mmrec.nn.sequence_encoder import Anchor, SequenceEncoder
+from mmrec.nn.sequence_encoder import Anchor
 from mmrec.nn.transformer import initialise
 from mmrec.params.model import Stage
 from mmrec.params.models.mmsr import (
@@ -46,7 +38,6 @@ from mmrec.params.models.mmsr import (
     NextitnetEncoder,
     SasrecEncoder,
 )
-from mmrec.params.optimizer import ParameterGroup
 from mmrec.params.training import Modality
 from mmrec.recommender import Training
 
@@ -56,8 +47,6 @@ COARSE: Final[Mapping[str, Callable[[int], nn.Module]]] = {
     "film": FiLM,
     "gate": Gate,
 }
-NORM_EPS = 1e-6
-"""Of the transformer over a history."""
 
 
 def build_recommender(params: MmsrParams, data: ModelData, stage: Stage) -> ItemTableModel:
@@ -85,24 +74,12 @@ def build_training(
     settings = params.pretrain if run.stage == "pretrain" else params.finetune
     assert settings is not None
     objective = next_item_objective(recommender, settings, data.training_counts)
-    training = next_item_training(objective, settings, data, run)
-    tokens = {
-        modality: part
-        for modality in params.modalities(run.stage)
-        if isinstance(part := getattr(recommender.item_encoder, modality), ItemTokens)
-    }
-    tuned = tuple(
-        f"item_encoder.{modality}.last_blocks" for modality, part in tokens.items() if part.is_tuned
-    )
-    training = replace(training, read=tuple(part.table.digest for part in tokens.values()))
-    if not tuned:
-        return training
-    group = ParameterGroup(
-        prefixes=tuned,
+    return with_last_blocks(
+        next_item_training(objective, settings, data, run),
+        recommender.item_encoder,
         learning_rate=settings.encoder_learning_rate,
         weight_decay=settings.encoder_weight_decay,
     )
-    return replace(training, groups=(group,))
 
 
 def _item_encoder(params: MmsrParams, data: ModelData, stage: Stage) -> ItemEncoder:
@@ -115,9 +92,19 @@ def _item_encoder(params: MmsrParams, data: ModelData, stage: Stage) -> ItemEnco
         require_features(tables, data, params.name)
         head = partial(_dense, embedding_dim=architecture.embedding_dim)
         return PooledItemEncoder(tables, head, _fusion_of_vectors(architecture))
-    tokens = {name: _tokens(feature) for name, feature in features.items()}
+    tokens = {name: tokens_of(feature) for name, feature in features.items()}
     require_features(tokens, data, params.name)
-    streams = {name: _stream(architecture, features[name], tokens[name], name) for name in features}
+    streams = {
+        name: token_stream(
+            feature,
+            tokens[name],
+            name,
+            embedding_dim=architecture.embedding_dim,
+            tune=architecture.tune,
+            projection=_projection(architecture, name),
+        )
+        for name, feature in features.items()
+    }
     return TokenItemEncoder(streams, _fusion_of_tokens(architecture))
 
 
@@ -136,26 +123,11 @@ def _means(feature: Feature) -> FeatureTable:
     return feature.vectors if feature.level == "vectors" else means_of_tokens(feature.tokens)
 
 
-def _tokens(feature: Feature) -> TokenTable:
-    return vectors_as_tokens(feature.vectors) if feature.level == "vectors" else feature.tokens
-
-
-def _stream(
-    architecture: MmsrArchitecture, feature: Feature, tokens: TokenTable, modality: Modality
-) -> ItemTokens:
-    last_blocks, width = None, tokens.dim
-    if feature.level == "tokens" and feature.has_last_blocks:
-        last_blocks = feature.last_blocks()
-        width = width_behind(last_blocks, tokens)
-    elif architecture.tune != "none":
-        raise ValueError(
-            f"tune: found {architecture.tune}, but the {modality} feature has no blocks to train; "
-            "name one of token states with below_last above 0, or set tune to none"
-        )
+def _projection(
+    architecture: MmsrArchitecture, modality: Modality
+) -> type[TokenMap] | type[GridConvolution]:
     is_grid = modality == "image" and architecture.image_projection == "convolution"
-    kind = GridConvolution if is_grid else TokenMap
-    projection = kind(width, architecture.embedding_dim)
-    return ItemTokens(tokens, projection, last_blocks, architecture.tune)
+    return GridConvolution if is_grid else TokenMap
 
 
 def _dense(width: int, embedding_dim: int) -> nn.Module:
@@ -213,20 +185,12 @@ def _sequence_encoder(architecture: MmsrArchitecture) -> tuple[HistoryEncoder, A
     encoder, width = architecture.encoder, architecture.embedding_dim
     match encoder:
         case SasrecEncoder():
-            transformer = SequenceEncoder(
+            transformer = build_history_transformer(
+                encoder,
                 embedding_dim=width,
-                num_layers=encoder.num_layers,
-                num_heads=encoder.num_heads,
-                feedforward_dim=encoder.feedforward_dim or 4 * width,
-                dropout=encoder.dropout,
-                attention_dropout=encoder.attention_dropout,
                 max_sequence_length=architecture.max_sequence_length,
-                activation="relu",
-                norm_eps=NORM_EPS,
-                attention_bias=False,
-                initialisation="xavier_normal",
             )
-            return transformer, "end" if encoder.positions == "from_end" else "start"
+            return transformer, anchor_of(encoder)
         case GruEncoder():
             recurrent = RecurrentEncoder(
                 embedding_dim=width,

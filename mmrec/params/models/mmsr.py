@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from mmrec.params.attentive import AttentiveFusion, HistoryTransformer, check_heads
 from mmrec.params.features import Level
 from mmrec.params.model import Stage, SystemParams
 from mmrec.params.optimizer import LinearRate, ScheduleParams
@@ -34,17 +35,6 @@ class CoarseFusion(Section):
     """Before each of them."""
 
 
-class AttentiveFusion(Section):
-    """What fusions by attention share."""
-
-    num_layers: PositiveInt = 1
-    num_heads: PositiveInt = 12
-    feedforward_dim: PositiveInt | None = None
-    """Four times `embedding_dim` by default."""
-    dropout: Probability = 0.1
-    attention_dropout: Probability = 0.1
-
-
 class MergeAttentionFusion(AttentiveFusion):
     """A transformer over the tokens of both together."""
 
@@ -64,18 +54,10 @@ FusionParams = Annotated[
 ]
 
 
-class SasrecEncoder(Section):
-    """A causal transformer; ReLU, no biases in its attention."""
+class SasrecEncoder(HistoryTransformer):
+    """SASRec's transformer, as released: ReLU, no biases in its attention."""
 
     name: Literal["sasrec"]
-    num_layers: PositiveInt = 2
-    num_heads: PositiveInt = 2
-    feedforward_dim: PositiveInt | None = None
-    """Four times `embedding_dim` by default."""
-    dropout: Probability = 0.1
-    attention_dropout: Probability = 0.1
-    positions: Literal["from_end", "from_start"] = "from_end"
-    """Where positions are counted from: published sequences are padded on the left."""
 
 
 class GruEncoder(Section):
@@ -129,13 +111,7 @@ class MmsrArchitecture(SequenceArchitecture):
             "encoder": self.encoder,
             "fusion": self.fusion if self.modality == "both" else None,
         }
-        for where, part in parts.items():
-            heads = getattr(part, "num_heads", 1)
-            if self.embedding_dim % heads:
-                raise ValueError(
-                    f"embedding_dim ({self.embedding_dim}) must be a multiple of {where}.num_heads "
-                    f"({heads})"
-                )
+        check_heads(self.embedding_dim, parts)
         return self
 
     @property

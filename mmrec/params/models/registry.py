@@ -15,6 +15,7 @@ from mmrec.params.models.mmsrec import MmsrecParams
 from mmrec.params.models.morec import MorecParams
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.nextitnet import NextitnetParams
+from mmrec.params.models.pmmrec import PmmrecParams
 from mmrec.params.models.popularity import PopularityParams
 from mmrec.params.models.sasrec import SasrecParams
 from mmrec.params.models.sasrecm import SasrecmParams
@@ -23,6 +24,7 @@ from mmrec.params.models.transitions import TransitionsParams
 ModelParams = Annotated[
     Mp4srParams
     | MmsrecParams
+    | PmmrecParams
     | MmsrParams
     | SasrecParams
     | Gru4RecParams

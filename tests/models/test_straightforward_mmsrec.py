@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.straightforward_mmsrec import Catalogue, Settings, StraightforwardMmsrec
+from tests.models.torchs_layers import copy_layers
 
 D, FEEDFORWARD, LENGTH, NUM_ITEMS = 8, 12, 6, 7
 WIDTHS = {"text": 5, "image": 3}
@@ -66,20 +67,8 @@ def torchs_own(weights):
     )
     norm = nn.LayerNorm(D)
     encoder = nn.TransformerEncoder(layer, 2, norm, enable_nested_tensor=False).double()
-    theirs = {
-        "self_attn.in_proj_": "attention.query_key_value.",
-        "self_attn.out_proj.": "attention.output.",
-        "linear1.": "expand.",
-        "linear2.": "contract.",
-        "norm1.": "attention_norm.",
-        "norm2.": "feedforward_norm.",
-    }
+    copy_layers(encoder, weights, "sequence_encoder.layers")
     with torch.no_grad():
-        for number, own in enumerate(encoder.layers):
-            for their_name, name in theirs.items():
-                for kind in ("weight", "bias"):
-                    value = weights[f"sequence_encoder.layers.{number}.{name}{kind}"]
-                    own.get_parameter(f"{their_name}{kind}").copy_(value)
         for kind in ("weight", "bias"):
             norm.get_parameter(kind).copy_(weights[f"output_norm.{kind}"])
     return encoder

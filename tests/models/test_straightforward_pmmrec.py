@@ -13,6 +13,7 @@ from benchmarks.straightforward_pmmrec_network import (
     StraightforwardNetwork,
 )
 from tests import reference_pmmrec
+from tests.models.torchs_layers import copy_layers
 
 D, FEEDFORWARD, LENGTH, NUM_ITEMS = 8, 12, 5, 8
 WIDTHS = {"text": 6, "image": 3}
@@ -85,22 +86,9 @@ def torchs_own(weights, name, num_layers, activation, eps, *, bias):
     )
     encoder = nn.TransformerEncoder(own, num_layers, enable_nested_tensor=False)
     encoder.double().requires_grad_(False)
-    theirs = {
-        "self_attn.in_proj_": "attention.query_key_value.",
-        "self_attn.out_proj.": "attention.output.",
-        "linear1.": "expand.",
-        "linear2.": "contract.",
-        "norm1.": "attention_norm.",
-        "norm2.": "feedforward_norm.",
-    }
-    with torch.no_grad():
-        for number, one in enumerate(encoder.layers):
-            for their_name, mine in theirs.items():
-                for kind in ("weight", "bias"):
-                    value = weights.get(f"{name}.{number}.{mine}{kind}")
-                    parameter = one.get_parameter(f"{their_name}{kind}")
-                    parameter.zero_() if value is None else parameter.copy_(value)
-            assert bias == (f"{name}.{number}.attention.output.bias" in weights)
+    copy_layers(encoder, weights, name)
+    for number in range(num_layers):
+        assert bias == (f"{name}.{number}.attention.output.bias" in weights)
     return encoder
 
 

@@ -144,6 +144,17 @@ class RawSummary:
     has_users: bool
 
 
+@dataclass(frozen=True)
+class CleanProtocol:
+    """What `summary.json` of clean tables must tell those who evaluate on them.
+
+    Attributes:
+        protocol: how the data were ordered: goes into the results of every run.
+    """
+
+    protocol: Mapping[str, object]
+
+
 TRAINED_ITEMS: Final = _schema(("item_id", pa.string()))
 """The items that weights were trained on, 1..I in order."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,12 +15,16 @@ from mmrec.data.counted import count_what_is_left, has_times
 from mmrec.data.images import RawImages
 from mmrec.data.interactions import Duplicates
 from mmrec.data.item_content import make_sentences, verify_images
+from mmrec.data.protocol import protocol_of, tied_warning
 from mmrec.data.sentences import repair_line
 from mmrec.data.steps import Account
 from mmrec.data.verdicts import Verdicts
 from mmrec.data.vocabulary import FIRST_ITEM_INDEX
 from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, write_json, write_tables
+from mmrec.params.split import TieOrder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ def clean(
     cold_threshold: int,
     max_unusable_share: float,
     max_failed_share: float,
+    tie_order: TieOrder = "file",
+    tie_seed: int = 0,
     verdicts: Verdicts | None = None,
 ) -> CleanResult:
     """Clean the raw tables of one dataset; `skipped` is what the source did not give, by reason.
@@ -60,8 +67,8 @@ def clean(
     Interactions first: invalid ones go, then duplicates, then rare users and items. An item
     that no interaction is left of goes too (`no_interactions`) if `item_core` is at least 1;
     with `item_core` 0 it stays as a new item, never trained on and yet a candidate. Order is
-    time, and at equal times the order of the source's rows: `summary.json` counts for how many
-    users that decides which item tests and which validates (`users_evaluated_tied`). Items
+    time, and at equal times what `tie_order` says: `summary.json` counts for how many users that
+    decides which item tests and which validates (`users_evaluated_tied`). Items
     without text, without pictures or without both stay and are counted; so do users with a
     single interaction, which only train. Then the texts of the items that stay are repaired
     and split, and their pictures decoded, but for those that `verdicts` knows.
@@ -89,6 +96,8 @@ def clean(
             user_core=user_core,
             item_core=item_core,
             duplicates=duplicates,
+            tie_order=tie_order,
+            tie_seed=tie_seed,
             max_unusable_share=max_unusable_share,
         )
     else:
@@ -109,6 +118,9 @@ def clean(
     clean_items = _items_table(kept, sentences, pictures, _training_counts(coded), cold_threshold)
     users, sequences = _user_tables(coded, user_ids)
     counted = count_what_is_left(clean_items, coded, timed=has_times(raw))
+    protocol = protocol_of(counted, tie_order=tie_order, tie_seed=tie_seed)
+    if warning := tied_warning(protocol):
+        logger.warning("%s", warning)
     return CleanResult(
         items=clean_items.to_arrow().cast(schemas.CLEAN_ITEMS),
         users=users.to_arrow().cast(schemas.CLEAN_USERS),
@@ -116,7 +128,8 @@ def clean(
         sentences=sentences.to_arrow().cast(schemas.SENTENCES),
         images=_with_keys(pictures),
         failed_images=failed.to_arrow().cast(schemas.FAILED_IMAGES),
-        summary=account.as_json() | {"has_users": has_users, "counted": counted},
+        summary=account.as_json()
+        | {"has_users": has_users, "counted": counted, "protocol": protocol},
     )
 
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import jinja2
 
+from mmrec.data.protocol import tied_warning
 from mmrec.report.curves import history_length_plots
 from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
 from mmrec.report.maps import Maps
+from mmrec.report.ordering import ordering
 from mmrec.report.plots import Plot, Style, styles
 from mmrec.report.runs import PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
@@ -98,6 +100,8 @@ class _Comparison:
     contrast: Contrast | None
     looks: Mapping[str, Style]
     history_length: Sequence[Plot]
+    ordering: str
+    tied_warning: str | None
 
 
 def render_page(
@@ -164,6 +168,8 @@ def _comparison(dataset: str, runs: Sequence[RunReport], chosen: str) -> _Compar
         contrast=contrast(runs, chosen),
         looks=looks,
         history_length=history_length_plots(runs, looks),
+        ordering=ordering(runs[0].metrics["protocol"]),
+        tied_warning=tied_warning(runs[0].metrics["protocol"]),
     )
 
 

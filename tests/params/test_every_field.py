@@ -48,6 +48,7 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
     ("LinearRate", "from_epoch"): {"to_epoch": 128},
     ("MmsrArchitecture", "embedding_dim"): {"modality": "text"},
     ("GoodreadsSourceParams", "book_ids"): {"interactions": "log.csv"},
+    ("CleanParams", "tie_seed"): {"tie_order": "random"},
 }
 """Fields that may only be set with others."""
 READ: dict[str, Any] = {}

@@ -33,6 +33,30 @@ def _comparison_rows(page: str) -> dict[str, dict[str, list[Node]]]:
     return parts
 
 
+@pytest.mark.usefixtures("drawn_once")
+def test_order_at_equal_times_stands_above_the_metrics(world: World) -> None:
+    def above(protocol: dict[str, object]) -> tuple[str, list[str]]:
+        changed = [replace(run, metrics={**run.metrics, "protocol": protocol}) for run in runs()]
+        page = render_page(
+            title="x",
+            datasets=[],
+            runs=changed,
+            protocol=PROTOCOL,
+            showcase=world.showcase(),
+        )
+        (line,) = parse(page).find("p", css="protocol")
+        return line.words, [node.words for node in parse(page).find("p", css="warning")]
+
+    line, warnings = above({"tie_order": "item", "tied_share": 0.05})
+    assert "in the order of item ids; 5% of the users evaluated have a test item at the" in line
+    assert warnings == []
+    line, warnings = above({"tie_order": "random", "tie_seed": 2, "tied_share": 0.43})
+    assert "in the order of a draw of its own (tie_seed 2); 43% of the users" in line
+    (warning,) = warnings
+    assert "clean.tie_order (random) decides which of them tests" in warning
+    assert "The source has no times" in above({"tie_order": "file"})[0]
+
+
 def test_table_marks_the_best_value_of_each_column_and_no_other(page: str) -> None:
     parts = _comparison_rows(page)
     assert list(parts) == ["All users", "Warm targets", "Cold targets", "New targets"]

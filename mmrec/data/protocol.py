@@ -1,0 +1,49 @@
+"""How a dataset was ordered, as summary.json and results have it: settings in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mmrec.params.split import TieOrder
+
+MOST_TIED: Final = 0.05
+"""Share of the users evaluated above which the order at equal times is warned of."""
+
+
+def protocol_of(
+    counted: Mapping[str, int], *, tie_order: TieOrder, tie_seed: int
+) -> dict[str, object]:
+    """What a reader of results must know of how the data behind them were ordered.
+
+    `tie_order`, for a random one `tie_seed`, and `tied_share`: of the users evaluated, how many
+    have a test item at the same time as another of theirs. Without times it is left out.
+
+    Args:
+        counted: of `count_what_is_left`.
+        tie_order: what decides at equal times.
+        tie_seed: of a random order.
+    """
+    told: dict[str, object] = {"tie_order": tie_order}
+    if tie_order == "random":
+        told["tie_seed"] = tie_seed
+    if "users_evaluated_tied" in counted:
+        told["tied_share"] = counted["users_evaluated_tied"] / max(1, counted["users_evaluated"])
+    return told
+
+
+def tied_warning(protocol: Mapping[str, Any]) -> str | None:
+    """What to say where the order at equal times decides the test item of many users.
+
+    Args:
+        protocol: of `protocol_of`.
+    """
+    share = protocol.get("tied_share", 0)
+    if share <= MOST_TIED:
+        return None
+    return (
+        f"{share:.0%} of the users evaluated have a test item at the same time as another of"
+        f" theirs: clean.tie_order ({protocol['tie_order']}) decides which of them tests, and a model may"
+        " learn an order that users never had; compare results by tie_order: file and random"
+        " (docs/evaluation.md)"
+    )

@@ -1,30 +1,39 @@
-"""How a dataset was ordered, as summary.json and results have it: settings in, words out."""
+"""How a dataset was ordered and split, as summary.json and results have it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mmrec.params.split import TieOrder
+from mmrec.params.split import SplitParams, TieOrder
 
 MOST_TIED: Final = 0.05
 """Share of the users evaluated above which the order at equal times is warned of."""
 
 
 def protocol_of(
-    counted: Mapping[str, int], *, tie_order: TieOrder, tie_seed: int
+    counted: Mapping[str, int],
+    *,
+    tie_order: TieOrder,
+    tie_seed: int,
+    split: SplitParams,
+    moments: Mapping[str, str],
 ) -> dict[str, object]:
-    """What a reader of results must know of how the data behind them were ordered.
+    """What a reader of results must know of how the data behind them were ordered and split.
 
     `tie_order`, for a random one `tie_seed`, and `tied_share`: of the users evaluated, how many
-    have a test item at the same time as another of theirs. Without times it is left out.
+    have a test item at the same time as another of theirs. Without times it is left out. `split`:
+    its settings, and of one by time when validation and test begin.
 
     Args:
         counted: of `count_what_is_left`.
         tie_order: what decides at equal times.
         tie_seed: of a random order.
+        split: the settings.
+        moments: what they came to.
     """
-    told: dict[str, object] = {"tie_order": tie_order}
+    begins = {f"{part}_begins": moment for part, moment in moments.items()}
+    told: dict[str, object] = {"tie_order": tie_order, "split": {**split.model_dump(), **begins}}
     if tie_order == "random":
         told["tie_seed"] = tie_seed
     if "users_evaluated_tied" in counted:
@@ -43,7 +52,7 @@ def tied_warning(protocol: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"{share:.0%} of the users evaluated have a test item at the same time as another of"
-        f" theirs: clean.tie_order ({protocol['tie_order']}) decides which of them tests, and a model may"
-        " learn an order that users never had; compare results by tie_order: file and random"
-        " (docs/evaluation.md)"
+        f" theirs: clean.tie_order ({protocol['tie_order']}) decides which of them tests, and a"
+        " model may learn an order that users never had; compare results by tie_order: file and"
+        " random (docs/evaluation.md)"
     )

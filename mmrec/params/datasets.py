@@ -21,7 +21,7 @@ from pydantic import (
 
 from mmrec.params.section import Name, Section
 from mmrec.params.sources import SourceParams
-from mmrec.params.split import TieOrder
+from mmrec.params.split import LeaveOneOutParams, SplitParams, TieOrder
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -113,6 +113,8 @@ class CleanParams(Section):
     """Order of a user's interactions at equal times. By `random` it follows from `tie_seed` and the
     ids of user and item alone. docs/evaluation.md says what it does to results."""
     tie_seed: NonNegativeInt = 0
+    split: SplitParams = LeaveOneOutParams()
+    """Which interactions train, validate and test."""
     cold_threshold: PositiveInt
     """An item with fewer training interactions is cold."""
     max_unusable_share: Share

@@ -85,6 +85,12 @@ _COUNTED = (
         "users_evaluated_tied": "of them ({share:.0%}) with a test item at the same time as another"
         " of theirs, which stand in the order of {order}",
         "users_with_one_interaction": "with a single interaction",
+        "users_without_history": "not evaluated, with nothing before the test begins",
+    },
+    {
+        "items_tested": "held-out items of the test",
+        "new_items_tested": "of them ({share:.0%}) without a training interaction, candidates and"
+        " targets all the same",
     },
 )
 """Counts that are told together; `share` is that of the first of them."""

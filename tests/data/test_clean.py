@@ -182,6 +182,8 @@ def test_items_without_text_picture_or_both_stay_and_are_counted(tmp_path: Path)
         "items_without_interaction": 0,
         "users_with_one_interaction": 0,
         "users_evaluated": 1,
+        "items_tested": 1,
+        "new_items_tested": 1,
     }
 
 

@@ -136,10 +136,12 @@ def test_cleaning_sorts_as_asked_and_says_so(tmp_path: Path) -> None:
     untied = {"002": ["c", "b", "a"], "003": ["c", "b", "a"]}
     assert sequences(by_file) == {"000": ["c", "b", "a"], "001": ["c", "b", "a"], **untied}
     assert sequences(by_item) == {"000": ["c", "a", "b"], "001": ["c", "a", "b"], **untied}
-    assert protocol(by_file) == {"tie_order": "file", "tied_share": 0.5}
-    assert protocol(by_item) == {"tie_order": "item", "tied_share": 0.5}
+    assert protocol(by_file).items() >= {"tie_order": "file", "tied_share": 0.5}.items()
+    assert protocol(by_item).items() >= {"tie_order": "item", "tied_share": 0.5}.items()
+    assert "tie_seed" not in protocol(by_item)
     drawn = cleaned(tmp_path / "random", items("abc"), log, tie_order="random", tie_seed=3)
-    assert protocol(drawn) == {"tie_order": "random", "tie_seed": 3, "tied_share": 0.5}
+    told = {"tie_order": "random", "tie_seed": 3, "tied_share": 0.5}
+    assert protocol(drawn).items() >= told.items()
     assert sequences(drawn).items() >= untied.items()
 
 
@@ -167,7 +169,7 @@ def test_without_times_there_is_no_order_but_the_files(tmp_path: Path, tie_order
     says = rf"clean\.tie_order is {tie_order}, but no interaction has a time.*; set it to file"
     with pytest.raises(DataError, match=says):
         cleaned(tmp_path, items("ab"), histories(u="ab"), tie_order=tie_order)
-    assert protocol(cleaned(tmp_path, items("ab"), histories(u="ab"))) == {"tie_order": "file"}
+    assert "tied_share" not in protocol(cleaned(tmp_path, items("ab"), histories(u="ab")))
 
 
 @pytest.mark.parametrize("other_log", [histories(u="ab"), interactions(*TIED)])

@@ -134,7 +134,7 @@ def test_runs_without_training_or_users_say_so() -> None:
         metrics={
             **dict.fromkeys(("all", "cold", "warm", "new"), empty),
             "history_length": {},
-            "protocol": {"tie_order": "file"},
+            "protocol": {"tie_order": "file", "split": {"name": "leave_one_out"}},
         },
         ranks=schemas.RANKS.empty_table(),
     )

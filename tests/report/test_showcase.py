@@ -92,7 +92,7 @@ def test_held_out_item_of_a_user_is_named_with_its_rank(world: World, page: str)
     for user_id, node in _users(page).items():
         row = ranks.get(places[user_id])
         if row is None:
-            assert "Nothing is held out of so short a history." in node.text
+            assert "Nothing is held out of this history." in node.text
             continue
         title = world.titles[row["target"] - 1] or world.item_ids[row["target"] - 1]
         expected = f"Held out: {title}, rank {row['rank']:,} of {len(world.item_ids)}."

@@ -127,8 +127,8 @@ def test_a_row_of_another_dataset_is_compared_on_its_own_users() -> None:
     assert cells["all"]["better small"] == study_cells(alone, of(small))["all"]["better"]
     assert cells["all"]["plain small"]["mrr"].gain is None
     assert part_sizes(TWO_SHOPS, of(RANKS_OF_TWO)) == {
-        "all": {"demo": 40, "small": 25},
-        "cold": {"demo": 14, "small": 0},
+        "all": {"demo": "40 users", "small": "25 users"},
+        "cold": {"demo": "14 users", "small": "0 users"},
     }
 
 

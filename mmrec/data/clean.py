@@ -16,6 +16,7 @@ from mmrec.data.counted import count_what_is_left, has_times
 from mmrec.data.images import RawImages
 from mmrec.data.interactions import Duplicates
 from mmrec.data.item_content import make_sentences, verify_images
+from mmrec.data.leakage import later_training_shares
 from mmrec.data.protocol import protocol_of, tied_warning
 from mmrec.data.sentences import repair_line
 from mmrec.data.splitting import split_log
@@ -130,7 +131,7 @@ def clean(
     counted = found.counted | count_what_is_left(clean_items, found.coded, timed=has_times(raw))
     protocol = protocol_of(
         counted, tie_order=tie_order, tie_seed=tie_seed, split=split, moments=found.moments
-    )
+    ) | (later_training_shares(found.coded) if has_times(raw) else {})
     if warning := tied_warning(protocol):
         logger.warning("%s", warning)
     return CleanResult(

@@ -50,9 +50,11 @@ def tied_warning(protocol: Mapping[str, Any]) -> str | None:
     share = protocol.get("tied_share", 0)
     if share <= MOST_TIED:
         return None
+    all_test = protocol["split"].get("targets") == "all"
+    decided = "stands in the history of the other" if all_test else "tests"
     return (
         f"{share:.0%} of the users evaluated have a test item at the same time as another of"
-        f" theirs: clean.tie_order ({protocol['tie_order']}) decides which of them tests, and a"
+        f" theirs: clean.tie_order ({protocol['tie_order']}) decides which of them {decided}, and a"
         " model may learn an order that users never had; compare results by tie_order: file and"
         " random (docs/evaluation.md)"
     )

@@ -24,7 +24,7 @@ class Ordering(NamedTuple):
 
     Attributes:
         leaves_one_out: whether a user's last item tests, and the one before it validates.
-        split: a sentence on what trains, validates and tests.
+        split: sentences on what trains, validates and tests, and what of it leaks.
         order: one on the order of interactions, and for whom it decides.
         warning: of an order that decides for many.
     """
@@ -39,7 +39,10 @@ def ordering(protocol: Mapping[str, Any]) -> Ordering:
     """The protocol in words."""
     split = protocol["split"]
     return Ordering(
-        split["name"] == "leave_one_out", _split(split), _order(protocol), tied_warning(protocol)
+        split["name"] == "leave_one_out",
+        _split(split) + _leaks(protocol),
+        _order(protocol),
+        tied_warning(protocol),
     )
 
 
@@ -61,6 +64,19 @@ def _split(split: Mapping[str, Any]) -> str:
         f" interactions {_TARGETS[split['targets']]}, after all that the user did before it; who"
         " did nothing before a period is not ranked in it."
     )
+
+
+def _leaks(protocol: Mapping[str, Any]) -> str:
+    if "later_training_share" not in protocol:
+        return ""
+    told = (
+        " Of all pairs of a tested item and an interaction that trains,"
+        f" {protocol['later_training_share']:.1%} are the wrong way round: the latter is later, and"
+        " was not known then"
+    )
+    if "later_training_share_of_items" in protocol:
+        told += f" (of pairs of one item {protocol['later_training_share_of_items']:.1%})"
+    return told + "."
 
 
 def _order(protocol: Mapping[str, Any]) -> str:

@@ -188,7 +188,10 @@ def compared_metrics(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Su
     return {
         part: {
             name: summaries[part][name]
-            for name in ("num_users", *nearest_metrics(summaries[part], _COMPARED_CUTOFFS))
+            for name in (
+                *(count for count in ("num_users", "num_samples") if count in summaries[part]),
+                *nearest_metrics(summaries[part], _COMPARED_CUTOFFS),
+            )
         }
         for part in _COMPARED_PARTS
     }

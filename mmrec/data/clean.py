@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +15,7 @@ from mmrec.data.counted import count_what_is_left, has_times
 from mmrec.data.images import RawImages
 from mmrec.data.interactions import Duplicates
 from mmrec.data.item_content import make_sentences, verify_images
-from mmrec.data.leakage import later_training_shares
-from mmrec.data.protocol import protocol_of, tied_warning
+from mmrec.data.protocol import log_protocol, protocol_of
 from mmrec.data.sentences import repair_line
 from mmrec.data.splitting import split_log
 from mmrec.data.steps import Account
@@ -26,8 +24,6 @@ from mmrec.data.vocabulary import FIRST_ITEM_INDEX
 from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, write_json, write_tables
 from mmrec.params.split import LeaveOneOutParams, SplitParams, TieOrder
-
-logger = logging.getLogger(__name__)
 
 _LEAVE_ONE_OUT = LeaveOneOutParams()
 
@@ -129,11 +125,8 @@ def clean(
     clean_items = _items_table(kept, sentences, pictures, training_counts, cold_threshold)
     users, sequences = _user_tables(found.coded, found.borders, user_ids)
     counted = found.counted | count_what_is_left(clean_items, found.coded, timed=has_times(raw))
-    protocol = protocol_of(
-        counted, tie_order=tie_order, tie_seed=tie_seed, split=split, moments=found.moments
-    ) | (later_training_shares(found.coded) if has_times(raw) else {})
-    if warning := tied_warning(protocol):
-        logger.warning("%s", warning)
+    protocol = protocol_of(found, counted, tie_order=tie_order, tie_seed=tie_seed, split=split)
+    log_protocol(found, protocol)
     return CleanResult(
         items=clean_items.to_arrow().cast(schemas.CLEAN_ITEMS),
         users=users.to_arrow().cast(schemas.CLEAN_USERS),

@@ -161,7 +161,9 @@ def test_many_ties_are_warned_of_and_few_are_not(
     assert tied_warning(protocol(few)) is None
     assert caplog.messages == [tied_warning(protocol(many))]
     assert "6% of the users evaluated have a test item at the same time" in caplog.text
-    assert "clean.tie_order (file) decides" in caplog.text
+    assert "clean.tie_order (file) decides which of them tests" in caplog.text
+    every = {**protocol(many), "split": {"name": "temporal", "targets": "all"}}
+    assert "decides which of them stands in the history of the other" in str(tied_warning(every))
 
 
 @pytest.mark.parametrize("tie_order", ["item", "random"])

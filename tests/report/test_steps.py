@@ -57,6 +57,9 @@ def test_counts_stand_together_by_topic_in_a_fixed_order() -> None:
         "items_without_interaction": 1,
         "users_evaluated": 300,
         "users_evaluated_tied": 129,
+        "users_without_history": 7,
+        "items_tested": 400,
+        "new_items_tested": 20,
     }
     summary = {"counted": counted, "protocol": {"tie_order": "random", "tie_seed": 4}}
     assert dataset_report("d", summary).counted == [
@@ -72,6 +75,14 @@ def test_counts_stand_together_by_topic_in_a_fixed_order() -> None:
                 129,
                 "of them (43%) with a test item at the same time as another of theirs, which stand"
                 " in the order of a draw of its own (tie_seed 4)",
+            ),
+            (7, "not evaluated, with nothing before the test begins"),
+        ],
+        [
+            (400, "held-out items of the test"),
+            (
+                20,
+                "of them (5%) without a training interaction, candidates and targets all the same",
             ),
         ],
     ]

@@ -222,7 +222,7 @@ def test_times_of_an_iso_text_are_utc_unless_it_says_otherwise() -> None:
     [
         (by_time(at(0), at(4)), "no interaction is left to train on.*split.validation to a later"),
         (by_time(at(2), at(6)), "no interaction is left to test on.*split.test to an earlier time"),
-        (by_time(at(2), "9999-12-31"), "left to test on.*the test at 9999-12-31T00:00:00Z; set spl"),
+        (by_time(at(2), "9999-12-31"), "left to test on.*the test at 9999-12-31T00:00:00Z; set"),
         (by_time(at(4), 0.5), "no interaction is left to validate on.*1970-01-05T00:00:00Z, the"),
         (by_time(0.01, at(4)), "no interaction is left to train on"),
     ],

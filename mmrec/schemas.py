@@ -87,9 +87,17 @@ CLEAN_USERS: Final = _schema(
 )
 
 CLEAN_SEQUENCES: Final = _schema(
-    ("user_index", pa.int32()), ("items", _list(pa.int32())), ("timestamps_ns", _list(pa.int64()))
+    ("user_index", pa.int32()),
+    ("items", _list(pa.int32())),
+    ("timestamps_ns", _list(pa.int64())),
+    ("training_end", pa.int32()),
+    ("validation_start", pa.int32()),
+    ("validation_end", pa.int32()),
+    ("test_start", pa.int32()),
+    ("test_end", pa.int32()),
 )
-"""One row per user in order of `user_index`; item indices, oldest first."""
+"""One row per user in order of `user_index`; item indices, oldest first, and borders among them:
+`mmrec.data.borders.Borders` has their meaning."""
 
 SENTENCES: Final = _schema(
     ("item_id", pa.string()), ("position", pa.int32()), ("sentence", pa.string())
@@ -142,6 +150,17 @@ class RawSummary:
 
     skipped: Mapping[str, int]
     has_users: bool
+
+
+@dataclass(frozen=True)
+class CleanProtocol:
+    """What `summary.json` of clean tables must tell those who evaluate on them.
+
+    Attributes:
+        protocol: how the data were ordered and split: goes into the results of every run.
+    """
+
+    protocol: Mapping[str, object]
 
 
 TRAINED_ITEMS: Final = _schema(("item_id", pa.string()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmrec import schemas
-from mmrec.io import read_table, write_json, write_table
+from mmrec.io import read_json, read_table, write_json, write_table
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
@@ -43,7 +43,8 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         item_vectors, user_vectors = vectors
         write_table(item_vectors, results.item_vectors, item_vectors.schema)
         write_table(user_vectors, results.user_vectors, user_vectors.schema)
-    write_json(metrics, results.all_metrics)
+    told = read_json(dataset.clean_summary, schemas.CleanProtocol)["protocol"]
+    write_json(metrics | {"protocol": told}, results.all_metrics)
     compared = compared_metrics(metrics)
     write_json(compared, results.metrics)
     return compared["all"]

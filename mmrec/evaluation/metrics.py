@@ -1,12 +1,13 @@
 """Metrics as functions of ranks alone: any cut-off or slice without the model.
 
-With one relevant item per user (leave-one-out), at rank r:
+With one relevant item to be found at a time, at rank r:
 
 - `recall@K`: 1 if r <= K, else 0 (the share of relevant items found, here also hit rate);
 - `ndcg@K`: 1 / log2(r + 1) if r <= K, else 0 (the ideal gain is 1);
 - `mrr@K`: 1 / r if r <= K, else 0; `mrr` is the same without a cut-off.
 
-Each is the mean over users; of cold positions, of which a user may have several, over these.
+Each is the mean over users; where a user has several items to be found, one after the other, as
+of cold positions and of a split by time that asks for all, over these.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ COLD_POSITION_PARTS = ("cold_positions", "cold_positions_few", "cold_positions_n
 """Cold positions: all; of items with a few training interactions; of those without any."""
 
 Summary = dict[str, float | int]
-"""Metrics of a group of users, and `num_users`; an empty group has no metrics. Of cold positions
-also `num_samples`, which the metrics are means over."""
+"""Metrics of a group of users, and `num_users`; an empty group has no metrics. Of cold positions,
+and where users have several items held out, also `num_samples`: these are what means are over."""
 
 
 def user_metrics(ranks: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.float64]:
@@ -98,27 +99,37 @@ def summarize_ranks(
     without a single training interaction; and by `history_length`.
 
     Args:
-        table: one row per user.
+        table: one row per user; or more, which come with `num_samples` then.
         cutoffs: the K of recall@K, ndcg@K and mrr@K.
         history_bins: ascending upper ends of the groups by history length; a last group
             holds what is longer.
     """
     names = metric_names(cutoffs)
+    users = _column(table, "user_index")
+    has_several = len(np.unique(users)) < len(users)
     ranks = _column(table, "rank")
+
+    def of(members: npt.NDArray[np.bool_]) -> Summary:
+        summary = summarize(ranks[members], names)
+        if not has_several:
+            return summary
+        samples = {"num_samples": summary["num_users"]}
+        return summary | samples | {"num_users": len(np.unique(users[members]))}
+
     is_cold = _column(table, "target_is_cold").astype(bool)
     is_new = _column(table, "target_training_count") == 0
     length = _column(table, "history_length")
     lower_ends = [1, *(end + 1 for end in history_bins)]
     by_length = {
-        f"{first}-{after - 1}": summarize(ranks[(first <= length) & (length < after)], names)
+        f"{first}-{after - 1}": of((first <= length) & (length < after))
         for first, after in pairwise(lower_ends)
     }
-    by_length[f"{lower_ends[-1]}+"] = summarize(ranks[length >= lower_ends[-1]], names)
+    by_length[f"{lower_ends[-1]}+"] = of(length >= lower_ends[-1])
     return {
-        "all": summarize(ranks, names),
-        "cold": summarize(ranks[is_cold], names),
-        "warm": summarize(ranks[~is_cold], names),
-        "new": summarize(ranks[is_new], names),
+        "all": of(np.ones(len(ranks), dtype=bool)),
+        "cold": of(is_cold),
+        "warm": of(~is_cold),
+        "new": of(is_new),
         "history_length": by_length,
     }
 
@@ -177,7 +188,10 @@ def compared_metrics(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Su
     return {
         part: {
             name: summaries[part][name]
-            for name in ("num_users", *nearest_metrics(summaries[part], _COMPARED_CUTOFFS))
+            for name in (
+                *(count for count in ("num_users", "num_samples") if count in summaries[part]),
+                *nearest_metrics(summaries[part], _COMPARED_CUTOFFS),
+            )
         }
         for part in _COMPARED_PARTS
     }

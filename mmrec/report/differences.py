@@ -12,7 +12,7 @@ from mmrec.evaluation.metrics import part_members
 from mmrec.evaluation.significance import paired_bootstrap, paired_t_test, sorted_samples
 from mmrec.io import DataError
 from mmrec.report.runs import RunReport
-from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label, unit_of
+from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label
 
 _SEED = 0
 _HELD_OUT = ("all", "warm", "cold")
@@ -99,9 +99,12 @@ def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
     parts = []
     for part in (*_HELD_OUT, *positions):
         ranks = _of_part(chosen, part)
-        if len(np.unique(ranks["user_index"].to_numpy())) > 1:
+        num_users = len(np.unique(ranks["user_index"].to_numpy()))
+        if num_users > 1:
             rows = [_difference(other, ranks, part, metric) for other in others]
-            parts.append(PartOfUsers(PARTS[part], ranks.num_rows, unit_of(part), rows))
+            one_each = part != _COLD_POSITIONS and num_users == ranks.num_rows
+            unit = "user" if one_each else "sample"
+            parts.append(PartOfUsers(PARTS[part], ranks.num_rows, unit, rows))
     return Contrast(chosen.name, metric_label(metric), parts)
 
 

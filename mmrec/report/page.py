@@ -20,6 +20,7 @@ from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
 from mmrec.report.maps import Maps
+from mmrec.report.ordering import Ordering, ordering
 from mmrec.report.plots import Plot, Style, styles
 from mmrec.report.runs import PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
@@ -33,7 +34,6 @@ from mmrec.report.tables import (
     comparison_rows,
     metric_label,
     metric_order,
-    unit_of,
 )
 from mmrec.report.trainings import trainings
 
@@ -98,6 +98,7 @@ class _Comparison:
     contrast: Contrast | None
     looks: Mapping[str, Style]
     history_length: Sequence[Plot]
+    told: Ordering
 
 
 def render_page(
@@ -121,6 +122,7 @@ def render_page(
         pretrainings: All of them, in the order in which they are to be listed.
         maps: Of the vectors of some runs; None leaves them out.
     """
+    comparisons = _comparisons(runs, showcase.run)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -133,7 +135,8 @@ def render_page(
         title=title,
         datasets=datasets,
         runs=runs,
-        comparisons=_comparisons(runs, showcase.run),
+        comparisons=comparisons,
+        leaves_one_out=all(one.told.leaves_one_out for one in comparisons),
         pretrainings=pretrainings,
         trainings=trainings(pretrainings, runs),
         protocol=protocol,
@@ -164,6 +167,7 @@ def _comparison(dataset: str, runs: Sequence[RunReport], chosen: str) -> _Compar
         contrast=contrast(runs, chosen),
         looks=looks,
         history_length=history_length_plots(runs, looks),
+        told=ordering(runs[0].metrics["protocol"]),
     )
 
 
@@ -175,7 +179,7 @@ def _parts(rows: Sequence[Row], columns: Sequence[str]) -> list[_Part]:
             best = best_values(group)
             lines = [_Line(row.run, cells(row, columns, best)) for row in group]
             size = max(row.size for row in group)
-            parts.append(_Part(name, size, unit_of(part), lines))
+            parts.append(_Part(name, size, group[0].unit, lines))
     return parts
 
 

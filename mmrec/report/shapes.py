@@ -18,6 +18,7 @@ class Metrics:
     cold: Part
     new: Part
     history_length: Mapping[str, Part]
+    protocol: Mapping[str, object]
     cold_positions: Part = field(default_factory=dict)
     cold_positions_few: Part = field(default_factory=dict)
     cold_positions_new: Part = field(default_factory=dict)
@@ -59,3 +60,4 @@ class CleanSummary:
 
     steps: Sequence[Step]
     counted: Mapping[str, int]
+    protocol: Mapping[str, object]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mmrec.evaluation.metrics import COLD_POSITION_PARTS, nearest_metrics
+from mmrec.evaluation.metrics import nearest_metrics
 from mmrec.report.runs import RunReport
 
 PARTS: Mapping[str, str] = {
@@ -32,7 +32,9 @@ class Row(NamedTuple):
     run: str
     model: str
     size: int
-    """Users, or cold positions, that the metrics are means over."""
+    """Users, or samples of them, that the metrics are means over."""
+    unit: str
+    """`user`, or `sample` where a user may have several."""
     values: Mapping[str, float]
 
 
@@ -69,17 +71,13 @@ def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
             run.name,
             run.model,
             _size(run.metrics[part]),
+            "sample" if "num_samples" in run.metrics[part] else "user",
             metric_values(run.metrics[part]),
         )
         for run in runs
         for part in PARTS
         if part in run.metrics
     ]
-
-
-def unit_of(part: str) -> str:
-    """What a part is counted in."""
-    return "sample" if part in COLD_POSITION_PARTS else "user"
 
 
 def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -138,7 +136,8 @@ def format_comparison(rows: Sequence[Row]) -> str:
 
 def _block(dataset: str, rows: list[Row]) -> str:
     metrics = headline_metrics(rows)
-    header, users = [f"{dataset}:", ""], ["", "users"]
+    units = {row.unit for row in rows if row.part in _TERMINAL_PARTS}
+    header, users = [f"{dataset}:", ""], ["", "samples" if "sample" in units else "users"]
     lines: dict[str, list[str]] = {row.run: [row.run] for row in rows}
     for part in _TERMINAL_PARTS:
         group = [row for row in rows if row.part == part]

@@ -29,11 +29,9 @@ def part_label(study: StudyParams, part: str) -> str:
     return f"cold positions ({study.cold_positions}){which[part]}"
 
 
-def _users(study: StudyParams, part: str, sizes: Mapping[str, int]) -> str:
-    what = "samples" if part in COLD_POSITION_PARTS else "users"
+def _users(study: StudyParams, part: str, sizes: Mapping[str, str]) -> str:
     counts = [
-        f"{count:,} {what}" + (f" of {dataset}" if len(sizes) > 1 else "")
-        for dataset, count in sizes.items()
+        size + (f" of {dataset}" if len(sizes) > 1 else "") for dataset, size in sizes.items()
     ]
     seeds = ", ".join(map(str, study.seeds))
     return f"{', '.join(counts)}, {part_label(study, part)}; seeds {seeds}:"

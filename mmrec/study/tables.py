@@ -72,8 +72,9 @@ Cells = Mapping[str, Mapping[str, Mapping[str, StudyCell]]]
 """By part, row and metric."""
 
 
-PartSizes = Mapping[str, Mapping[str, int]]
-"""Users whose target is in a part, or cold positions that are, by part and dataset."""
+PartSizes = Mapping[str, Mapping[str, str]]
+"""How many users have their target in a part, in words, by part and dataset; where a user may have
+several, how many targets, too."""
 
 
 class StudyRanks(NamedTuple):
@@ -106,12 +107,17 @@ def part_sizes(study: StudyParams, ranks: StudyRanks) -> PartSizes:
     """Over how many users, or cold positions, the cells are means."""
     datasets = {study.dataset_of(row): row for row in study.rows}
     return {
-        part: {
-            name: int(part_members(ranks.of_part(part)[row][0], part).sum())
-            for name, row in datasets.items()
-        }
+        part: {name: _size(ranks.of_part(part)[row][0], part) for name, row in datasets.items()}
         for part in study.parts
     }
+
+
+def _size(ranks: pa.Table, part: str) -> str:
+    users = ranks["user_index"].to_numpy()
+    members = users[part_members(ranks, part)]
+    if part not in COLD_POSITION_PARTS and len(np.unique(users)) == len(users):
+        return f"{len(members):,} users"
+    return f"{len(members):,} samples"
 
 
 def _ordered(

@@ -21,10 +21,10 @@ from tests.evaluation import oracles
 RANKS = st.lists(st.integers(1, 60), min_size=1, max_size=40).map(np.array)
 
 
-def table(ranks, cold=None, counts=None, lengths=None):
+def table(ranks, cold=None, counts=None, lengths=None, users=None):
     size = len(ranks)
     columns = {
-        "user_index": list(range(size)),
+        "user_index": users or list(range(size)),
         "target": [1] * size,
         "rank": ranks,
         "target_is_cold": cold or [False] * size,
@@ -87,6 +87,25 @@ def test_groups_hold_the_right_users():
     }  # fmt: skip
     counts = {name: group["num_users"] for name, group in found["history_length"].items()}
     assert counts == {"1-5": 2, "6-20": 1, "21+": 1}
+
+
+def test_means_are_over_all_that_is_held_out_of_users_and_both_are_counted():
+    several = table(
+        ranks=[1, 4, 1, 9],
+        cold=[False, True, False, True],
+        lengths=[3, 4, 5, 9],
+        users=[0, 0, 0, 1],
+    )
+    found = summarize_ranks(several, cutoffs=[2], history_bins=[4])
+    assert (found["all"]["num_samples"], found["all"]["num_users"]) == (4, 2)
+    assert found["all"]["recall@2"] == 2 / 4
+    assert (found["cold"]["num_samples"], found["cold"]["num_users"]) == (2, 2)
+    assert (found["warm"]["num_samples"], found["warm"]["num_users"]) == (2, 1)
+    assert found["new"] == {"num_samples": 0, "num_users": 0}
+    assert found["history_length"]["1-4"]["num_users"] == 1
+    assert compared_metrics(found)["cold"].keys() >= {"num_samples", "num_users", "recall@2"}
+    alone = summarize_ranks(table([1, 4]), cutoffs=[2], history_bins=[4])
+    assert "num_samples" not in {*alone["all"], *compared_metrics(alone)["all"]}
 
 
 def test_empty_group_has_no_metrics_and_the_file_has_no_nan():

@@ -93,6 +93,30 @@ def test_runs_that_ranked_other_users_are_named() -> None:
         contrast([cleaned_again, ours], "ours")
 
 
+def test_where_users_have_several_items_held_out_samples_are_counted() -> None:
+    def with_several(run: RunReport) -> RunReport:
+        ranks = run.ranks
+        assert ranks is not None
+        users, place = np.arange(100) // 4, ranks.column_names.index("user_index")
+        ranks = ranks.set_column(place, ranks.schema.field(place), pa.array(users, pa.int32()))
+        place = ranks.column_names.index("history_length")
+        lengths = pa.array(np.arange(100) % 4 + 1, pa.int32())
+        return replace(run, ranks=ranks.set_column(place, ranks.schema.field(place), lengths))
+
+    ours, other = _with_ranks("ours", warm=1, cold=3), _with_ranks("other", warm=3, cold=1)
+    found = _tested([with_several(other), with_several(ours)], "ours")
+    assert [(part.size, part.unit) for part in found.parts] == [
+        (100, "sample"),
+        (60, "sample"),
+        (40, "sample"),
+    ]
+    alone = _tested([other, ours], "ours").parts
+    for part, of_users in zip(found.parts, alone, strict=True):
+        assert part.differences[0].difference == of_users.differences[0].difference
+    # Users are drawn as wholes, of which there are fewer.
+    assert found.parts[0].differences[0].p_value > alone[0].differences[0].p_value
+
+
 def test_cold_positions_are_tested_over_users_where_all_runs_have_them() -> None:
     made = [
         replace(run, cold_ranks=cold_ranks(level))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from matplotlib.axes import Axes
 from scipy import stats
@@ -127,9 +128,22 @@ def test_a_row_of_another_dataset_is_compared_on_its_own_users() -> None:
     assert cells["all"]["better small"] == study_cells(alone, of(small))["all"]["better"]
     assert cells["all"]["plain small"]["mrr"].gain is None
     assert part_sizes(TWO_SHOPS, of(RANKS_OF_TWO)) == {
-        "all": {"demo": 40, "small": 25},
-        "cold": {"demo": 14, "small": 0},
+        "all": {"demo": "40 users", "small": "25 users"},
+        "cold": {"demo": "14 users", "small": "0 users"},
     }
+
+
+def test_what_is_held_out_of_users_with_several_items_is_counted_in_samples() -> None:
+    halved = {
+        row: [
+            table.set_column(
+                0, table.schema.field(0), pc.divide(table["user_index"], 2).cast(pa.int32())
+            )
+            for table in tables
+        ]
+        for row, tables in RANKS.items()
+    }
+    assert part_sizes(STUDY, of(halved))["all"] == {"demo": "40 samples"}
 
 
 def test_ranks_of_a_dataset_are_over_the_same_users_and_those_of_two_are_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmrec import schemas
 from mmrec.io import read_table, write_json, write_table
 from mmrec.params.pipeline import Params
+from mmrec.params.protocol import ranked_by
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
 from mmrec.stage import Summary, entry, run
@@ -43,7 +44,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         item_vectors, user_vectors = vectors
         write_table(item_vectors, results.item_vectors, item_vectors.schema)
         write_table(user_vectors, results.user_vectors, user_vectors.schema)
-    write_json(metrics, results.all_metrics)
+    write_json({**metrics, "protocol": ranked_by(params, key)}, results.all_metrics)
     compared = compared_metrics(metrics)
     write_json(compared, results.metrics)
     return compared["all"]

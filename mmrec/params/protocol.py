@@ -1,10 +1,22 @@
-"""Settings that are allowed and yet measure something else than users are given."""
+"""What the settings of evaluation mean, and those that contradict each other.
+
+Contradictions are settings that are allowed and yet measure something else than users are given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from mmrec.params.pipeline import Params
+
+
+def ranked_by(params: Params, run: str) -> dict[str, object]:
+    """What the ranks of a run mean: runs that differ in it are not to be compared."""
+    return {
+        "dataset": params.runs[run].dataset,
+        "mask_history": params.evaluate.mask_history,
+        "cold_positions": params.evaluate.cold_positions,
+    }
 
 
 def contradictions(params: Params) -> Iterator[str]:

@@ -154,10 +154,11 @@ def _block(dataset: str, rows: list[Row]) -> str:
             ]
     header.pop(1)
     users.pop(0)
-    return _aligned([header, users, *lines.values()])
+    return aligned([header, users, *lines.values()])
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as text: the first column to the left, others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(

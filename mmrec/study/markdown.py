@@ -70,7 +70,8 @@ def _note(study: StudyParams) -> str:
     return (
         f"{note} Gains and stars: against {against}; gains of the means, stars of a paired t-test "
         f"over users of their means over the seeds{_whole_users(study)}, p < .05 (\\*), .01 "
-        "(\\*\\*), .001 (\\*\\*\\*), not corrected for the number of rows."
+        "(\\*\\*), .001 (\\*\\*\\*), not corrected for the number of rows; †: p < .05 after Holm's "
+        "correction for the rows that a column compares."
     )
 
 

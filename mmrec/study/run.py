@@ -22,7 +22,7 @@ from mmrec.run_paths import cold_ranks_of
 from mmrec.study.expansion import expand
 from mmrec.study.figure import write_figure
 from mmrec.study.markdown import study_markdown
-from mmrec.study.tables import StudyRanks, part_sizes, study_cells
+from mmrec.study.tables import StudyCell, StudyRanks, part_sizes, study_cells
 from mmrec.study.workspace import make_workspace, stream
 
 
@@ -72,11 +72,7 @@ def write_results(name: str, study: StudyParams, ranks: StudyRanks, folder: Path
     values = {
         part: {
             row: {
-                metric: {
-                    "values": list(cell.values),
-                    "p_value": cell.p_value,
-                    "gain": cell.gain,
-                }
+                metric: {"values": list(cell.values), "gain": cell.gain, **_tested(cell)}
                 for metric, cell in of_row.items()
             }
             for row, of_row in rows.items()
@@ -86,6 +82,14 @@ def write_results(name: str, study: StudyParams, ranks: StudyRanks, folder: Path
     write_json({"study": study.model_dump(mode="json"), "cells": values}, folder / f"{name}.json")
     write_figure(study, cells, folder / f"{name}.png")
     return text
+
+
+def _tested(cell: StudyCell) -> dict[str, float | None]:
+    """The test of a cell as JSON; nothing is known of one that is compared with none."""
+    if cell.compared is None:
+        return dict.fromkeys(("p_value", "holm", "effect_size"))
+    test, holm = cell.compared
+    return {"p_value": test.p_value, "holm": holm, "effect_size": test.effect_size}
 
 
 def _folders(parent: Path) -> dict[str, Path]:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import nan
-from statistics import mean, stdev
+from statistics import mean
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mmrec.evaluation.metrics import COLD_POSITION_PARTS, part_members, user_metrics
-from mmrec.evaluation.significance import (
-    paired_test_of_values,
+from mmrec.evaluation.comparison import (
+    Comparison,
+    RowValues,
+    compare_rows,
     require_same_samples,
+    row_values,
     sorted_samples,
+    spread_of,
 )
+from mmrec.evaluation.metrics import COLD_POSITION_PARTS, part_members
 from mmrec.params.study import StudyParams
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 """Marks of p-values below these."""
+HOLM = (0.05, "†")
+"""Mark of a p-value below this after correction for the number of rows."""
 
 
 class StudyCell(NamedTuple):
@@ -28,15 +32,15 @@ class StudyCell(NamedTuple):
 
     Attributes:
         values: one of each seed; none where nothing is in the part.
-        p_value: of the paired test of users' means over the seeds against the row that it is
-            compared with, users with several cold positions as wholes; None without one, and where
-            fewer than two users are in the part.
+        compared: the paired test of users' means over the seeds against the row that it is compared
+            with, users with several cold positions as wholes; None without one, and where fewer
+            than two users are in the part. Corrected for the rows that have one in its column.
         gain: of the mean over that of the row that it is compared with, 0.1 for a tenth more;
             None without one, and where that one has 0.
     """
 
     values: tuple[float, ...]
-    p_value: float | None
+    compared: Comparison | None
     gain: float | None
 
     @property
@@ -47,7 +51,7 @@ class StudyCell(NamedTuple):
     @property
     def spread(self) -> float | None:
         """Standard deviation over the seeds; None of a single one."""
-        return stdev(self.values) if len(self.values) > 1 else None
+        return spread_of(self.values)
 
     def __str__(self) -> str:
         if not self.values:
@@ -63,9 +67,11 @@ class StudyCell(NamedTuple):
     @property
     def stars(self) -> str:
         """How sure the difference from the other row is."""
-        if self.p_value is None:
+        if self.compared is None:
             return ""
-        return next((stars for limit, stars in STARS if self.p_value < limit), "")
+        p_value, (limit, mark) = self.compared.test.p_value, HOLM
+        stars = next((stars for limit, stars in STARS if p_value < limit), "")
+        return stars + (mark if self.compared.holm < limit else "")
 
 
 Cells = Mapping[str, Mapping[str, Mapping[str, StudyCell]]]
@@ -129,43 +135,28 @@ def _ordered(
 def _cells_of_part(
     study: StudyParams, part: str, tables: Mapping[str, Sequence[pa.Table]]
 ) -> dict[str, dict[str, StudyCell]]:
+    columns = {
+        column: _column(
+            study, {row: row_values(of_row, part, column) for row, of_row in tables.items()}
+        )
+        for column in study.columns
+    }
+    return {row: {column: of[row] for column, of in columns.items()} for row in study.rows}
+
+
+def _column(study: StudyParams, rows: Mapping[str, RowValues]) -> dict[str, StudyCell]:
+    pairs = {
+        row: (other, row) for row, other in study.comparisons().items() if rows[row].num_users > 1
+    }
+    compared = dict(zip(pairs, compare_rows(rows, [*pairs.values()]), strict=True))
     return {
-        row: {
-            column: _cell(
-                tables[row],
-                tables[study.compared_with(row)],
-                column,
-                part_members(tables[row][0], part),
-            )
-            for column in study.columns
-        }
-        for row in study.rows
+        row: StudyCell(
+            values.of_seeds, compared.get(row), _gain(values, rows[study.compared_with(row)])
+        )
+        for row, values in rows.items()
     }
 
 
-def _cell(
-    tables: Sequence[pa.Table],
-    compared_with: Sequence[pa.Table],
-    metric: str,
-    members: npt.NDArray[np.bool_],
-) -> StudyCell:
-    if not members.any():
-        return StudyCell((), None, None)
-    own, other = (_by_seed(one, metric, members) for one in (tables, compared_with))
-    values = tuple(float(one.mean()) for one in own)
-    if tables is compared_with:
-        return StudyCell(values, None, None)
-    before = float(other.mean())
-    gain = float(own.mean()) / before - 1 if before else None
-    users = tables[0]["user_index"].to_numpy()[members]
-    if len(np.unique(users)) < 2:
-        return StudyCell(values, None, gain)
-    found = paired_test_of_values(other.mean(axis=0), own.mean(axis=0), users)
-    return StudyCell(values, found.p_value, gain)
-
-
-def _by_seed(
-    tables: Sequence[pa.Table], metric: str, members: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    """Values of the members [seeds, samples]."""
-    return np.stack([user_metrics(table["rank"].to_numpy()[members], metric) for table in tables])
+def _gain(own: RowValues, other: RowValues) -> float | None:
+    before = float(other.values.mean()) if own is not other and own.values.size else 0.0
+    return float(own.values.mean()) / before - 1 if before else None

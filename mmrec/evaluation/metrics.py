@@ -108,12 +108,10 @@ def summarize_ranks(
     is_cold = _column(table, "target_is_cold").astype(bool)
     is_new = _column(table, "target_training_count") == 0
     length = _column(table, "history_length")
-    lower_ends = [1, *(end + 1 for end in history_bins)]
     by_length = {
-        f"{first}-{after - 1}": summarize(ranks[(first <= length) & (length < after)], names)
-        for first, after in pairwise(lower_ends)
+        name: summarize(ranks[members], names)
+        for name, members in history_groups(length, history_bins).items()
     }
-    by_length[f"{lower_ends[-1]}+"] = summarize(ranks[length >= lower_ends[-1]], names)
     return {
         "all": summarize(ranks, names),
         "cold": summarize(ranks[is_cold], names),
@@ -121,6 +119,23 @@ def summarize_ranks(
         "new": summarize(ranks[is_new], names),
         "history_length": by_length,
     }
+
+
+def history_groups(
+    lengths: npt.NDArray[np.int64], history_bins: Sequence[int]
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Who is in which group by history length, bool [users], by name such as `6-10` and `11+`.
+
+    Args:
+        lengths: of the users' histories.
+        history_bins: ascending upper ends of the groups; a last one holds what is longer.
+    """
+    lower_ends = [1, *(end + 1 for end in history_bins)]
+    groups = {
+        f"{first}-{after - 1}": (first <= lengths) & (lengths < after)
+        for first, after in pairwise(lower_ends)
+    }
+    return {**groups, f"{lower_ends[-1]}+": lengths >= lower_ends[-1]}
 
 
 def summarize_cold_positions(table: pa.Table, *, cutoffs: Sequence[int]) -> dict[str, Summary]:

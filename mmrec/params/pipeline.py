@@ -59,6 +59,9 @@ class EvaluateParams(Section):
     cutoffs: Annotated[list[PositiveInt], Field(min_length=1)]
     history_bins: list[PositiveInt]
     """Upper ends of the history-length groups; the last group is open."""
+    lists_at: list[PositiveInt] = Field(default_factory=lambda: [10])
+    """Lengths of the lists of best items that coverage, novelty and diversity are of; none for no
+    lists."""
     cold_positions: ColdPositions | None
     """Whether cold items are also ranked wherever sequences have them, each after the items before
     it: `heldout`, at validation and test positions; `literal`, at training positions as well, where
@@ -66,7 +69,7 @@ class EvaluateParams(Section):
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
-        for name in ("cutoffs", "history_bins"):
+        for name in ("cutoffs", "history_bins", "lists_at"):
             values = getattr(self, name)
             if sorted(set(values)) != values:
                 raise ValueError(f"{name} must ascend without repeats, found {values}")

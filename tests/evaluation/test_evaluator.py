@@ -9,11 +9,15 @@ from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import full_histories, hold_out_test, hold_out_validation
 from mmrec.evaluation import evaluator
-from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors, validation_metrics
+from mmrec.evaluation.evaluator import (
+    validation_metrics,
+)
+from mmrec.evaluation.retrieval_vectors import retrieval_vectors
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
 from mmrec.recommender import History, Recommender, VectorRecommender
 from tests.evaluation import oracles
+from tests.evaluation.ranking import evaluate_ranks
 
 NUM_ITEMS = 31
 

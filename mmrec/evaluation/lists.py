@@ -75,7 +75,7 @@ def summarize_lists(
         found: Summary = {}
         for cutoff in cutoffs:
             found |= _of_group(items[members, :cutoff], cutoff, training_counts)
-        means = {name: _mean(values[members]) for name, values in diversities.items()}
+        means = {name: known_mean(values[members]) for name, values in diversities.items()}
         told = {name: value for name, value in means.items() if value is not None}
         return {**found, **told, "num_users": int(members.sum())}
 
@@ -186,8 +186,8 @@ def unit_rows(vectors: Vectors) -> Vectors:
 
 def _of_group(items: Items, cutoff: int, training_counts: Items) -> Summary:
     num_items = len(training_counts) - 1
-    novelty = _mean(list_means(items, self_information(training_counts)))
-    popularity = _mean(list_means(items, training_counts.astype(np.float64)))
+    novelty = known_mean(list_means(items, self_information(training_counts)))
+    popularity = known_mean(list_means(items, training_counts.astype(np.float64)))
     found: Summary = {
         f"coverage@{cutoff}": coverage(items, num_items),
         f"gini@{cutoff}": gini(items, num_items),
@@ -197,6 +197,7 @@ def _of_group(items: Items, cutoff: int, training_counts: Items) -> Summary:
     return found
 
 
-def _mean(values: Floats) -> float | None:
+def known_mean(values: Floats) -> float | None:
+    """Mean of those that are not NaN; None where none is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None

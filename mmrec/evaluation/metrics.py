@@ -131,11 +131,21 @@ def history_groups(
         history_bins: ascending upper ends of the groups; a last one holds what is longer.
     """
     lower_ends = [1, *(end + 1 for end in history_bins)]
-    groups = {
-        f"{first}-{after - 1}": (first <= lengths) & (lengths < after)
-        for first, after in pairwise(lower_ends)
-    }
-    return {**groups, f"{lower_ends[-1]}+": lengths >= lower_ends[-1]}
+    names = [f"{first}-{after - 1}" for first, after in pairwise(lower_ends)]
+    return {name: group_members(lengths, name) for name in [*names, f"{lower_ends[-1]}+"]}
+
+
+def group_members(lengths: npt.NDArray[np.int64], group: str) -> npt.NDArray[np.bool_]:
+    """Who is in a group by history length of this name.
+
+    >>> group_members(np.array([1, 5, 6, 11]), "1-5")
+    array([ True,  True, False, False])
+    >>> group_members(np.array([1, 5, 6, 11]), "6+")
+    array([False, False,  True,  True])
+    """
+    first, _, last = group.removesuffix("+").partition("-")
+    members: npt.NDArray[np.bool_] = lengths >= int(first)
+    return members & (lengths <= int(last)) if last else members
 
 
 def summarize_cold_positions(table: pa.Table, *, cutoffs: Sequence[int]) -> dict[str, Summary]:

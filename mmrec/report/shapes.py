@@ -10,6 +10,14 @@ Part = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
+class Lists:
+    """Metrics of lists in it."""
+
+    all: Part
+    history_length: Mapping[str, Part]
+
+
+@dataclass(frozen=True)
 class Metrics:
     """all_metrics.json of a run."""
 
@@ -18,6 +26,7 @@ class Metrics:
     cold: Part
     new: Part
     history_length: Mapping[str, Part]
+    lists: Lists | None = None
     cold_positions: Part = field(default_factory=dict)
     cold_positions_few: Part = field(default_factory=dict)
     cold_positions_new: Part = field(default_factory=dict)

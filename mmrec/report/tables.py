@@ -21,6 +21,18 @@ PARTS: Mapping[str, str] = {
 """Parts of the held-out items and of cold positions, by their key in the file of all metrics."""
 
 _FAMILIES = ("recall", "ndcg", "mrr")
+_LABELS: Mapping[str, str] = {
+    "recall": "Recall",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "coverage": "Coverage",
+    "gini": "Gini",
+    "novelty": "Novelty",
+    "popularity": "Popularity",
+    "diversity_text": "Diversity (text)",
+    "diversity_image": "Diversity (pictures)",
+    "diversity_category": "Diversity (category)",
+}
 _TERMINAL_PARTS = ("all", "warm", "cold")
 
 
@@ -57,7 +69,7 @@ def metric_order(names: Iterable[str]) -> list[str]:
 def metric_label(name: str) -> str:
     """`recall@10` as people write it: `Recall@10`."""
     family, at, cutoff = name.partition("@")
-    return {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}.get(family, family) + at + cutoff
+    return _LABELS.get(family, family) + at + cutoff
 
 
 def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
@@ -74,6 +86,16 @@ def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
         for run in runs
         for part in PARTS
         if part in run.metrics
+    ]
+
+
+def list_rows(runs: Iterable[RunReport]) -> list[Row]:
+    """A row for each run whose lists are measured, of all users and of each group by history."""
+    return [
+        Row(run.dataset, part, run.name, run.model, _size(found), metric_values(found))
+        for run in runs
+        if (lists := run.metrics.get("lists"))
+        for part, found in {"all": lists["all"], **lists["history_length"]}.items()
     ]
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from mmrec import schemas
-from mmrec.io import read_table, write_json, write_text
+from mmrec.evaluation.lists import list_cutoffs
+from mmrec.io import read_json, read_table, write_json, write_text
 from mmrec.params.study import StudyParams
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
@@ -60,7 +61,12 @@ def run_study(name: str, study: StudyParams, project: Path) -> StudyRanks:
         for row, runs in expanded.runs.items()
         if study.cold_positions
     }
-    return StudyRanks(held_out, cold_positions)
+    lists = {
+        row: [read_json(paths.run(run).all_metrics)["lists"]["all"] for run in runs]
+        for row, runs in expanded.runs.items()
+        if list_cutoffs(study.columns)
+    }
+    return StudyRanks(held_out, cold_positions, lists)
 
 
 def write_results(name: str, study: StudyParams, ranks: StudyRanks, folder: Path) -> str:

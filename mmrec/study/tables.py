@@ -18,6 +18,7 @@ from mmrec.evaluation.comparison import (
     sorted_samples,
     spread_of,
 )
+from mmrec.evaluation.lists import is_list_metric
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS, part_members
 from mmrec.params.study import StudyParams
 
@@ -88,6 +89,8 @@ class StudyRanks(NamedTuple):
     held_out: Mapping[str, Sequence[pa.Table]]
     cold_positions: Mapping[str, Sequence[pa.Table]]
     """Empty where no part of a study is of them."""
+    lists: Mapping[str, Sequence[Mapping[str, float]]] = {}
+    """Metrics of the lists of all users; empty where no column of a study is of them."""
 
     def of_part(self, part: str) -> Mapping[str, Sequence[pa.Table]]:
         """Those that a part is of."""
@@ -104,8 +107,10 @@ def study_cells(study: StudyParams, ranks: StudyRanks) -> Cells:
     Raises:
         DataError: those of a dataset are not over the same users and targets.
     """
-    ordered = StudyRanks(*(_ordered(study, of_rows) for of_rows in ranks))
-    return {part: _cells_of_part(study, part, ordered.of_part(part)) for part in study.parts}
+    ordered = StudyRanks(
+        _ordered(study, ranks.held_out), _ordered(study, ranks.cold_positions), ranks.lists
+    )
+    return {part: _cells_of_part(study, part, ordered) for part in study.parts}
 
 
 def part_sizes(study: StudyParams, ranks: StudyRanks) -> PartSizes:
@@ -133,14 +138,15 @@ def _ordered(
 
 
 def _cells_of_part(
-    study: StudyParams, part: str, tables: Mapping[str, Sequence[pa.Table]]
+    study: StudyParams, part: str, ranks: StudyRanks
 ) -> dict[str, dict[str, StudyCell]]:
-    columns = {
-        column: _column(
-            study, {row: row_values(of_row, part, column) for row, of_row in tables.items()}
-        )
-        for column in study.columns
-    }
+    tables, columns = ranks.of_part(part), {}
+    for column in study.columns:
+        if is_list_metric(column):
+            columns[column] = _column_of_lists(study, ranks.lists if part == "all" else {}, column)
+        else:
+            values = {row: row_values(of_row, part, column) for row, of_row in tables.items()}
+            columns[column] = _column(study, values)
     return {row: {column: of[row] for column, of in columns.items()} for row in study.rows}
 
 
@@ -149,14 +155,32 @@ def _column(study: StudyParams, rows: Mapping[str, RowValues]) -> dict[str, Stud
         row: (other, row) for row, other in study.comparisons().items() if rows[row].num_users > 1
     }
     compared = dict(zip(pairs, compare_rows(rows, [*pairs.values()]), strict=True))
+    against = study.comparisons()
     return {
         row: StudyCell(
-            values.of_seeds, compared.get(row), _gain(values, rows[study.compared_with(row)])
+            values.of_seeds,
+            compared.get(row),
+            _gain(values.of_seeds, rows[against[row]].of_seeds) if row in against else None,
         )
         for row, values in rows.items()
     }
 
 
-def _gain(own: RowValues, other: RowValues) -> float | None:
-    before = float(other.values.mean()) if own is not other and own.values.size else 0.0
-    return float(own.values.mean()) / before - 1 if before else None
+def _column_of_lists(
+    study: StudyParams, lists: Mapping[str, Sequence[Mapping[str, float]]], metric: str
+) -> dict[str, StudyCell]:
+    """Cells without a test: what lists have together, such as coverage, no user has."""
+    values = {
+        row: tuple(of_seed[metric] for of_seed in lists.get(row, ()) if metric in of_seed)
+        for row in study.rows
+    }
+    against = study.comparisons()
+    return {
+        row: StudyCell(own, None, _gain(own, values[against[row]]) if row in against else None)
+        for row, own in values.items()
+    }
+
+
+def _gain(own: Sequence[float], other: Sequence[float]) -> float | None:
+    before = mean(other) if own and other else 0.0
+    return mean(own) / before - 1 if before else None

@@ -405,7 +405,7 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
         assert metrics["all"]["num_users"] >= 9
         assert sum(map(len, metrics.values())) <= 15, "what `dvc exp show` has columns for"
         everything = json.loads(paths.run(name).all_metrics.read_text())
-        held_out = {"all", "warm", "cold", "new", "history_length"}
+        held_out = {"all", "warm", "cold", "new", "history_length", "lists", "protocol"}
         assert everything.keys() == held_out | {*COLD_POSITION_PARTS}
         assert everything["cold_positions"]["num_samples"] >= everything["cold"]["num_users"]
         assert cold_ranks_of(paths.run(name)).is_file()

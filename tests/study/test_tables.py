@@ -14,6 +14,7 @@ from scipy import stats
 
 from mmrec import schemas
 from mmrec.evaluation.comparison import Comparison
+from mmrec.evaluation.lists import FAMILIES, is_list_metric
 from mmrec.evaluation.significance import TTest, holm_adjusted
 from mmrec.io import DataError, read_json
 from mmrec.params.study import StudyParams
@@ -119,6 +120,34 @@ def test_stars_say_how_sure_a_difference_is() -> None:
     assert str(StudyCell((0.1,), None, None)) == "0.1000"
     shown = [StudyCell((0.1,), None, gain).percent for gain in (0.1234, -0.5, 0.0, None)]
     assert shown == ["+12.3%", "-50.0%", "+0.0%", ""]
+
+
+def test_columns_of_lists_have_a_mean_a_spread_and_a_gain_but_no_test() -> None:
+    columns = ["mrr", "coverage@10", "diversity_text@10"]
+    study = StudyParams.model_validate({**STUDY.model_dump(), "columns": columns})
+    lists = {
+        "plain": [{"coverage@10": 0.25, "num_users": 40}, {"coverage@10": 0.35}],
+        "better": [
+            {"coverage@10": 0.4, "diversity_text@10": 0.5},
+            {"coverage@10": 0.5, "diversity_text@10": 0.6},
+        ],
+    }
+    cells = study_cells(study, StudyRanks(RANKS, {}, lists))
+    assert cells["all"]["better"]["mrr"] == study_cells(STUDY, of(RANKS))["all"]["better"]["mrr"]
+    found = cells["all"]["better"]["coverage@10"]
+    assert (str(found), found.percent) == ("0.4500 ± 0.0707", "+50.0%")
+    assert str(cells["all"]["plain"]["coverage@10"]) == "0.3000 ± 0.0707"
+    of_text = cells["all"]["better"]["diversity_text@10"]
+    assert (str(of_text), of_text.gain) == ("0.5500 ± 0.0707", None), "plain reads no text"
+    assert str(cells["all"]["plain"]["diversity_text@10"]) == "–"
+    assert str(cells["cold"]["better"]["coverage@10"]) == "–", "lists are of all users"
+
+
+def test_every_metric_of_lists_of_a_run_may_be_a_column() -> None:
+    names = [*FAMILIES, "diversity_text", "diversity_image"]
+    columns = [f"{name}@20" for name in names]
+    study = StudyParams.model_validate({**STUDY.model_dump(), "columns": columns})
+    assert all(map(is_list_metric, study.columns))
 
 
 def shop_of(users: range, seed: int, largest: int) -> pa.Table:

@@ -23,6 +23,7 @@ from mmrec.evaluation.side_by_side import side_by_side
 from mmrec.evaluation.top_items import rounds, top_items
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
+from mmrec.params.pipeline import MaskHistory
 from mmrec.recommender import History, Recommender, VectorRecommender, inference
 
 TOKEN_BUDGET = {"cpu": 1 << 13}
@@ -108,14 +109,15 @@ def require_held_out(held_out: HeldOut) -> None:
 
 
 def rank_held_out(
-    recommender: Recommender, held_out: HeldOut, *, mask_history: bool, list_length: int = 0
+    recommender: Recommender, held_out: HeldOut, *, mask_history: MaskHistory, list_length: int = 0
 ) -> Ranked:
     """Rank of every target, and lists of the best items, scored in chunks of users.
 
     Args:
         recommender: the model, on its device.
         held_out: histories and what came next; nothing in it need be on that device.
-        mask_history: items of the whole history are no candidates, unless they are the target.
+        mask_history: items of the whole history are no candidates, or candidates with score 0,
+            unless they are the target.
         list_length: K; lists are of the candidates among which targets are ranked.
 
     Raises:
@@ -126,11 +128,13 @@ def rank_held_out(
         histories = held_out.histories.to(scored.device)
         targets = held_out.targets.to(scored.device)
 
+        seen_at = 0.0 if mask_history == "zero" else -torch.inf
+
         @torch.no_grad()
         def ranked(rows: Tensor) -> Ranked:
             scores = scored.scores(rows)  # [B, N]
             if mask_history:
-                mask_items_(scores, histories.padded(rows), targets[rows])
+                mask_items_(scores, histories.padded(rows), targets[rows], at=seen_at)
             if not list_length:
                 return Ranked(rank_targets(scores, targets[rows]), targets.new_zeros(len(rows), 0))
             found = rounds(scores)

@@ -148,7 +148,9 @@ def list_means(items: Items, of_items: Floats) -> Floats:
     """Mean of a value of items [N] over each list [R, K]; NaN of an empty one."""
     listed = items > 0
     sums = np.where(listed, of_items[items], 0.0).sum(axis=1)
-    return np.divide(sums, listed.sum(axis=1), out=np.full(len(items), np.nan), where=listed.any(1))
+    means = np.full(len(items), np.nan)
+    np.divide(sums, listed.sum(axis=1), out=means, where=listed.any(axis=1))
+    return means
 
 
 def self_information(training_counts: Items) -> Floats:
@@ -174,14 +176,17 @@ def list_diversity(items: Items, units: Vectors) -> Floats:
         squares[start : start + step] = (sums**2).sum(axis=1)
     # The square of a sum is every vector's with itself, 1, and every pair's twice.
     pairs = counts * (counts - 1)
-    cosines = np.divide(squares - counts, pairs, out=np.full(len(items), np.nan), where=pairs > 0)
-    return 1 - cosines
+    diversities = np.full(len(items), np.nan)
+    np.divide(pairs - (squares - counts), pairs, out=diversities, where=pairs > 0)
+    return diversities
 
 
 def unit_rows(vectors: Vectors) -> Vectors:
     """Rows of length 1; a row of zeros stays."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    units = np.zeros_like(vectors)
+    np.divide(vectors, lengths, out=units, where=lengths > 0)
+    return units
 
 
 def _of_group(items: Items, cutoff: int, training_counts: Items) -> Summary:

@@ -135,6 +135,25 @@ def history_groups(
     return {name: group_members(lengths, name) for name in [*names, f"{lower_ends[-1]}+"]}
 
 
+def history_ends(lengths: npt.NDArray[np.int64], groups: int) -> list[int]:
+    """Upper ends of groups by history length with as many users each as can be.
+
+    Users with equal histories are in one group, so that groups may be fewer, and unequal.
+
+    >>> history_ends(np.array([4, 4, 4, 5, 6, 7, 9, 30]), 4)
+    [4, 5, 7]
+
+    Args:
+        lengths: of the users' histories.
+        groups: that are wanted.
+    """
+    if not len(lengths):
+        return []
+    shares = np.arange(1, groups) / groups
+    ends = np.unique(np.quantile(lengths, shares, method="inverted_cdf"))
+    return [int(end) for end in ends if end < lengths.max()]
+
+
 def group_members(lengths: npt.NDArray[np.int64], group: str) -> npt.NDArray[np.bool_]:
     """Who is in a group by history length of this name.
 

@@ -44,13 +44,23 @@ def rank_targets(scores: Tensor, targets: Tensor, largest: Tensor | None = None)
     return torch.stack(counts).sum(dim=0)
 
 
-def mask_items_(scores: Tensor, history: Tensor, targets: Tensor) -> None:
+def mask_items_(
+    scores: Tensor, history: Tensor, targets: Tensor, *, at: float = -torch.inf
+) -> None:
     """Put the items of `history` [B, L] (0 = padding) at -inf, in the scores [B, N] themselves.
 
-    A target that is in the history as well keeps its score: it is what is asked for.
+    A target that is in the history as well keeps its score: it is what is asked for. Padding is at
+    minus infinity afterwards.
+
+    Args:
+        scores: are changed.
+        history: what was seen.
+        targets: int64 [B].
+        at: another score than minus infinity, with which seen items stay candidates.
     """
     of_targets = scores.gather(1, targets[:, None])
-    scores.scatter_(1, history, -torch.inf).scatter_(1, targets[:, None], of_targets)
+    scores.scatter_(1, history, at).scatter_(1, targets[:, None], of_targets)
+    scores[:, 0] = -torch.inf
 
 
 def _check(targets: Tensor, wrong: Tensor, what: str) -> None:

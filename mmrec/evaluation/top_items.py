@@ -60,7 +60,7 @@ def top_items(rounds: list[Tensor], length: int) -> Tensor:
 def _of_groups(entrants: Tensor) -> Tensor:
     """The largest of each group, the last of which may be smaller."""
     whole = len(entrants) // GROUP * GROUP
-    largest = entrants[:whole].unflatten(0, (-1, GROUP)).amax(dim=1)
+    largest = entrants[:whole].view(-1, GROUP, entrants.shape[1]).amax(dim=1)
     if whole == len(entrants):
         return largest
     return torch.cat([largest, entrants[whole:].amax(dim=0, keepdim=True)])

@@ -15,6 +15,7 @@ from typing import Any
 
 import jinja2
 
+from mmrec.params.pipeline import MaskHistory
 from mmrec.report.curves import history_length_plots
 from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
@@ -44,13 +45,13 @@ class Protocol:
     """How all runs were evaluated.
 
     Attributes:
-        mask_history: Whether items of a user's history are no candidates.
+        mask_history: Whether items of a user's history are no candidates, or ones with score 0.
         cold_thresholds: By dataset, training interactions below which an item is cold.
         contradictions: Sentences on settings that contradict each other.
         cold_positions: Which cold positions are ranked, too; None for none.
     """
 
-    mask_history: bool
+    mask_history: MaskHistory
     cold_thresholds: Mapping[str, int]
     contradictions: Sequence[str] = ()
     cold_positions: str | None = None

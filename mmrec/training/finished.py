@@ -28,7 +28,7 @@ from mmrec.models.data import ModelData
 from mmrec.models.loading import TrainedWeights, check_items, load_finished
 from mmrec.models.registry import system_of
 from mmrec.params.models.registry import ModelParams
-from mmrec.params.pipeline import ColdPositions
+from mmrec.params.pipeline import ColdPositions, MaskHistory
 from mmrec.recommender import Recommender, VectorRecommender
 from mmrec.training.sealed_files import (
     DamagedError,
@@ -154,7 +154,7 @@ def evaluate_run(
     data: ModelData,
     users: pa.Table,
     *,
-    mask_history: bool,
+    mask_history: MaskHistory,
     list_length: int,
     cold_positions: ColdPositions | None,
 ) -> Evaluated:
@@ -164,7 +164,7 @@ def evaluate_run(
         folder: that `save_model` or `save_note` wrote.
         data: of the run.
         users: CLEAN_USERS.
-        mask_history: items of the history are no candidates.
+        mask_history: items of the history are no candidates, or candidates with score 0.
         list_length: items of each user's list; 0 for none.
         cold_positions: which of them are ranked, too.
     """

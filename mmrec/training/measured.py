@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmrec.evaluation.metrics import summarize_cold_positions, summarize_ranks
+from mmrec.evaluation.metrics import history_ends, summarize_cold_positions, summarize_ranks
 from mmrec.models.data import ModelData
 from mmrec.models.list_metrics import list_metrics
-from mmrec.params.pipeline import EvaluateParams
+from mmrec.params.pipeline import EvaluateParams, HistoryQuantiles
 from mmrec.training.finished import Evaluated
 
 
@@ -20,6 +20,8 @@ def all_metrics(found: Evaluated, data: ModelData, protocol: EvaluateParams) -> 
         protocol: the cut-offs and groups.
     """
     cutoffs, bins = protocol.cutoffs, protocol.history_bins
+    if isinstance(bins, HistoryQuantiles):
+        bins = history_ends(found.ranks["history_length"].to_numpy(), bins.groups)
     metrics: dict[str, Any] = summarize_ranks(found.ranks, cutoffs=cutoffs, history_bins=bins)
     if found.lists is not None:
         metrics["lists"] = list_metrics(

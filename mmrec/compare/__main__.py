@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmrec.compare.rows import parse_rows, ranks_of_rows, require_known
 from mmrec.compare.table import CompareTable, compare_table
-from mmrec.evaluation.metrics import is_metric
+from mmrec.evaluation.metrics import is_history_group, is_metric
 from mmrec.io import DataError
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("rows", nargs="+", metavar="ROW", help="run, or name=run,run,run")
     parser.add_argument("--metric", default="ndcg@10", help="recall@K, ndcg@K, mrr@K or mrr")
-    parser.add_argument("--part", default="all", choices=list(PARTS))
+    parser.add_argument(
+        "--part", default="all", help=f"{', '.join(PARTS)}; or a history length, 6-10 or 21+"
+    )
     parser.add_argument("--reference", help="row that others are compared with (the first)")
     parser.add_argument("--json", action="store_true", help="figures as JSON, in full precision")
     chosen = parser.parse_args(arguments)
@@ -45,6 +47,11 @@ def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:
         raise DataError(
             f"--metric: found '{chosen.metric}', allowed are recall@K, ndcg@K, mrr@K with K >= 1, "
             "and mrr"
+        )
+    if chosen.part not in PARTS and not is_history_group(chosen.part):
+        raise DataError(
+            f"--part: found '{chosen.part}', allowed: {', '.join(PARTS)}, and lengths of histories "
+            "such as 6-10 or 21+"
         )
     rows = parse_rows(chosen.rows)
     if len(rows) < 2:

@@ -18,7 +18,7 @@ from mmrec.evaluation.comparison import (
 )
 from mmrec.evaluation.significance import Bootstrap
 from mmrec.io import DataError
-from mmrec.report.tables import PARTS, aligned, metric_label, unit_of
+from mmrec.report.tables import aligned, metric_label, part_name, unit_of
 
 _HEAD = ["", "mean ± sd", "difference", "95 % interval", "p", "p, Holm", "d"]
 _NOTE = """\
@@ -93,7 +93,7 @@ class CompareTable:
         count = "one comparison" if others == 1 else f"{others} comparisons"
         samples = f" of {self.num_users:,} users" if self.size != self.num_users else ""
         lines = [_HEAD, *([name, *row.cells()] for name, row in self.rows.items())]
-        title = f"{self.dataset}, {PARTS[self.part].lower()}, {metric_label(self.metric)}"
+        title = f"{self.dataset}, {part_name(self.part).lower()}, {metric_label(self.metric)}"
         head = f"{title}: {self.size:,} {unit_of(self.part)}s{samples}"
         note = _NOTE.format(reference=self.reference, count=count)
         return f"{head}\n\n{aligned(lines)}\n{note}"
@@ -124,8 +124,8 @@ def compare_table(
     own = rows[reference]
     if own.num_users < 2:
         raise DataError(
-            f"{PARTS[part].lower()} of '{dataset}': {own.num_users} users, expected at least 2; "
-            "take another --part"
+            f"{part_name(part).lower()} of '{dataset}': {own.num_users} users, expected at least "
+            "2; take another --part"
         )
     others = [name for name in rows if name != reference]
     compared = dict(

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+_HISTORY_GROUP = re.compile(r"\d+(-\d+|\+)")
 _METRIC = re.compile(r"(recall|ndcg|mrr)@([1-9]\d*)")
 _COMPARED_PARTS = ("all", "warm", "cold")
 _COMPARED_CUTOFFS = (10, 20)
@@ -154,6 +155,11 @@ def history_ends(lengths: npt.NDArray[np.int64], groups: int) -> list[int]:
     return [int(end) for end in ends if end < lengths.max()]
 
 
+def is_history_group(name: str) -> bool:
+    """Whether a group by history length may have this name."""
+    return _HISTORY_GROUP.fullmatch(name) is not None
+
+
 def group_members(lengths: npt.NDArray[np.int64], group: str) -> npt.NDArray[np.bool_]:
     """Who is in a group by history length of this name.
 
@@ -191,9 +197,13 @@ def summarize_cold_positions(table: pa.Table, *, cutoffs: Sequence[int]) -> dict
 def part_members(table: pa.Table, part: str) -> npt.NDArray[np.bool_]:
     """Which rows of a `RANKS` table are in a part, bool: of held-out items, or of cold positions.
 
+    A part may also be a group by history length, such as `6-10`.
+
     Raises:
         KeyError: there is no part of this name.
     """
+    if is_history_group(part):
+        return group_members(_column(table, "history_length"), part)
     is_cold = _column(table, "target_is_cold").astype(bool)
     is_new = _column(table, "target_training_count") == 0
     everything = np.ones(table.num_rows, dtype=bool)

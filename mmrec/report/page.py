@@ -35,6 +35,7 @@ from mmrec.report.tables import (
     list_rows,
     metric_label,
     metric_order,
+    part_name,
     unit_of,
 )
 from mmrec.report.trainings import trainings
@@ -168,40 +169,33 @@ def _comparison(dataset: str, runs: Sequence[RunReport], chosen: str) -> _Compar
     return _Comparison(
         dataset=dataset,
         identities=identities(runs),
-        metrics=_table(comparison_rows(runs), PARTS, best_values),
-        lists=_table(list_rows(runs), {"all": PARTS["all"]}, _no_best),
+        metrics=_table(comparison_rows(runs), best_values),
+        lists=_table(list_rows(runs), _no_best),
         contrast=contrast(runs, chosen),
         looks=looks,
         history_length=history_length_plots(runs, looks),
     )
 
 
-def _table(rows: Sequence[Row], names: Mapping[str, str], best_of: _BestOf) -> _Table:
-    """A table of rows; parts without a name are groups by history length, in their order."""
+def _table(rows: Sequence[Row], best_of: _BestOf) -> _Table:
+    """A table of rows: the parts that have a name, then groups by history length in their order."""
     columns = metric_order(name for row in rows for name in row.values)
     families = groupby(columns, key=lambda name: name.partition("@")[0])
     there = {row.part for row in rows}
-    known = [part for part in names if part in there]
+    known = [part for part in PARTS if part in there]
     order = dict.fromkeys([*known, *(row.part for row in rows)])
     return _Table(
         families=[(metric_label(family), len(list(found))) for family, found in families],
         columns=[name.partition("@")[2] and f"@{name.partition('@')[2]}" for name in columns],
-        parts=[_part(part, names, rows, columns, best_of) for part in order],
+        parts=[_part(part, rows, columns, best_of) for part in order],
     )
 
 
-def _part(
-    part: str,
-    names: Mapping[str, str],
-    rows: Sequence[Row],
-    columns: Sequence[str],
-    best_of: _BestOf,
-) -> _Part:
+def _part(part: str, rows: Sequence[Row], columns: Sequence[str], best_of: _BestOf) -> _Part:
     group = [row for row in rows if row.part == part]
     best = best_of(group)
     lines = [_Line(row.run, cells(row, columns, best)) for row in group]
-    name = names.get(part, f"{part} items in the history")
-    return _Part(name, max(row.size for row in group), unit_of(part), lines)
+    return _Part(part_name(part), max(row.size for row in group), unit_of(part), lines)
 
 
 def _no_best(rows: Iterable[Row]) -> dict[str, float]:  # noqa: ARG001

@@ -99,6 +99,11 @@ def list_rows(runs: Iterable[RunReport]) -> list[Row]:
     ]
 
 
+def part_name(part: str) -> str:
+    """A part, or a group of users by history length, in words."""
+    return PARTS.get(part, f"{part} items in the history")
+
+
 def unit_of(part: str) -> str:
     """What a part is counted in."""
     return "sample" if part in COLD_POSITION_PARTS else "user"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from ruamel.yaml import YAML
 from scipy import stats
 
 from mmrec import schemas
+from mmrec.compare import rows as rows_of_a_command
 from mmrec.compare.__main__ import main
 from mmrec.evaluation.significance import holm_adjusted
 from mmrec.io import write_json, write_table
@@ -69,29 +72,35 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def values(run: str, *, cold: bool = False) -> list[float]:
-    """Reciprocal ranks of the users, or of those with a cold target, in their order."""
+PARTS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "all": lambda row: row["rank"] > 0,
+    "cold": lambda row: row["target_is_cold"],
+    "5-9": lambda row: 5 <= row["history_length"] <= 9,
+    "20+": lambda row: row["history_length"] >= 20,
+}
+
+
+def values(run: str, part: str) -> list[float]:
+    """Reciprocal ranks of the users of a part, in their order."""
     rows = sorted(TABLES[run].to_pylist(), key=lambda row: row["user_index"])
-    return [1 / row["rank"] for row in rows if row["target_is_cold"] or not cold]
+    return [1 / row["rank"] for row in rows if PARTS[part](row)]
 
 
 ROWS = ["plain=plain-1,plain-2", "better=better-1,better-2", "other-1"]
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("part", ["all", "cold"])
+@pytest.mark.parametrize("part", PARTS)
 def test_figures_are_those_written_out(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([*ROWS, "--metric", "mrr", "--part", part, "--json"])
     found = json.loads(capsys.readouterr().out)
     seeds = {
-        "plain": [values(run, cold=part == "cold") for run in ("plain-1", "plain-2")],
-        "better": [values(run, cold=part == "cold") for run in ("better-1", "better-2")],
-        "other-1": [values("other-1", cold=part == "cold")],
+        "plain": [values(run, part) for run in ("plain-1", "plain-2")],
+        "better": [values(run, part) for run in ("better-1", "better-2")],
+        "other-1": [values("other-1", part)],
     }
     assert (found["dataset"], found["reference"]) == ("demo", "plain")
-    assert (found["num_users"], found["num_samples"]) == (
-        len(values("plain-1", cold=part == "cold")),
-    ) * 2
+    assert (found["num_users"], found["num_samples"]) == (len(values("plain-1", part)),) * 2
     p_values = []
     for row, of_seeds in seeds.items():
         own = found["rows"][row]
@@ -193,6 +202,7 @@ def as_it_is(project: Path) -> None:
         (as_it_is, ["plain-1", "better-1", "--metric", "hr@10"], "--metric: found 'hr@10', allow"),
         (as_it_is, ["plain-1", "better-1", "--reference", "x"], "allowed: plain-1, better-1"),
         (as_it_is, ["plain-1", "better-1", "--part", "cold_positions"], "evaluate.cold_positions"),
+        (as_it_is, ["plain-1", "better-1", "--part", "hot"], "--part: found 'hot', allowed: all, "),
         (unevaluated, ["plain-1", "better-1"], "not evaluated .*run `dvc repro evaluate@better-1`"),
         (
             by_another_protocol,
@@ -216,3 +226,9 @@ def test_a_part_of_one_user_is_refused(project: Path) -> None:
         write_table(table, Paths(project).run(run).ranks, schemas.RANKS)
     with pytest.raises(SystemExit, match="cold targets of 'demo': 1 users, expected at least 2"):
         main(["plain-1", "better-1", "--part", "cold"])
+
+
+def test_the_example_in_the_docstring() -> None:
+    found = doctest.testmod(rows_of_a_command)
+    assert found.attempted == 1
+    assert found.failed == 0

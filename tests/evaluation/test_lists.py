@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from itertools import combinations
 
@@ -14,6 +15,7 @@ from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import hold_out_test
 from mmrec.evaluation import evaluator
+from mmrec.evaluation import lists as metrics_of_lists
 from mmrec.evaluation.evaluator import lists_table, rank_held_out
 from mmrec.evaluation.lists import (
     coverage,
@@ -186,3 +188,9 @@ def test_models_without_vectors_have_lists_and_masked_items_leave_them_short() -
     nobody = hold_out_test(Sequences.from_lists([[1, 2]]))
     _, none = rank_held_out(recommender, nobody, mask_history=True, list_length=4)
     assert lists_table(none, nobody).num_rows == 0
+
+
+def test_examples_in_docstrings() -> None:
+    found = doctest.testmod(metrics_of_lists)
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -1,3 +1,5 @@
+import doctest
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -236,3 +238,9 @@ def test_holm_by_its_definition():
             assert {index for index, p in enumerate(adjusted) if p <= level} == rejected
     assert holm_adjusted([]) == []
     assert holm_adjusted([0.03]) == [0.03]
+
+
+def test_examples_in_docstrings():
+    found = doctest.testmod(significance)
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -18,6 +18,8 @@ from torch import Tensor
 
 GROUP = 32
 """Entrants of which one goes to the next round."""
+FEW = 512
+"""Entrants among whom the best are found as soon as they are in groups."""
 
 
 def rounds(scores: Tensor) -> list[Tensor]:
@@ -28,7 +30,7 @@ def rounds(scores: Tensor) -> list[Tensor]:
             table has them in memory.
     """
     found = [scores.T]
-    while len(found[-1]) > GROUP:
+    while len(found[-1]) > FEW:
         found.append(_of_groups(found[-1]))
     return found
 

@@ -170,6 +170,10 @@ def by_another_protocol(project: Path) -> None:
     )
 
 
+def without_a_protocol(project: Path) -> None:
+    write_json({"all": {}}, Paths(project).run("better-1").all_metrics)
+
+
 def on_other_users(project: Path) -> None:
     table = TABLES["better-1"].slice(1)
     write_table(table, Paths(project).run("better-1").ranks, schemas.RANKS)
@@ -209,6 +213,7 @@ def as_it_is(project: Path) -> None:
             ["plain-1", "better-1"],
             r"other protocols \(mask_history: True and False\); run `dvc repro evaluate@plain-1",
         ),
+        (without_a_protocol, ["plain-1", "better-1"], "protocol: Field required.* run the stage"),
         (on_other_users, ["plain-1", "better-1"], "ranked on other users or held-out items"),
     ],
 )

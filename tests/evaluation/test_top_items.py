@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmrec.evaluation.top_items import GROUP, rounds
+from mmrec.evaluation.top_items import FEW, GROUP, rounds
 from mmrec.evaluation.top_items import top_items as of_rounds
 from mmrec.nn.scoring import score
 
@@ -28,7 +28,7 @@ def slow(scores: Tensor, length: int) -> list[list[int]]:
     return lists
 
 
-SIZES = [2, 5, GROUP, GROUP + 1, 3 * GROUP, 7 * GROUP + 5, 2000, 3 * GROUP**2]
+SIZES = [2, 5, GROUP, GROUP + 1, 3 * GROUP, 7 * GROUP + 5, 2000, 3 * GROUP**2, FEW * GROUP + 7]
 
 
 def padded(scores: Tensor) -> Tensor:

@@ -189,7 +189,7 @@ def test_ranks_of_cold_positions_are_read_where_they_are_asked_for(paths: Paths)
 def test_what_a_former_run_left_is_removed(paths: Paths) -> None:
     former = paths.run("former")
     write_json(metrics(0.2), former.all_metrics)
-    for path in (former.ranks, cold_ranks_of(former)):
+    for path in (former.ranks, cold_ranks_of(former), lists_of(former)):
         write_table(ranks_of(0.2), path, schemas.RANKS)
     remove_former_runs(PARAMS.runs, paths)
     assert not former.evaluated.exists()

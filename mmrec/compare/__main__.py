@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mmrec.compare.rows import parse_rows, ranks_of_rows, require_known
 from mmrec.compare.table import CompareTable, compare_table
-from mmrec.evaluation.metrics import is_history_group, is_metric
+from mmrec.evaluation.history_groups import is_history_group
+from mmrec.evaluation.metrics import is_metric
 from mmrec.io import DataError
 from mmrec.params.file import load_params
 from mmrec.paths import Paths

@@ -32,7 +32,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mmrec.evaluation.metrics import Summary, history_groups
+from mmrec.evaluation.history_groups import history_groups
+from mmrec.evaluation.metrics import Summary
 
 FAMILIES = ("coverage", "gini", "novelty", "popularity")
 DIVERSITIES = ("diversity_text", "diversity_image", "diversity_category")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmrec.evaluation.history_groups import group_members
 from mmrec.evaluation.lists import (
     Floats,
     Items,
@@ -20,7 +21,6 @@ from mmrec.evaluation.lists import (
     list_diversities,
     padded_lists,
 )
-from mmrec.evaluation.metrics import group_members
 
 
 def with_categories(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmrec.evaluation.metrics import history_ends, summarize_cold_positions, summarize_ranks
+from mmrec.evaluation.history_groups import history_ends
+from mmrec.evaluation.metrics import summarize_cold_positions, summarize_ranks
 from mmrec.models.data import ModelData
 from mmrec.models.list_metrics import list_metrics
 from mmrec.params.pipeline import EvaluateParams, HistoryQuantiles

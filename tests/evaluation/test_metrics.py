@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec import schemas
+from mmrec.evaluation import history_groups as groups_by_history
 from mmrec.evaluation import metrics
+from mmrec.evaluation.history_groups import history_ends, history_groups
 from mmrec.evaluation.metrics import (
     compared_metrics,
-    history_ends,
-    history_groups,
     metric_names,
     summarize,
     summarize_ranks,
@@ -145,6 +145,7 @@ def test_five_groups_of_different_histories_are_of_equal_size():
 
 
 def test_examples_in_docstrings():
-    found = doctest.testmod(metrics)
-    assert found.attempted > 3
-    assert found.failed == 0
+    for module in (metrics, groups_by_history):
+        found = doctest.testmod(module)
+        assert found.attempted > 1
+        assert found.failed == 0

@@ -138,6 +138,9 @@ RANKS: Final = _schema(
 
 Of cold positions a table of its own, with a row for each: the one after `history_length` items."""
 
+LISTS: Final = _schema(("user_index", pa.int32()), ("items", _list(pa.int32())))
+"""The best items for each row of `RANKS`, in its order, by the scores that its ranks are of."""
+
 
 @dataclass(frozen=True)
 class RawSummary:

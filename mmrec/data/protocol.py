@@ -15,6 +15,10 @@ logger = logging.getLogger(__name__)
 MOST_TIED: Final = 0.05
 """Share of the users evaluated above which the order at equal times is warned of."""
 
+FIGURES: Final = ("tied_share", "later_training_share", "later_training_share_of_items")
+"""What of a protocol is counted from the data; the rest is chosen, and alike where results are to
+be compared."""
+
 
 def protocol_of(
     found: SplitLog,

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from mmrec.evaluation.history_groups import group_members, history_groups, is_history_group
 
 _METRIC = re.compile(r"(recall|ndcg|mrr)@([1-9]\d*)")
 _COMPARED_PARTS = ("all", "warm", "cold")
@@ -105,26 +106,18 @@ def summarize_ranks(
             holds what is longer.
     """
     names = metric_names(cutoffs)
-    users = _column(table, "user_index")
-    has_several = len(np.unique(users)) < len(users)
-    ranks = _column(table, "rank")
+    users, ranks = _column(table, "user_index"), _column(table, "rank")
+    are_samples = has_several(users)
 
     def of(members: npt.NDArray[np.bool_]) -> Summary:
-        summary = summarize(ranks[members], names)
-        if not has_several:
-            return summary
-        samples = {"num_samples": summary["num_users"]}
-        return summary | samples | {"num_users": len(np.unique(users[members]))}
+        return summarize(ranks[members], names) | group_size(users[members], samples=are_samples)
 
     is_cold = _column(table, "target_is_cold").astype(bool)
     is_new = _column(table, "target_training_count") == 0
     length = _column(table, "history_length")
-    lower_ends = [1, *(end + 1 for end in history_bins)]
     by_length = {
-        f"{first}-{after - 1}": of((first <= length) & (length < after))
-        for first, after in pairwise(lower_ends)
+        name: of(members) for name, members in history_groups(length, history_bins).items()
     }
-    by_length[f"{lower_ends[-1]}+"] = of(length >= lower_ends[-1])
     return {
         "all": of(np.ones(len(ranks), dtype=bool)),
         "cold": of(is_cold),
@@ -145,22 +138,48 @@ def summarize_cold_positions(table: pa.Table, *, cutoffs: Sequence[int]) -> dict
     summaries = {}
     for part in COLD_POSITION_PARTS:
         samples = table.filter(pa.array(part_members(table, part)))
-        num_users = len(np.unique(_column(samples, "user_index")))
-        of_samples = summarize(_column(samples, "rank"), names)
-        summaries[part] = {
-            **of_samples,
-            "num_samples": samples.num_rows,
-            "num_users": num_users,
-        }
+        size = group_size(_column(samples, "user_index"), samples=True)
+        summaries[part] = summarize(_column(samples, "rank"), names) | size
     return summaries
+
+
+def has_several(users: npt.NDArray[np.int64]) -> bool:
+    """Whether any user has several rows."""
+    return len(np.unique(users)) < len(users)
+
+
+def group_size(users: npt.NDArray[np.int64], *, samples: bool) -> Summary:
+    """How large a group is.
+
+    Args:
+        users: of its rows.
+        samples: whether users may have several, in this group or in another one.
+    """
+    size: Summary = {"num_users": len(np.unique(users))}
+    return size | ({"num_samples": len(users)} if samples else {})
+
+
+def unit_of(table: pa.Table, part: str) -> str:
+    """What a part of a `RANKS` table is counted in: `sample` where users may have several.
+
+    Args:
+        table: the whole one, of held-out items or of cold positions.
+        part: such as `all`.
+    """
+    samples = part in COLD_POSITION_PARTS or has_several(_column(table, "user_index"))
+    return "sample" if samples else "user"
 
 
 def part_members(table: pa.Table, part: str) -> npt.NDArray[np.bool_]:
     """Which rows of a `RANKS` table are in a part, bool: of held-out items, or of cold positions.
 
+    A part may also be a group by history length, such as `6-10`.
+
     Raises:
         KeyError: there is no part of this name.
     """
+    if is_history_group(part):
+        return group_members(_column(table, "history_length"), part)
     is_cold = _column(table, "target_is_cold").astype(bool)
     is_new = _column(table, "target_training_count") == 0
     everything = np.ones(table.num_rows, dtype=bool)

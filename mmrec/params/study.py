@@ -10,12 +10,19 @@ from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
 from mmrec.params.pipeline import ColdPositions
 from mmrec.params.section import Name, Section
-from mmrec.params.training import Metric
 from mmrec.params.yaml_file import YamlFileError, read_yaml
 
 Part = Literal[
     "all", "warm", "cold", "new", "cold_positions", "cold_positions_few", "cold_positions_new"
 ]
+
+Column = Annotated[
+    str,
+    Field(
+        pattern=r"^(mrr|(recall|ndcg|coverage|gini|novelty|popularity|diversity_(text|image))@[1-9]\d*)$"
+    ),
+]
+"""A metric of ranks, or one of lists, which all users together have and no other part."""
 
 
 class StudyRow(Section):
@@ -75,7 +82,7 @@ class StudyParams(Section):
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
     reference: str
     """The row that others are compared with."""
-    columns: Annotated[list[Metric], Field(min_length=1)]
+    columns: Annotated[list[Column], Field(min_length=1)]
     parts: Annotated[list[Part], Field(min_length=1)]
     """Of the held-out items, or of cold positions: a table for each."""
     cold_positions: ColdPositions | None = None

@@ -10,6 +10,14 @@ Part = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
+class Lists:
+    """Metrics of lists in it."""
+
+    all: Part
+    history_length: Mapping[str, Part]
+
+
+@dataclass(frozen=True)
 class Metrics:
     """all_metrics.json of a run."""
 
@@ -19,6 +27,7 @@ class Metrics:
     new: Part
     history_length: Mapping[str, Part]
     protocol: Mapping[str, object]
+    lists: Lists | None = None
     cold_positions: Part = field(default_factory=dict)
     cold_positions_few: Part = field(default_factory=dict)
     cold_positions_new: Part = field(default_factory=dict)

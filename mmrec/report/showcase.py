@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmrec.params.pipeline import MaskHistory
 from mmrec.report.cards import ItemCard, item_cards
 from mmrec.report.gallery import spread
 from mmrec.report.thumbnails import Thumbnails
@@ -65,7 +66,7 @@ def sample_users(
     keywords: pa.Table,
     thumbnails: Thumbnails,
     num_users: int,
-    mask_history: bool,
+    mask_history: MaskHistory,
 ) -> list[SampleUser]:
     """Users from short to long histories with what they chose and what is recommended.
 
@@ -102,7 +103,7 @@ def sample_users(
                 targets.get(user["user_index"]),
                 cards,
                 items.num_rows,
-                sequence if mask_history else [],
+                sequence if mask_history is True else [],
             ),
             [
                 Recommended(cards[place["item_id"]], place["score"])

@@ -21,6 +21,18 @@ PARTS: Mapping[str, str] = {
 """Parts of the held-out items and of cold positions, by their key in the file of all metrics."""
 
 _FAMILIES = ("recall", "ndcg", "mrr")
+_LABELS: Mapping[str, str] = {
+    "recall": "Recall",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "coverage": "Coverage",
+    "gini": "Gini",
+    "novelty": "Novelty",
+    "popularity": "Popularity",
+    "diversity_text": "Diversity (text)",
+    "diversity_image": "Diversity (pictures)",
+    "diversity_category": "Diversity (category)",
+}
 _TERMINAL_PARTS = ("all", "warm", "cold")
 
 
@@ -59,25 +71,29 @@ def metric_order(names: Iterable[str]) -> list[str]:
 def metric_label(name: str) -> str:
     """`recall@10` as people write it: `Recall@10`."""
     family, at, cutoff = name.partition("@")
-    return {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}.get(family, family) + at + cutoff
+    return _LABELS.get(family, family) + at + cutoff
 
 
 def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
     """A row for each run and part that its metrics hold, parts in the order of `PARTS`."""
     return [
-        Row(
-            run.dataset,
-            part,
-            run.name,
-            run.model,
-            _size(run.metrics[part]),
-            "sample" if "num_samples" in run.metrics[part] else "user",
-            metric_values(run.metrics[part]),
-        )
-        for run in runs
-        for part in PARTS
-        if part in run.metrics
+        _row(run, part, run.metrics[part]) for run in runs for part in PARTS if part in run.metrics
     ]
+
+
+def list_rows(runs: Iterable[RunReport]) -> list[Row]:
+    """A row for each run whose lists are measured, of all users and of each group by history."""
+    return [
+        _row(run, part, found)
+        for run in runs
+        if (lists := run.metrics.get("lists"))
+        for part, found in {"all": lists["all"], **lists["history_length"]}.items()
+    ]
+
+
+def part_name(part: str) -> str:
+    """A part, or a group of users by history length, in words."""
+    return PARTS.get(part, f"{part} items in the history")
 
 
 def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -89,8 +105,10 @@ def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _size(metrics: Mapping[str, Any]) -> int:
-    return int(metrics.get("num_samples", metrics.get("num_users", 0)))
+def _row(run: RunReport, part: str, metrics: Mapping[str, Any]) -> Row:
+    size = int(metrics.get("num_samples", metrics.get("num_users", 0)))
+    unit = "sample" if "num_samples" in metrics else "user"
+    return Row(run.dataset, part, run.name, run.model, size, unit, metric_values(metrics))
 
 
 def best_values(rows: Iterable[Row]) -> dict[str, float]:
@@ -153,10 +171,11 @@ def _block(dataset: str, rows: list[Row]) -> str:
             ]
     header.pop(1)
     users.pop(0)
-    return _aligned([header, users, *lines.values()])
+    return aligned([header, users, *lines.values()])
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as text: the first column to the left, others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(

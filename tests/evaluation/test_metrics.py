@@ -1,3 +1,4 @@
+import doctest
 import json
 import math
 from itertools import pairwise
@@ -9,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec import schemas
+from mmrec.evaluation import history_groups as groups_by_history
+from mmrec.evaluation import metrics
+from mmrec.evaluation.history_groups import history_ends, history_groups
 from mmrec.evaluation.metrics import (
     compared_metrics,
     metric_names,
@@ -134,3 +138,33 @@ def test_runs_are_compared_by_fifteen_numbers_at_most(cutoffs, kept):
     assert sum(map(len, compared.values())) <= 15
     assert compared["all"] == {name: whole["all"][name] for name in ["num_users", *kept]}
     assert compared["cold"] == {"num_users": 0}
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60).map(np.array), st.integers(2, 7))
+def test_groups_at_quantiles_hold_everybody_once_and_none_too_many(lengths, groups):
+    ends = history_ends(lengths, groups)
+    assert ends == sorted({*ends})
+    assert len(ends) < groups
+    members = history_groups(lengths, ends)
+    assert np.sum([*members.values()], axis=0).tolist() == [1] * len(lengths)
+    for one in members.values():
+        assert one.any()
+        # As many as there shall be, but for those who have as long histories as the last of them.
+        longest = lengths[one].max()
+        assert (one & (lengths < longest)).sum() < np.ceil(len(lengths) / groups)
+
+
+def test_five_groups_of_different_histories_are_of_equal_size():
+    lengths = np.random.default_rng(0).permutation(np.arange(3, 103))
+    ends = history_ends(lengths, 5)
+    assert ends == [22, 42, 62, 82]
+    assert [one.sum() for one in history_groups(lengths, ends).values()] == [20] * 5
+    assert history_ends(np.array([], dtype=np.int64), 5) == []
+    assert history_ends(np.full(9, 4), 5) == []
+
+
+def test_examples_in_docstrings():
+    for module in (metrics, groups_by_history):
+        found = doctest.testmod(module)
+        assert found.attempted > 1
+        assert found.failed == 0

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mmrec import schemas
+from mmrec.evaluation.significance import holm_adjusted
 from mmrec.io import DataError
 from mmrec.report.differences import Contrast, Difference, contrast
 from mmrec.report.runs import RunReport
@@ -48,16 +49,33 @@ def test_difference_is_the_run_less_the_other_one() -> None:
     ]
     # NDCG is 1 at rank 1 and 1/2 at rank 3: +1/2 for 60 users, -1/2 for 40.
     assert everybody.differences[0].difference == pytest.approx(0.6 * 0.5 - 0.4 * 0.5)
-    assert warm.differences == [Difference("other", 0.5, 0.5, 0.5, 0.0)]
-    assert cold.differences == [Difference("other", -0.5, -0.5, -0.5, 0.0)]
+    assert warm.differences == [Difference("other", 0.5, 0.5, 0.5, 0.0, 0.0, None)]
+    assert cold.differences == [Difference("other", -0.5, -0.5, -0.5, 0.0, 0.0, None)]
     assert everybody.differences[0].low < 0.1 < everybody.differences[0].high
 
 
 def test_verdict_is_in_words_and_goes_by_the_interval() -> None:
-    assert Difference("r", 0.1, 0.05, 0.15, 0.01).verdict == "better"
-    assert Difference("r", -0.1, -0.15, -0.05, 0.01).verdict == "worse"
-    assert Difference("r", 0.1, -0.01, 0.21, 0.07).verdict == "no clear difference"
-    assert Difference("r", 0.0, 0.0, 0.0, 1.0).verdict == "no clear difference"
+    def verdict(difference: float, low: float, high: float, p_value: float) -> str:
+        return Difference("r", difference, low, high, p_value, p_value, 0.1).verdict
+
+    assert verdict(0.1, 0.05, 0.15, 0.01) == "better"
+    assert verdict(-0.1, -0.15, -0.05, 0.01) == "worse"
+    assert verdict(0.1, -0.01, 0.21, 0.07) == "no clear difference"
+    assert verdict(0.0, 0.0, 0.0, 1.0) == "no clear difference"
+
+
+def test_p_is_corrected_for_the_runs_that_a_part_compares() -> None:
+    generator = np.random.default_rng(0)
+    made = []
+    for name, worst in (("ours", 20), ("a", 25), ("b", 30), ("c", 22)):
+        run = _with_ranks(name, warm=1, cold=2)
+        assert run.ranks is not None
+        drawn = pa.array(generator.integers(1, worst, 100), pa.int32())
+        made.append(replace(run, ranks=run.ranks.set_column(2, "rank", drawn)))
+    for part in _tested(made, "ours").parts:
+        p_values = [row.p_value for row in part.differences]
+        assert [row.holm for row in part.differences] == holm_adjusted(p_values)
+        assert all(row.effect_size is not None for row in part.differences)
 
 
 def test_answer_names_the_others_by_verdict() -> None:

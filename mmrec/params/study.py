@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -16,12 +17,9 @@ Part = Literal[
     "all", "warm", "cold", "new", "cold_positions", "cold_positions_few", "cold_positions_new"
 ]
 
-Column = Annotated[
-    str,
-    Field(
-        pattern=r"^(mrr|(recall|ndcg|coverage|gini|novelty|popularity|diversity_(text|image))@[1-9]\d*)$"
-    ),
-]
+_OF_RANKS = r"(mrr|(recall|ndcg)@[1-9]\d*)"
+_OF_LISTS = r"(coverage|gini|novelty|popularity|diversity_(text|image))@[1-9]\d*"
+Column = Annotated[str, Field(pattern=rf"^({_OF_RANKS}|{_OF_LISTS})$")]
 """A metric of ranks, or one of lists, which all users together have and no other part."""
 
 
@@ -108,6 +106,11 @@ class StudyParams(Section):
             raise ValueError(
                 f"cold_positions: found nothing, though {', '.join(of_positions)} of parts needs "
                 f"it; allowed: {', '.join(get_args(ColdPositions))}"
+            )
+        if self.convergence and not re.fullmatch(_OF_RANKS, self.columns[0]):
+            raise ValueError(
+                f"convergence: is told by the first of columns, found {self.columns[0]}, which "
+                "nothing is validated by; name a metric of ranks first, such as ndcg@10"
             )
         for row in self.rows:
             self._check_comparison(row)

@@ -105,9 +105,15 @@ def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
+def size_and_unit(metrics: Mapping[str, Any]) -> tuple[int, str]:
+    """What the metrics of one part are means over: how many, and `user` or `sample`."""
+    if "num_samples" in metrics:
+        return int(metrics["num_samples"]), "sample"
+    return int(metrics.get("num_users", 0)), "user"
+
+
 def _row(run: RunReport, part: str, metrics: Mapping[str, Any]) -> Row:
-    size = int(metrics.get("num_samples", metrics.get("num_users", 0)))
-    unit = "sample" if "num_samples" in metrics else "user"
+    size, unit = size_and_unit(metrics)
     return Row(run.dataset, part, run.name, run.model, size, unit, metric_values(metrics))
 
 

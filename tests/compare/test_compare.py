@@ -17,6 +17,7 @@ from scipy import stats
 from mmrec import schemas
 from mmrec.compare import rows as rows_of_a_command
 from mmrec.compare.__main__ import main
+from mmrec.data.protocol import FIGURES
 from mmrec.evaluation.significance import holm_adjusted
 from mmrec.io import write_json, write_table
 from mmrec.paths import Paths
@@ -25,7 +26,18 @@ from mmrec.run_paths import cold_ranks_of
 ROOT = Path(__file__).parents[2]
 NUM_USERS = 30
 RUNS = ("plain-1", "plain-2", "better-1", "better-2", "other-1")
-PROTOCOL = {"dataset": "demo", "mask_history": True, "cold_positions": None}
+BY_TIME = {"name": "temporal", "validation": 0.8, "test": 0.9, "targets": "all"}
+PROTOCOL = {
+    "dataset": "demo",
+    "mask_history": True,
+    "cold_positions": None,
+    "tie_order": "random",
+    "tie_seed": 1,
+    "split": BY_TIME,
+    "tied_share": 0.2,
+    "later_training_share": 0.0,
+    "later_training_share_of_items": 0.0,
+}
 
 
 def ranks(seed: int, worst: int) -> pa.Table:
@@ -163,11 +175,14 @@ def unevaluated(project: Path) -> None:
     Paths(project).run("better-1").all_metrics.unlink()
 
 
-def by_another_protocol(project: Path) -> None:
-    write_json(
-        {"protocol": PROTOCOL | {"mask_history": False}},
-        Paths(project).run("better-1").all_metrics,
-    )
+def told(**changes: object) -> Callable[[Path], None]:
+    """A run whose protocol is another one in these."""
+
+    def damage(project: Path) -> None:
+        metrics = Paths(project).run("better-1").all_metrics
+        write_json({"protocol": PROTOCOL | changes}, metrics)
+
+    return damage
 
 
 def without_a_protocol(project: Path) -> None:
@@ -209,9 +224,16 @@ def as_it_is(project: Path) -> None:
         (as_it_is, ["plain-1", "better-1", "--part", "hot"], "--part: found 'hot', allowed: all, "),
         (unevaluated, ["plain-1", "better-1"], "not evaluated .*run `dvc repro evaluate@better-1`"),
         (
-            by_another_protocol,
+            told(mask_history=False),
             ["plain-1", "better-1"],
             r"other protocols \(mask_history: True and False\); run `dvc repro evaluate@plain-1",
+        ),
+        (told(tie_order="file"), ["plain-1", "better-1"], r"\(tie_order: random and file\)"),
+        (told(tie_seed=2), ["plain-1", "better-1"], r"\(tie_seed: 1 and 2\)"),
+        (
+            told(split=BY_TIME | {"targets": "last"}),
+            ["plain-1", "better-1"],
+            r"\(split: .*'targets': 'all', .* and .*'targets': 'last', .*\)",
         ),
         (without_a_protocol, ["plain-1", "better-1"], "protocol: Field required.* run the stage"),
         (on_other_users, ["plain-1", "better-1"], "ranked on other users or held-out items"),
@@ -223,6 +245,32 @@ def test_what_cannot_be_compared_is_one_message(
     damage(project)
     with pytest.raises(SystemExit, match=rf"^error: .*{message}"):
         main(arguments)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_what_is_counted_of_the_data_is_no_protocol(
+    project: Path, capsys: pytest.CaptureFixture[str], figure: str
+) -> None:
+    told(**{figure: PROTOCOL[figure] + 0.1})(project)
+    main(["plain-1", "better-1"])
+    assert "30 users" in capsys.readouterr().out
+
+
+def test_users_with_several_items_held_out_are_counted_in_samples(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in ("plain-1", "better-1"):
+        table = TABLES[run]
+        users = pa.array(table["user_index"].to_numpy() // 2, pa.int32())
+        changed = table.set_column(0, table.schema.field(0), users)
+        write_table(changed, Paths(project).run(run).ranks, schemas.RANKS)
+    main(["plain-1", "better-1"])
+    text = capsys.readouterr().out
+    assert "NDCG@10: 30 samples of 15 users\n" in text
+    assert "t-test over users (each with all samples)" in text
+    # Every user has one of this part: they are samples all the same.
+    main(["plain-1", "better-1", "--part", "cold"])
+    assert "NDCG@10: 10 samples of 10 users\n" in capsys.readouterr().out
 
 
 def test_a_part_of_one_user_is_refused(project: Path) -> None:

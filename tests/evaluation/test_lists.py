@@ -97,6 +97,23 @@ def test_every_metric_is_that_of_the_double_loop() -> None:
         )
 
 
+def test_lists_of_users_with_several_are_means_over_lists_and_both_are_counted() -> None:
+    of_users = table(LISTS).set_column(0, "user_index", pa.array(np.arange(30) // 3, pa.int32()))
+    one_each, several = (
+        summarize_lists(
+            lists,
+            LENGTHS,
+            cutoffs=[4],
+            history_bins=[99],
+            training_counts=COUNTS,
+            vectors={"text": lambda items: VECTORS[items]},
+        )
+        for lists in (table(LISTS), of_users)
+    )
+    assert several["all"] == one_each["all"] | {"num_users": 10, "num_samples": 30}
+    assert several["history_length"]["100+"] == {"num_users": 0, "num_samples": 0}
+
+
 def test_groups_of_nobody_and_of_empty_lists_have_no_means() -> None:
     found = summarize_lists(
         table([[], []]),

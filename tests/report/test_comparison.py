@@ -191,7 +191,7 @@ def test_cold_positions_are_counted_in_samples_and_explained(world: World, mode:
     assert heads[-1] == "Cold positions (20 samples)", "in the tests"
     row = [cell.text for cell in _comparison_rows(page)["Cold positions"]["shop-sasrec"]]
     assert [row[1], row[5], row[0]] == ["0.1000", "0.0500", "–"]
-    assert page.count("there is no such position") == 1
+    assert page.count("there is no such sample") == 1
     (line,) = parse(page).find("p", css="protocol")
     assert line.words.endswith(f"(evaluate.cold_positions: {mode}).")
     assert ("whose very pairs the models were trained on" in line.words) == (mode == "literal")

@@ -12,9 +12,11 @@ import polars as pl
 import pytest
 
 from mmrec import schemas
+from mmrec.compare.__main__ import main as compare
 from mmrec.io import read_table
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
+from mmrec.run_paths import lists_of
 from tests.stages.test_stages import IDS, TRAINING, a_run, params, write_files, write_params
 
 VALIDATION, TEST = 5, 7
@@ -112,6 +114,31 @@ def test_every_interaction_of_the_test_is_ranked_after_what_came_before_it(
         assert told["later_training_share"] == told["later_training_share_of_items"] == 0
 
 
+def test_lists_are_one_for_each_item_that_is_held_out(world: tuple[Params, Paths]) -> None:
+    checked, paths = world
+    for run in checked.runs:
+        ranks = read_table(paths.run(run).ranks, schemas.RANKS)
+        lists = read_table(lists_of(paths.run(run)), schemas.LISTS)
+        assert lists["user_index"] == ranks["user_index"]
+        longest = max(checked.evaluate.lists_at)
+        for row, listed in zip(ranks.to_pylist(), lists["items"].to_pylist(), strict=True):
+            # Ties count against the rank, and not against a list.
+            assert row["rank"] > longest or row["target"] in listed
+        found = json.loads(paths.run(run).all_metrics.read_text())["lists"]["all"]
+        assert (found["num_samples"], found["num_users"]) == (13, 9)
+    assert ranks["rank"].to_numpy().min() <= longest
+
+
+def test_runs_are_compared_over_users_as_wholes(
+    world: tuple[Params, Paths],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(world[1].params.parent)
+    compare(["sasrec", "popularity", "--metric", "mrr"])
+    assert "shop, all users, MRR: 13 samples of 9 users" in capsys.readouterr().out
+
+
 def test_popularity_and_cold_items_are_of_what_trains(world: tuple[Params, Paths]) -> None:
     trained = [item for of in events().values() for day, item in of if day < VALIDATION]
     items = pl.read_parquet(world[1].dataset("shop").items)
@@ -147,7 +174,11 @@ def test_page_says_how_it_was_split(world: tuple[Params, Paths]) -> None:
     page = (world[1].report / "index.html").read_text()
     assert "before 2024-01-05T00:00:00Z trains" in page
     assert "Of these interactions each is ranked" in page
-    assert 'All users <span class="soft">(13 samples)' in page
+    of_metrics, of_tests, of_lists = (
+        part.partition(")")[0] for part in page.split('All users <span class="soft">(')[1:]
+    )
+    assert of_metrics == of_tests == of_lists == "13 samples"
+    assert "There is one for each held-out item" in page
     assert "Leave-one-out" not in page
     assert "1 not evaluated, with nothing before the test begins" in page
     assert "a draw of its own (tie_seed 5)" in page

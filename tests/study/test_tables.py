@@ -204,7 +204,15 @@ def test_a_row_of_another_dataset_is_compared_on_its_own_users() -> None:
     }
 
 
+def markdown(held_out: Mapping[str, Sequence[pa.Table]]) -> str:
+    """The tables of `STUDY`."""
+    ranks = of(held_out)
+    return study_markdown("tried", STUDY, study_cells(STUDY, ranks), part_sizes(STUDY, ranks))
+
+
 def test_what_is_held_out_of_users_with_several_items_is_counted_in_samples() -> None:
+    whole = "their means over the seeds (each with all of its samples), p"
+    assert whole not in markdown(RANKS)
     halved = {
         row: [
             table.set_column(
@@ -215,6 +223,9 @@ def test_what_is_held_out_of_users_with_several_items_is_counted_in_samples() ->
         for row, tables in RANKS.items()
     }
     assert part_sizes(STUDY, of(halved))["all"] == {"demo": (40, "sample")}
+    text = markdown(halved)
+    assert "40 samples, all targets; seeds 3, 4:" in text
+    assert whole in text
 
 
 def test_ranks_of_a_dataset_are_over_the_same_users_and_those_of_two_are_not() -> None:
@@ -275,7 +286,7 @@ def test_ranks_of_other_users_are_refused() -> None:
 
 def test_the_tables_and_the_figure_show_every_row(tmp_path: Path) -> None:
     cells = study_cells(STUDY, of(RANKS))
-    text = study_markdown("tried", STUDY, cells, part_sizes(STUDY, of(RANKS)))
+    text = markdown(RANKS)
     assert "40 users, all targets; seeds 3, 4:" in text
     assert "14 users, cold targets" in text
     assert text.count("| better | ") == 2

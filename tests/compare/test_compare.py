@@ -1,8 +1,7 @@
-"""`python -m mmrec.compare`: figures of rows by hand, and one message for what cannot be had."""
+"""`python -m mmrec.compare`: figures of rows by hand."""
 
 from __future__ import annotations
 
-import doctest
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,78 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from ruamel.yaml import YAML
 from scipy import stats
 
 from mmrec import schemas
-from mmrec.compare import rows as rows_of_a_command
 from mmrec.compare.__main__ import main
-from mmrec.data.protocol import FIGURES
 from mmrec.evaluation.significance import holm_adjusted
 from mmrec.io import write_json, write_table
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
-
-ROOT = Path(__file__).parents[2]
-NUM_USERS = 30
-RUNS = ("plain-1", "plain-2", "better-1", "better-2", "other-1")
-BY_TIME = {"name": "temporal", "validation": 0.8, "test": 0.9, "targets": "all"}
-PROTOCOL = {
-    "dataset": "demo",
-    "mask_history": True,
-    "cold_positions": None,
-    "tie_order": "random",
-    "tie_seed": 1,
-    "split": BY_TIME,
-    "tied_share": 0.2,
-    "later_training_share": 0.0,
-    "later_training_share_of_items": 0.0,
-}
-
-
-def ranks(seed: int, worst: int) -> pa.Table:
-    """A `RANKS` table whose rows are in no order; every third target is cold."""
-    generator = np.random.default_rng(seed)
-    users = generator.permutation(NUM_USERS)
-    columns = {
-        "user_index": users,
-        "target": users + 1,
-        "rank": generator.integers(1, worst, NUM_USERS),
-        "target_is_cold": users % 3 == 0,
-        "target_training_count": users,
-        "history_length": users + 2,
-    }
-    return pa.table(columns).cast(schemas.RANKS)
-
-
-TABLES = {
-    name: ranks(place, worst)
-    for place, (name, worst) in enumerate(zip(RUNS, (40, 40, 12, 12, 35), strict=True))
-}
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose runs are evaluated: a model from two seeds, another, a third from one."""
-    data = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
-    models = {"plain": "sasrec", "better": "transitions", "other": "itemknn"}
-    for run in RUNS:
-        kind, seed = run.split("-")
-        data["runs"][run] = {
-            **data["runs"]["demo-sasrec"],
-            "model": models[kind],
-            "seed": int(seed),
-        }
-    data["runs"]["far-1"] = {**data["runs"]["plain-1"], "dataset": "far"}
-    data["datasets"]["far"] = data["datasets"]["demo"]
-    with (tmp_path / "params.yaml").open("w") as file:
-        YAML(typ="safe").dump(data, file)
-    for run, table in TABLES.items():
-        write_table(table, Paths(tmp_path).run(run).ranks, schemas.RANKS)
-        write_json({"protocol": PROTOCOL}, Paths(tmp_path).run(run).all_metrics)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
+from tests.compare.evaluated import PROTOCOL, TABLES
 
 PARTS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "all": lambda row: row["rank"] > 0,
@@ -171,91 +107,6 @@ def test_cold_positions_are_compared_over_users(
     assert "30 users" in capsys.readouterr().out, "held-out items are the same either way"
 
 
-def unevaluated(project: Path) -> None:
-    Paths(project).run("better-1").all_metrics.unlink()
-
-
-def told(**changes: object) -> Callable[[Path], None]:
-    """A run whose protocol is another one in these."""
-
-    def damage(project: Path) -> None:
-        metrics = Paths(project).run("better-1").all_metrics
-        write_json({"protocol": PROTOCOL | changes}, metrics)
-
-    return damage
-
-
-def without_a_protocol(project: Path) -> None:
-    write_json({"all": {}}, Paths(project).run("better-1").all_metrics)
-
-
-def on_other_users(project: Path) -> None:
-    table = TABLES["better-1"].slice(1)
-    write_table(table, Paths(project).run("better-1").ranks, schemas.RANKS)
-
-
-def as_it_is(project: Path) -> None:
-    pass
-
-
-@pytest.mark.parametrize(
-    ("damage", "arguments", "message"),
-    [
-        (
-            as_it_is,
-            ["plain-1", "beter-1"],
-            r"no run 'beter-1' in params\.yaml; there are better-1, ",
-        ),
-        (as_it_is, ["plain-1"], "found one row, plain-1; name at least two"),
-        (as_it_is, ["plain-1", "far-1"], "several datasets.* 'far-1' is of 'far'"),
-        (as_it_is, ["plain-1", "plain-1"], "'plain-1' is named twice"),
-        (as_it_is, ["a=plain-1,plain-1", "better-1"], "a run is named twice"),
-        (as_it_is, ["a=plain-1,", "better-1"], "'a=plain-1,': expected a run, or name=run,run"),
-        (as_it_is, ["=plain-1", "better-1"], "'=plain-1': expected a run"),
-        (
-            as_it_is,
-            ["a=plain-1,better-2", "better-1"],
-            "'better-2' has model transitions, 'plain-1' has sasrec; a row is one thing",
-        ),
-        (as_it_is, ["a=plain-1,demo-sasrec,plain-2", "better-1"], "'demo-sasrec' is not evaluated"),
-        (as_it_is, ["plain-1", "better-1", "--metric", "hr@10"], "--metric: found 'hr@10', allow"),
-        (as_it_is, ["plain-1", "better-1", "--reference", "x"], "allowed: plain-1, better-1"),
-        (as_it_is, ["plain-1", "better-1", "--part", "cold_positions"], "evaluate.cold_positions"),
-        (as_it_is, ["plain-1", "better-1", "--part", "hot"], "--part: found 'hot', allowed: all, "),
-        (unevaluated, ["plain-1", "better-1"], "not evaluated .*run `dvc repro evaluate@better-1`"),
-        (
-            told(mask_history=False),
-            ["plain-1", "better-1"],
-            r"other protocols \(mask_history: True and False\); run `dvc repro evaluate@plain-1",
-        ),
-        (told(tie_order="file"), ["plain-1", "better-1"], r"\(tie_order: random and file\)"),
-        (told(tie_seed=2), ["plain-1", "better-1"], r"\(tie_seed: 1 and 2\)"),
-        (
-            told(split=BY_TIME | {"targets": "last"}),
-            ["plain-1", "better-1"],
-            r"\(split: .*'targets': 'all', .* and .*'targets': 'last', .*\)",
-        ),
-        (without_a_protocol, ["plain-1", "better-1"], "protocol: Field required.* run the stage"),
-        (on_other_users, ["plain-1", "better-1"], "ranked on other users or held-out items"),
-    ],
-)
-def test_what_cannot_be_compared_is_one_message(
-    project: Path, damage: Callable[[Path], None], arguments: list[str], message: str
-) -> None:
-    damage(project)
-    with pytest.raises(SystemExit, match=rf"^error: .*{message}"):
-        main(arguments)
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-def test_what_is_counted_of_the_data_is_no_protocol(
-    project: Path, capsys: pytest.CaptureFixture[str], figure: str
-) -> None:
-    told(**{figure: PROTOCOL[figure] + 0.1})(project)
-    main(["plain-1", "better-1"])
-    assert "30 users" in capsys.readouterr().out
-
-
 def test_users_with_several_items_held_out_are_counted_in_samples(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -271,17 +122,3 @@ def test_users_with_several_items_held_out_are_counted_in_samples(
     # Every user has one of this part: they are samples all the same.
     main(["plain-1", "better-1", "--part", "cold"])
     assert "NDCG@10: 10 samples of 10 users\n" in capsys.readouterr().out
-
-
-def test_a_part_of_one_user_is_refused(project: Path) -> None:
-    for run in ("plain-1", "better-1"):
-        table = TABLES[run].sort_by("user_index").slice(0, 3)  # a cold target among them
-        write_table(table, Paths(project).run(run).ranks, schemas.RANKS)
-    with pytest.raises(SystemExit, match="cold targets of 'demo': 1 users, expected at least 2"):
-        main(["plain-1", "better-1", "--part", "cold"])
-
-
-def test_the_example_in_the_docstring() -> None:
-    found = doctest.testmod(rows_of_a_command)
-    assert found.attempted == 1
-    assert found.failed == 0

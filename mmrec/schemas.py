@@ -134,7 +134,8 @@ RANKS: Final = _schema(
     ("target_training_count", pa.int32()),
     ("history_length", pa.int32()),
 )
-"""Rank (1 = best) of each user's held-out item among all items: the only source of metrics.
+"""Rank (1 = best) of each held-out item among all items: the only source of metrics. A row for each
+user, or, of a split by time that asks for all items of a period, for each of these.
 
 Of cold positions a table of its own, with a row for each: the one after `history_length` items."""
 

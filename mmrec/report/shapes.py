@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Part = Mapping[str, float | None]
-"""Metrics and the number of users of one part of them; of cold positions, also of samples."""
+"""Metrics of one part and its number of users; where they may have several, of samples, too."""
 
 
 @dataclass(frozen=True)

@@ -82,11 +82,11 @@ Cells = Mapping[str, Mapping[str, Mapping[str, StudyCell]]]
 class PartSize(NamedTuple):
     """How many users, or samples where users may have several, a part of a dataset has."""
 
-    count: int
+    size: int
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.count:,} {self.unit}s"
+        return f"{self.size:,} {self.unit}s"
 
 
 PartSizes = Mapping[str, Mapping[str, PartSize]]

@@ -134,10 +134,9 @@ RANKS: Final = _schema(
     ("target_training_count", pa.int32()),
     ("history_length", pa.int32()),
 )
-"""Rank (1 = best) of each held-out item among all items: the only source of metrics. A row for each
-user, or, of a split by time that asks for all items of a period, for each of these.
-
-Of cold positions a table of its own, with a row for each: the one after `history_length` items."""
+"""Rank (1 = best) of each held-out item among all items: the only source of metrics. Of cold
+positions a table of its own; there, and of a split by time with `targets: all`, users may have
+several rows: each is of the item after `history_length` items."""
 
 LISTS: Final = _schema(("user_index", pa.int32()), ("items", _list(pa.int32())))
 """The best items for each row of `RANKS`, in its order, by the scores that its ranks are of."""

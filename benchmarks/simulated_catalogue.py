@@ -48,7 +48,8 @@ def simulate(case: Case) -> Sequences:
     # Popular items lie anywhere in the table, as in a catalogue in order of its ids.
     names = generator.permutation(case.num_items).astype(np.int32) + 1
     items = names[np.searchsorted(shares, draws).clip(max=case.num_items - 1)]
-    return Sequences(torch.from_numpy(items), offsets_of(torch.from_numpy(lengths)))
+    whole = Sequences(torch.from_numpy(items), offsets_of(torch.from_numpy(lengths)))
+    return whole.leaving_one_out()
 
 
 def features(num_items: int, folder: Path) -> FeatureTable:

@@ -72,6 +72,11 @@ class RunPaths:
         return self.data / "runs" / self.name / "metrics.json"
 
 
+def lists_of(run: RunPaths) -> Path:
+    """Best items of every user, of the ranking; no property, as below."""
+    return run.evaluated / "lists.parquet"
+
+
 def cold_ranks_of(run: RunPaths) -> Path:
     """Rank of the item of every cold position of a run, where these are asked for.
 

@@ -87,9 +87,17 @@ CLEAN_USERS: Final = _schema(
 )
 
 CLEAN_SEQUENCES: Final = _schema(
-    ("user_index", pa.int32()), ("items", _list(pa.int32())), ("timestamps_ns", _list(pa.int64()))
+    ("user_index", pa.int32()),
+    ("items", _list(pa.int32())),
+    ("timestamps_ns", _list(pa.int64())),
+    ("training_end", pa.int32()),
+    ("validation_start", pa.int32()),
+    ("validation_end", pa.int32()),
+    ("test_start", pa.int32()),
+    ("test_end", pa.int32()),
 )
-"""One row per user in order of `user_index`; item indices, oldest first."""
+"""One row per user in order of `user_index`; item indices, oldest first, and borders among them:
+`mmrec.data.borders.Borders` has their meaning."""
 
 SENTENCES: Final = _schema(
     ("item_id", pa.string()), ("position", pa.int32()), ("sentence", pa.string())
@@ -126,9 +134,12 @@ RANKS: Final = _schema(
     ("target_training_count", pa.int32()),
     ("history_length", pa.int32()),
 )
-"""Rank (1 = best) of each user's held-out item among all items: the only source of metrics.
+"""Rank (1 = best) of each held-out item among all items: the only source of metrics. Of cold
+positions a table of its own; there, and of a split by time with `targets: all`, users may have
+several rows: each is of the item after `history_length` items."""
 
-Of cold positions a table of its own, with a row for each: the one after `history_length` items."""
+LISTS: Final = _schema(("user_index", pa.int32()), ("items", _list(pa.int32())))
+"""The best items for each row of `RANKS`, in its order, by the scores that its ranks are of."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,17 @@ class RawSummary:
 
     skipped: Mapping[str, int]
     has_users: bool
+
+
+@dataclass(frozen=True)
+class CleanProtocol:
+    """What `summary.json` of clean tables must tell those who evaluate on them.
+
+    Attributes:
+        protocol: how the data were ordered and split: goes into the results of every run.
+    """
+
+    protocol: Mapping[str, object]
 
 
 TRAINED_ITEMS: Final = _schema(("item_id", pa.string()))

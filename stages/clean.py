@@ -25,7 +25,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         RawImages(dataset.raw_images),
         skipped=raw["skipped"],
         has_users=raw["has_users"],
-        **settings.model_dump(),
+        **dict(settings),
         verdicts=Verdicts(paths.verdicts),
     )
     write_clean(result, dataset)

@@ -1,49 +1,50 @@
-"""evaluate: a finished run -> ranks of the held-out items, metrics, vectors for retrieval."""
+"""evaluate: a finished run -> ranks of the held-out items, lists, metrics, retrieval vectors."""
 
 from __future__ import annotations
 
 from mmrec import schemas
-from mmrec.io import read_table, write_json, write_table
+from mmrec.io import read_json, read_table, write_json, write_table
 from mmrec.params.pipeline import Params
+from mmrec.params.protocol import ranked_by
 from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of
+from mmrec.run_paths import cold_ranks_of, lists_of
 from mmrec.stage import Summary, entry, run
 
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Rank the held-out items of run `key`."""
-    from mmrec.evaluation.metrics import (
-        compared_metrics,
-        summarize_cold_positions,
-        summarize_ranks,
-    )
+    from mmrec.evaluation.metrics import compared_metrics
     from mmrec.models.data import load_model_data
     from mmrec.training.finished import evaluate_run, read_record
+    from mmrec.training.measured import all_metrics
     from mmrec.training.validation import warn_if_validated_otherwise
 
     settings, results = entry(params.runs, key, "runs"), paths.run(key)
-    dataset = paths.dataset(settings.dataset)
+    dataset, protocol = paths.dataset(settings.dataset), params.evaluate
     data = load_model_data(dataset, text=settings.text, image=settings.image)
     users = read_table(dataset.users, schemas.CLEAN_USERS)
-    protocol = params.evaluate
     warn_if_validated_otherwise(read_record(results.finetuned), mask_history=protocol.mask_history)
-    ranks, cold_ranks, vectors = evaluate_run(
+    found = evaluate_run(
         results.finetuned,
         data,
         users,
         mask_history=protocol.mask_history,
+        list_length=max(protocol.lists_at, default=0),
         cold_positions=protocol.cold_positions,
     )
-    metrics = summarize_ranks(ranks, cutoffs=protocol.cutoffs, history_bins=protocol.history_bins)
-    write_table(ranks, results.ranks, schemas.RANKS)
-    if cold_ranks is not None:
-        metrics |= summarize_cold_positions(cold_ranks, cutoffs=protocol.cutoffs)
-        write_table(cold_ranks, cold_ranks_of(results), schemas.RANKS)
-    if vectors is not None:
-        item_vectors, user_vectors = vectors
+    metrics = all_metrics(found, data, protocol)
+    write_table(found.ranks, results.ranks, schemas.RANKS)
+    if found.lists is not None:
+        write_table(found.lists, lists_of(results), schemas.LISTS)
+    if found.cold_ranks is not None:
+        write_table(found.cold_ranks, cold_ranks_of(results), schemas.RANKS)
+    if found.vectors is not None:
+        item_vectors, user_vectors = found.vectors
         write_table(item_vectors, results.item_vectors, item_vectors.schema)
         write_table(user_vectors, results.user_vectors, user_vectors.schema)
-    write_json(metrics, results.all_metrics)
+    cleaned = read_json(dataset.clean_summary, schemas.CleanProtocol)["protocol"]
+    told = {**cleaned, **ranked_by(params, key)}
+    write_json(metrics | {"protocol": told}, results.all_metrics)
     compared = compared_metrics(metrics)
     write_json(compared, results.metrics)
     return compared["all"]

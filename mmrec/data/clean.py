@@ -9,17 +9,23 @@ import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
+from mmrec.data.borders import Borders, Indices
 from mmrec.data.clean_log import clean_log, no_log
 from mmrec.data.counted import count_what_is_left, has_times
 from mmrec.data.images import RawImages
 from mmrec.data.interactions import Duplicates
 from mmrec.data.item_content import make_sentences, verify_images
+from mmrec.data.protocol import log_protocol, protocol_of
 from mmrec.data.sentences import repair_line
+from mmrec.data.splitting import split_log
 from mmrec.data.steps import Account
 from mmrec.data.verdicts import Verdicts
 from mmrec.data.vocabulary import FIRST_ITEM_INDEX
 from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, write_json, write_tables
+from mmrec.params.split import LeaveOneOutParams, SplitParams, TieOrder
+
+_LEAVE_ONE_OUT = LeaveOneOutParams()
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,9 @@ def clean(
     cold_threshold: int,
     max_unusable_share: float,
     max_failed_share: float,
+    tie_order: TieOrder = "file",
+    tie_seed: int = 0,
+    split: SplitParams = _LEAVE_ONE_OUT,
     verdicts: Verdicts | None = None,
 ) -> CleanResult:
     """Clean the raw tables of one dataset; `skipped` is what the source did not give, by reason.
@@ -60,8 +69,9 @@ def clean(
     Interactions first: invalid ones go, then duplicates, then rare users and items. An item
     that no interaction is left of goes too (`no_interactions`) if `item_core` is at least 1;
     with `item_core` 0 it stays as a new item, never trained on and yet a candidate. Order is
-    time, and at equal times the order of the source's rows: `summary.json` counts for how many
-    users that decides which item tests and which validates (`users_evaluated_tied`). Items
+    time, and at equal times what `tie_order` says: `summary.json` counts for how many users that
+    decides which item tests (`users_evaluated_tied`). What trains, validates and tests is decided
+    here, by `split`, for everything that follows. Items
     without text, without pictures or without both stay and are counted; so do users with a
     single interaction, which only train. Then the texts of the items that stay are repaired
     and split, and their pictures decoded, but for those that `verdicts` knows.
@@ -71,8 +81,9 @@ def clean(
 
     Raises:
         DataError: nothing is left after a step, item ids repeat, too many interactions cannot
-            be used, or too many pictures failed; or of a source without users, there are
-            interactions all the same, or `item_core` asks for some.
+            be used, or too many pictures failed; `split` leaves nothing to train on, to validate
+            on or to test on; or of a source without users, there are interactions all the same, or
+            `item_core` asks for some.
         ValueError: a text field that no item has.
     """
     catalogue = _catalogue(items)
@@ -89,6 +100,8 @@ def clean(
             user_core=user_core,
             item_core=item_core,
             duplicates=duplicates,
+            tie_order=tie_order,
+            tie_seed=tie_seed,
             max_unusable_share=max_unusable_share,
         )
     else:
@@ -105,10 +118,15 @@ def clean(
         verdicts=verdicts,
     )
     account.add_images(pictures.height, counts)
-    coded = _with_final_indices(coded, account.present(coded))
-    clean_items = _items_table(kept, sentences, pictures, _training_counts(coded), cold_threshold)
-    users, sequences = _user_tables(coded, user_ids)
-    counted = count_what_is_left(clean_items, coded, timed=has_times(raw))
+    found = split_log(
+        _with_final_indices(coded, account.present(coded)), split, timed=has_times(raw)
+    )
+    training_counts = _training_counts(found.coded)
+    clean_items = _items_table(kept, sentences, pictures, training_counts, cold_threshold)
+    users, sequences = _user_tables(found.coded, found.borders, user_ids)
+    counted = found.counted | count_what_is_left(clean_items, found.coded, timed=has_times(raw))
+    protocol = protocol_of(found, counted, tie_order=tie_order, tie_seed=tie_seed, split=split)
+    log_protocol(found, protocol)
     return CleanResult(
         items=clean_items.to_arrow().cast(schemas.CLEAN_ITEMS),
         users=users.to_arrow().cast(schemas.CLEAN_USERS),
@@ -116,7 +134,8 @@ def clean(
         sentences=sentences.to_arrow().cast(schemas.SENTENCES),
         images=_with_keys(pictures),
         failed_images=failed.to_arrow().cast(schemas.FAILED_IMAGES),
-        summary=account.as_json() | {"has_users": has_users, "counted": counted},
+        summary=account.as_json()
+        | {"has_users": has_users, "counted": counted, "protocol": protocol},
     )
 
 
@@ -159,7 +178,7 @@ def _with_repaired_titles(items: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_final_indices(coded: pl.DataFrame, present: pl.Series) -> pl.DataFrame:
-    """Add `item_index` of the items that stay and `place`, `length` in the user's sequence."""
+    """Add `item_index` of the items that stay."""
     indices = pl.DataFrame(
         {
             "item": present,
@@ -168,15 +187,13 @@ def _with_final_indices(coded: pl.DataFrame, present: pl.Series) -> pl.DataFrame
             ),
         }
     )
-    return coded.join(indices, on="item", how="left", maintain_order="left").with_columns(
-        place=pl.int_range(pl.len()).over("user"), length=pl.len().over("user")
-    )
+    return coded.join(indices, on="item", how="left", maintain_order="left")
 
 
 def _training_counts(coded: pl.DataFrame) -> pl.DataFrame:
-    """Occurrences of each item in what leave-one-out trains on."""
-    held_out = (pl.col("length") >= 3) & (pl.col("place") + 2 >= pl.col("length"))
-    return coded.filter(~held_out).group_by("item_index").agg(training_count=pl.len())
+    """Occurrences of each item in what is trained on."""
+    training = coded.filter(pl.col("part") == "training")
+    return training.group_by("item_index").agg(training_count=pl.len())
 
 
 def _items_table(
@@ -203,10 +220,13 @@ def _per_item(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     return rows.group_by("item_id").agg(pl.len().alias(name))
 
 
-def _user_tables(coded: pl.DataFrame, user_ids: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _user_tables(
+    coded: pl.DataFrame, borders: Borders[Indices], user_ids: pl.Series
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     lists = (
         coded.group_by("user", maintain_order=True)
         .agg(items="item_index", timestamps_ns="timestamp_ns")
+        .with_columns(**{name: pl.Series(of) for name, of in borders._asdict().items()})
         .with_row_index("user_index")
     )
     users = lists.select(

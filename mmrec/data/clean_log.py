@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import polars as pl
 
+from mmrec.data.counted import has_times
 from mmrec.data.interactions import (
     Duplicates,
+    code,
     drop_duplicates,
     drop_invalid,
-    in_time_order,
     keep_core,
 )
 from mmrec.data.steps import Account
+from mmrec.data.tie_order import sort_by_time
 from mmrec.data.unusable import refuse_unusable
 from mmrec.io import DataError
+from mmrec.params.split import TieOrder
 
 
 def clean_log(
@@ -25,9 +28,11 @@ def clean_log(
     user_core: int,
     item_core: int,
     duplicates: Duplicates,
+    tie_order: TieOrder,
+    tie_seed: int,
     max_unusable_share: float,
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Drop invalid interactions, then duplicates, then rare users and items.
+    """Drop invalid interactions and sort; drop duplicates, then rare users and items.
 
     Args:
         raw: `RAW_INTERACTIONS`.
@@ -37,18 +42,29 @@ def clean_log(
         user_core: fewest interactions of a user.
         item_core: fewest interactions of an item.
         duplicates: which interactions of one user with one item stay.
+        tie_order: order of a user's interactions at equal times.
+        tie_seed: of a random order.
         max_unusable_share: most of the interactions that may go for a reason no setting asks for.
 
     Returns:
-        What is left, as `in_time_order` gives it, and the ids of all users of valid interactions.
+        What is left, as `code` gives it, sorted; and the ids of all users of valid interactions.
 
     Raises:
-        DataError: nothing is left after a step, or too many interactions cannot be used.
+        DataError: nothing is left after a step, too many interactions cannot be used, or none has
+            a time and `tie_order` asks for one.
     """
+    if raw.height and tie_order != "file" and not has_times(raw):
+        raise DataError(
+            f"clean.tie_order is {tie_order}, but no interaction has a time, so that the order of"
+            " the source's rows is all there is; set it to file"
+        )
     valid, dropped = drop_invalid(raw, item_ids, min_rating=min_rating)
-    coded, user_ids = in_time_order(valid, item_ids)
+    coded, user_ids = code(valid, item_ids)
     refuse_unusable(raw, item_ids, dropped.interactions, max_unusable_share=max_unusable_share)
     account.add_interactions("interactions", coded, dropped)
+    coded = sort_by_time(
+        coded, user_ids=user_ids, item_ids=item_ids, tie_order=tie_order, tie_seed=tie_seed
+    )
     coded, dropped = drop_duplicates(coded, duplicates)
     account.add_interactions("duplicates", coded, dropped)
     coded, dropped = keep_core(coded, user_core=user_core, item_core=item_core)
@@ -74,4 +90,4 @@ def no_log(
             f"clean.item_core is {item_core}, but the source has no users, so that no item has an"
             " interaction; set it to 0"
         )
-    return in_time_order(raw, item_ids)
+    return code(raw, item_ids)

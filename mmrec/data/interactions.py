@@ -1,4 +1,4 @@
-"""An interaction log in, the valid, distinct and frequent interactions in time order out."""
+"""An interaction log in, the valid, distinct and frequent interactions out."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def _last_reasons(gone: pl.DataFrame, kept: pl.DataFrame, name: str) -> pl.Serie
     return last.join(kept.lazy(), on=name, how="anti").collect()["reason"]
 
 
-def in_time_order(frame: pl.DataFrame, item_ids: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-    """Give ids codes and sort: by user, then time; rows of equal time keep their order.
+def code(frame: pl.DataFrame, item_ids: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+    """Give ids codes.
 
     Args:
         frame: valid interactions: every item is in the catalogue.
@@ -102,7 +102,7 @@ def in_time_order(frame: pl.DataFrame, item_ids: pl.Series) -> tuple[pl.DataFram
         places(frame["item_id"], item_ids).alias("item"),
         pl.col("timestamp_ns").fill_null(0),
     )
-    return coded.sort("user", "timestamp_ns", maintain_order=True), user_ids
+    return coded, user_ids
 
 
 def drop_duplicates(frame: pl.DataFrame, duplicates: Duplicates) -> tuple[pl.DataFrame, Dropped]:

@@ -1,31 +1,30 @@
-"""Leave-one-out: each user's last item tests, the second last validates, the rest trains.
+"""What trains, validates and tests: sequences with their borders in, samples out.
 
-A user with n >= 3 interactions is held out from; with fewer, all of them train. Last is last
-in time; of items of one time, the one whose row is later in the source. Where that says nothing,
-neither does which of them tests: `users_evaluated_tied` in clean/summary.json.
+Where the borders lie, cleaning has decided (`mmrec.data.splitting`): by leaving one out of each
+user, or by time; here it makes no difference.
 
 What does not leak: the test and validation targets of a user are in no training sample
 of that user, and training counts and cold flags come from training parts alone.
-What does: the split is by user, not by date, so other users' training interactions may
-be later than a user's test interaction; the validation item is part of the history at
-test time (it is known by then); and which users and items exist at all was decided on
-all interactions. Texts and pictures of all items are known to the model.
+What does: by leave-one-out, other users' training interactions may be later than a user's test
+interaction (`later_training_share` in clean/summary.json); by time, none is. Either way,
+validation items are part of the history at test time (they are known by then), as is every
+item before the target; and which users and items exist at all was decided on all interactions.
+Texts and pictures of all items are known to the model.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmrec.data.borders import Borders
 from mmrec.data.histories import Histories
 from mmrec.data.sequences import Sequences, offsets_of
-
-MIN_HELD_OUT = 3
-"""Interactions a user needs for a training item, a validation and a test target."""
 
 
 @dataclass(frozen=True)
@@ -51,31 +50,33 @@ class HeldOut:
 
 
 def training_part(sequences: Sequences) -> Sequences:
-    """What may be trained on: all but the last two items, or everything below 3 items.
+    """What may be trained on: of each user, what comes before the end of the training part.
 
     Users keep their index; nobody is left out.
 
     >>> training_part(Sequences.from_lists([[5, 6, 7, 8], [1, 2]])).of(0)
     [5, 6]
     """
-    lengths = _training_lengths(sequences.lengths)
+    if sequences.borders is None:
+        return sequences
+    lengths = sequences.borders.training_end
     user = torch.repeat_interleave(torch.arange(sequences.num_users), sequences.lengths)
     position = torch.arange(len(sequences.items)) - sequences.offsets[user]
     return Sequences(sequences.items[position < lengths[user]], offsets_of(lengths))
 
 
 def hold_out_validation(sequences: Sequences) -> HeldOut:
-    """Second-last items, each after the items before it."""
-    return _held_out(sequences, from_end=2)
+    """Validation targets, each after the items before it; a user may have several."""
+    return _held_out(sequences, "validation")
 
 
 def hold_out_test(sequences: Sequences) -> HeldOut:
-    """Last items, each after all items before it, the validation target included."""
-    return _held_out(sequences, from_end=1)
+    """Test targets, each after all items before it, validation targets included."""
+    return _held_out(sequences, "test")
 
 
 def held_out_cold_positions(sequences: Sequences, is_cold: Tensor) -> HeldOut:
-    """Validation and test positions with a cold item, each after all items before it.
+    """Positions behind the training part with a cold item, each after all items before it.
 
     >>> sequences = Sequences.from_lists([[1, 2, 1, 3, 1]])
     >>> held_out_cold_positions(sequences, torch.tensor([0, 1, 0, 1]).bool()).targets.tolist()
@@ -85,7 +86,8 @@ def held_out_cold_positions(sequences: Sequences, is_cold: Tensor) -> HeldOut:
         sequences: whole ones.
         is_cold: bool [N], by item index.
     """
-    return _cold_positions(sequences, is_cold, first=_training_lengths(sequences.lengths))
+    end = _borders(sequences).training_end
+    return _cold_positions(sequences, is_cold, first=end.clamp(min=1))
 
 
 def all_cold_positions(sequences: Sequences, is_cold: Tensor) -> HeldOut:
@@ -145,14 +147,22 @@ def warm_only_held_out(held_out: HeldOut, is_cold: Tensor) -> HeldOut:
     return HeldOut(histories, held_out.targets[keep])
 
 
-def _training_lengths(lengths: Tensor) -> Tensor:
-    return torch.where(lengths >= MIN_HELD_OUT, lengths - 2, lengths)
+def _borders(sequences: Sequences) -> Borders[Tensor]:
+    if sequences.borders is None:
+        raise ValueError("nothing is held out of these sequences; take whole ones")
+    return sequences.borders
 
 
-def _held_out(sequences: Sequences, *, from_end: int) -> HeldOut:
-    users = (sequences.lengths >= MIN_HELD_OUT).nonzero().squeeze(1)
-    starts = sequences.offsets[users]
-    lengths = sequences.lengths[users] - from_end
+def _held_out(sequences: Sequences, part: Literal["validation", "test"]) -> HeldOut:
+    borders = _borders(sequences)
+    start, end = (
+        (borders.validation_start, borders.validation_end)
+        if part == "validation"
+        else (borders.test_start, borders.test_end)
+    )
+    users = torch.repeat_interleave(torch.arange(sequences.num_users), end - start)  # [R]
+    number = torch.arange(len(users)) - ((end - start).cumsum(0) - (end - start))[users]
+    starts, lengths = sequences.offsets[users], start[users] + number
     targets = sequences.items[starts + lengths].long()
     return HeldOut(Histories(sequences.items, users, starts, lengths), targets)
 

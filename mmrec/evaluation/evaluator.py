@@ -1,6 +1,6 @@
-"""A trained recommender in; ranks of held-out items and vectors for retrieval out.
+"""A trained recommender in; ranks of held-out items among all, and the best items of all, out.
 
-Shapes: R users, B users of a chunk, N items incl. padding, D' width of a query.
+Shapes: R users, B users of a chunk, N items incl. padding, K length of a list, D' width of a query.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from mmrec.device import choose_device
 from mmrec.evaluation.metrics import metric_names, summarize
 from mmrec.evaluation.ranks import mask_items_, rank_targets
 from mmrec.evaluation.side_by_side import side_by_side
+from mmrec.evaluation.top_items import rounds, top_items
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
+from mmrec.params.pipeline import MaskHistory
 from mmrec.recommender import History, Recommender, VectorRecommender, inference
 
 TOKEN_BUDGET = {"cpu": 1 << 13}
@@ -35,27 +37,24 @@ CHUNK_STEP = 32
 torch finds the largest of other numbers of scores in ten times the time."""
 
 
-def evaluate_ranks(
-    recommender: Recommender,
-    held_out: HeldOut,
-    *,
-    mask_history: bool,
-    is_cold: Tensor,
-    training_counts: Tensor,
+class Ranked(NamedTuple):
+    """What the scores of held-out rows gave, on the CPU."""
+
+    ranks: Tensor  # int64 [R], of every target
+    lists: Tensor  # int64 [R, K], the best items of all; 0 where there are no more
+
+
+def ranks_table(
+    ranks: Tensor, held_out: HeldOut, *, is_cold: Tensor, training_counts: Tensor
 ) -> pa.Table:
-    """`RANKS` table: every held-out item among the whole catalogue, a row per user.
+    """`RANKS` table: every held-out item among the whole catalogue.
 
     Args:
-        recommender: the model, on its device.
-        held_out: histories and what came next; nothing in it need be on that device.
-        mask_history: items of the whole history compete at minus infinity.
+        ranks: int64 [R].
+        held_out: histories and what came next.
         is_cold: bool [N], by item index.
         training_counts: [N], training interactions by item index.
-
-    Raises:
-        ValueError: a score is not finite.
     """
-    ranks = rank_held_out(recommender, held_out, mask_history=mask_history)
     columns = {
         "user_index": held_out.histories.users,
         "target": held_out.targets,
@@ -66,6 +65,16 @@ def evaluate_ranks(
     }
     table = pa.table({name: pa.array(column.numpy()) for name, column in columns.items()})
     return table.cast(schemas.RANKS)
+
+
+def lists_table(lists: Tensor, held_out: HeldOut) -> pa.Table:
+    """`LISTS` table of item indices [R, K], where 0 is no item."""
+    offsets = np.concatenate([[0], np.cumsum((lists > 0).sum(dim=1).numpy())])
+    items = pa.ListArray.from_arrays(
+        pa.array(offsets.astype(np.int32)), pa.array(lists[lists > 0].numpy())
+    )
+    table = pa.table({"user_index": held_out.histories.users.numpy(), "items": items})
+    return table.cast(schemas.LISTS)
 
 
 def validation_metrics(
@@ -81,7 +90,7 @@ def validation_metrics(
         DataError: nobody is held out.
     """
     require_held_out(held_out)
-    ranks = rank_held_out(recommender, held_out, mask_history=mask_history)
+    ranks = rank_held_out(recommender, held_out, mask_history=mask_history).ranks
     summary = summarize(ranks.numpy(), metric_names(cutoffs))
     return {name: float(value) for name, value in summary.items() if name != "num_users"}
 
@@ -99,23 +108,44 @@ def require_held_out(held_out: HeldOut) -> None:
         )
 
 
-def rank_held_out(recommender: Recommender, held_out: HeldOut, *, mask_history: bool) -> Tensor:
-    """Rank of every target, int64 [R] on the CPU, scored in chunks of users."""
+def rank_held_out(
+    recommender: Recommender, held_out: HeldOut, *, mask_history: MaskHistory, list_length: int = 0
+) -> Ranked:
+    """Rank of every target, and lists of the best items, scored in chunks of users.
+
+    Args:
+        recommender: the model, on its device.
+        held_out: histories and what came next; nothing in it need be on that device.
+        mask_history: items of the whole history are no candidates, or candidates with score 0,
+            unless they are the target.
+        list_length: K; lists are of the candidates among which targets are ranked.
+
+    Raises:
+        ValueError: a score is not finite.
+    """
     with inference(recommender):
         scored = _scorer(recommender, held_out.histories)
         histories = held_out.histories.to(scored.device)
         targets = held_out.targets.to(scored.device)
 
+        seen_at = 0.0 if mask_history == "zero" else -torch.inf
+
         @torch.no_grad()
-        def ranks_of(rows: Tensor) -> Tensor:
+        def ranked(rows: Tensor) -> Ranked:
             scores = scored.scores(rows)  # [B, N]
             if mask_history:
-                mask_items_(scores, histories.padded(rows), targets[rows])
-            return rank_targets(scores, targets[rows])
+                mask_items_(scores, histories.padded(rows), targets[rows], at=seen_at)
+            if not list_length:
+                return Ranked(rank_targets(scores, targets[rows]), targets.new_zeros(len(rows), 0))
+            found = rounds(scores)
+            ranks = rank_targets(scores, targets[rows], found[-1].amax(dim=0))
+            return Ranked(ranks, top_items(found, list_length))
 
         chunks = _chunks(histories, recommender.num_items)
-        ranks = [targets[:0], *side_by_side(ranks_of, chunks, scored.device)]
-    return torch.cat(ranks).cpu()
+        nobody = Ranked(targets[:0], targets.new_zeros(0, list_length))
+        found = [nobody, *side_by_side(ranked, chunks, scored.device)]
+    ranks, lists = zip(*found, strict=True)
+    return Ranked(torch.cat(ranks).cpu(), torch.cat(lists).cpu())
 
 
 class _Scorer(NamedTuple):
@@ -137,7 +167,7 @@ def _scorer(recommender: Recommender, histories: Histories) -> _Scorer:
 
         return _Scorer(device, scores_of)
     table = recommender.item_table().detach()  # [N, D']
-    queries = _encode(recommender, histories.to(table.device), table)  # [R, D']
+    queries = encode_histories(recommender, histories.to(table.device), table)  # [R, D']
     if not (queries.isfinite().all() and table.isfinite().all()):
         raise ValueError(
             "the model gives vectors that are not finite; train it again with a lower learning_rate"
@@ -157,58 +187,7 @@ def _chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
     return torch.tensor_split(rows, [size * chunk for chunk in range(1, num_chunks)])
 
 
-def retrieval_vectors(
-    recommender: VectorRecommender,
-    histories: Histories,
-    *,
-    items: pa.Table,
-    users: pa.Table,
-) -> tuple[pa.Table, pa.Table]:
-    """Tables `item_vectors` and `user_vectors`: inner product = the model's score.
-
-    Args:
-        recommender: the model, on its device.
-        histories: everything each user did, a row per user; one without history gets a
-            zero vector.
-        items: `CLEAN_ITEMS`.
-        users: `CLEAN_USERS`.
-
-    Raises:
-        DataError: the tables are not of the items or users that the model and histories have.
-        ValueError: a vector is not finite.
-    """
-    with inference(recommender):
-        table = recommender.item_table().detach()  # [N, D']
-        queries = _encode(recommender, histories.to(table.device), table)
-    item_vectors = _checked(table[1:], items, "item")
-    user_vectors = _checked(queries, users, "user")
-    columns = {name: items.column(name) for name in ("item_index", "item_id", "title")}
-    item_table = pa.table({**columns, "vector": _vectors(item_vectors)})
-    columns = {name: users.column(name) for name in ("user_index", "user_id")}
-    history = _lists(histories)
-    user_table = pa.table({**columns, "vector": _vectors(user_vectors), "history": history})
-    return (
-        item_table.cast(schemas.item_vectors(item_vectors.shape[1])),
-        user_table.cast(schemas.user_vectors(user_vectors.shape[1])),
-    )
-
-
-def _checked(vectors: Tensor, rows: pa.Table, what: str) -> Tensor:
-    if len(vectors) != rows.num_rows:
-        raise DataError(
-            f"{rows.num_rows} rows in the table of {what}s, {len(vectors)} {what} vectors; "
-            "run the stages from clean on again"
-        )
-    wrong = (~vectors.isfinite()).any(dim=1).nonzero().squeeze(1)
-    if len(wrong):
-        raise ValueError(
-            f"{len(wrong)} {what} vectors are not finite (first rows: {wrong[:5].tolist()}); "
-            "train the model again with a lower learning_rate"
-        )
-    return vectors.float().cpu()
-
-
-def _encode(recommender: VectorRecommender, histories: Histories, table: Tensor) -> Tensor:
+def encode_histories(recommender: VectorRecommender, histories: Histories, table: Tensor) -> Tensor:
     """Query of every row [R, D'] in the type of the table; zeros without history."""
     queries = table.new_zeros(histories.num_rows, table.shape[1])
     budget = TOKEN_BUDGET.get(table.device.type, TOKEN_BUDGET_ELSEWHERE)
@@ -218,16 +197,3 @@ def _encode(recommender: VectorRecommender, histories: Histories, table: Tensor)
         history = History(histories.users[rows], items)
         queries[rows] = recommender.encode_by(table, history).to(table.dtype)
     return queries
-
-
-def _vectors(vectors: Tensor) -> pa.FixedSizeListArray:
-    values = pa.array(vectors.contiguous().numpy().reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(
-        values, type=schemas.vector(vectors.shape[1], pa.float32())
-    )
-
-
-def _lists(histories: Histories) -> pa.ListArray:
-    offsets = np.concatenate([[0], np.cumsum(histories.lengths.numpy())])
-    values = pa.array(histories.flat().numpy())
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)

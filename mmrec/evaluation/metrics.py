@@ -1,24 +1,26 @@
 """Metrics as functions of ranks alone: any cut-off or slice without the model.
 
-With one relevant item per user (leave-one-out), at rank r:
+With one relevant item to be found at a time, at rank r:
 
 - `recall@K`: 1 if r <= K, else 0 (the share of relevant items found, here also hit rate);
 - `ndcg@K`: 1 / log2(r + 1) if r <= K, else 0 (the ideal gain is 1);
 - `mrr@K`: 1 / r if r <= K, else 0; `mrr` is the same without a cut-off.
 
-Each is the mean over users; of cold positions, of which a user may have several, over these.
+Each is the mean over users; where a user has several items to be found, one after the other, as
+of cold positions and of a split by time that asks for all, over these.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from mmrec.evaluation.history_groups import group_members, history_groups, is_history_group
 
 _METRIC = re.compile(r"(recall|ndcg|mrr)@([1-9]\d*)")
 _COMPARED_PARTS = ("all", "warm", "cold")
@@ -31,8 +33,8 @@ COLD_POSITION_PARTS = ("cold_positions", "cold_positions_few", "cold_positions_n
 """Cold positions: all; of items with a few training interactions; of those without any."""
 
 Summary = dict[str, float | int]
-"""Metrics of a group of users, and `num_users`; an empty group has no metrics. Of cold positions
-also `num_samples`, which the metrics are means over."""
+"""Metrics of a group of users, and `num_users`; an empty group has no metrics. Of cold positions,
+and where users have several items held out, also `num_samples`: these are what means are over."""
 
 
 def user_metrics(ranks: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.float64]:
@@ -98,27 +100,29 @@ def summarize_ranks(
     without a single training interaction; and by `history_length`.
 
     Args:
-        table: one row per user.
+        table: one row per user; or more, which come with `num_samples` then.
         cutoffs: the K of recall@K, ndcg@K and mrr@K.
         history_bins: ascending upper ends of the groups by history length; a last group
             holds what is longer.
     """
     names = metric_names(cutoffs)
-    ranks = _column(table, "rank")
+    users, ranks = _column(table, "user_index"), _column(table, "rank")
+    are_samples = has_several(users)
+
+    def of(members: npt.NDArray[np.bool_]) -> Summary:
+        return summarize(ranks[members], names) | group_size(users[members], samples=are_samples)
+
     is_cold = _column(table, "target_is_cold").astype(bool)
     is_new = _column(table, "target_training_count") == 0
     length = _column(table, "history_length")
-    lower_ends = [1, *(end + 1 for end in history_bins)]
     by_length = {
-        f"{first}-{after - 1}": summarize(ranks[(first <= length) & (length < after)], names)
-        for first, after in pairwise(lower_ends)
+        name: of(members) for name, members in history_groups(length, history_bins).items()
     }
-    by_length[f"{lower_ends[-1]}+"] = summarize(ranks[length >= lower_ends[-1]], names)
     return {
-        "all": summarize(ranks, names),
-        "cold": summarize(ranks[is_cold], names),
-        "warm": summarize(ranks[~is_cold], names),
-        "new": summarize(ranks[is_new], names),
+        "all": of(np.ones(len(ranks), dtype=bool)),
+        "cold": of(is_cold),
+        "warm": of(~is_cold),
+        "new": of(is_new),
         "history_length": by_length,
     }
 
@@ -134,22 +138,48 @@ def summarize_cold_positions(table: pa.Table, *, cutoffs: Sequence[int]) -> dict
     summaries = {}
     for part in COLD_POSITION_PARTS:
         samples = table.filter(pa.array(part_members(table, part)))
-        num_users = len(np.unique(_column(samples, "user_index")))
-        of_samples = summarize(_column(samples, "rank"), names)
-        summaries[part] = {
-            **of_samples,
-            "num_samples": samples.num_rows,
-            "num_users": num_users,
-        }
+        size = group_size(_column(samples, "user_index"), samples=True)
+        summaries[part] = summarize(_column(samples, "rank"), names) | size
     return summaries
+
+
+def has_several(users: npt.NDArray[np.int64]) -> bool:
+    """Whether any user has several rows."""
+    return len(np.unique(users)) < len(users)
+
+
+def group_size(users: npt.NDArray[np.int64], *, samples: bool) -> Summary:
+    """How large a group is.
+
+    Args:
+        users: of its rows.
+        samples: whether users may have several, in this group or in another one.
+    """
+    size: Summary = {"num_users": len(np.unique(users))}
+    return size | ({"num_samples": len(users)} if samples else {})
+
+
+def unit_of(table: pa.Table, part: str) -> str:
+    """What a part of a `RANKS` table is counted in: `sample` where users may have several.
+
+    Args:
+        table: the whole one, of held-out items or of cold positions.
+        part: such as `all`.
+    """
+    samples = part in COLD_POSITION_PARTS or has_several(_column(table, "user_index"))
+    return "sample" if samples else "user"
 
 
 def part_members(table: pa.Table, part: str) -> npt.NDArray[np.bool_]:
     """Which rows of a `RANKS` table are in a part, bool: of held-out items, or of cold positions.
 
+    A part may also be a group by history length, such as `6-10`.
+
     Raises:
         KeyError: there is no part of this name.
     """
+    if is_history_group(part):
+        return group_members(_column(table, "history_length"), part)
     is_cold = _column(table, "target_is_cold").astype(bool)
     is_new = _column(table, "target_training_count") == 0
     everything = np.ones(table.num_rows, dtype=bool)
@@ -177,7 +207,10 @@ def compared_metrics(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Su
     return {
         part: {
             name: summaries[part][name]
-            for name in ("num_users", *nearest_metrics(summaries[part], _COMPARED_CUTOFFS))
+            for name in (
+                *(count for count in ("num_users", "num_samples") if count in summaries[part]),
+                *nearest_metrics(summaries[part], _COMPARED_CUTOFFS),
+            )
         }
         for part in _COMPARED_PARTS
     }

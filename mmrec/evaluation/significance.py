@@ -8,17 +8,17 @@ resamples users. With one sample each these are the plain paired t-test and boot
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy import stats
 
-from mmrec.evaluation.metrics import user_metrics
-from mmrec.io import DataError
-
 _DRAWS_AT_ONCE = 2**22
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,18 @@ class TTest:
     p_value: float
     num_users: int
 
+    @property
+    def effect_size(self) -> float | None:
+        """Cohen's d of the paired differences, d_z: their mean in standard deviations.
+
+        As t / √users (Lakens 2013, equation 7), which is the same where a user has one sample, and
+        counts users where some have several. It says how large a difference is for a single user;
+        p-values fall with every user more. None where all users differ by the same.
+        """
+        if not np.isfinite(self.statistic):
+            return None
+        return float(self.statistic / np.sqrt(self.num_users))
+
 
 @dataclass(frozen=True)
 class Bootstrap:
@@ -58,20 +70,7 @@ class Bootstrap:
     num_users: int
 
 
-def paired_t_test(first: pa.Table, second: pa.Table, metric: str) -> TTest:
-    """Compare two `RANKS` tables on a metric such as `ndcg@10`.
-
-    Raises:
-        DataError: they are not over the same users and targets, or fewer than two users.
-    """
-    return paired_test_of_values(*_paired(first, second, metric))
-
-
-def paired_test_of_values(
-    first: npt.NDArray[np.float64],
-    second: npt.NDArray[np.float64],
-    users: npt.NDArray[np.int64],
-) -> TTest:
+def paired_t_test(first: Floats, second: Floats, users: Indices) -> TTest:
     """Compare two models on values of the same samples.
 
     Args:
@@ -102,21 +101,16 @@ def paired_test_of_values(
 
 
 def paired_bootstrap(
-    first: pa.Table,
-    second: pa.Table,
-    metric: str,
+    first: Floats,
+    second: Floats,
+    users: Indices,
     *,
     seed: int,
     num_samples: int = 10_000,
     confidence: float = 0.95,
 ) -> Bootstrap:
-    """Confidence interval of the difference of two `RANKS` tables on a metric.
-
-    Raises:
-        DataError: they are not over the same users and targets, or fewer than two users.
-    """
-    values_first, values_second, users = _paired(first, second, metric)
-    sums, counts = _by_user(values_second - values_first, users)
+    """Confidence interval of the difference of two models; arguments as of `paired_t_test`."""
+    sums, counts = _by_user(second - first, users)
     # Users with equal sums over as many samples are exchangeable: drawing how often each distinct
     # pair occurs is the same as drawing users, and there are far fewer pairs. Complex numbers are
     # sorted by both of their parts.
@@ -139,44 +133,25 @@ def paired_bootstrap(
     )
 
 
-def _by_user(
-    values: npt.NDArray[np.float64], users: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def holm_adjusted(p_values: Sequence[float]) -> list[float]:
+    """P-values of several tests, corrected for their number by Holm's step-down procedure (1979).
+
+    Those below α are rejected with a chance of at most α that any of them is rejected in error,
+    however the tests depend on each other. The smallest of m is multiplied by m, the next by
+    m - 1, and so on; none falls below one before it, nor rises above 1.
+
+    >>> holm_adjusted([0.03, 0.01, 0.04])
+    [0.06, 0.03, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def _by_user(values: Floats, users: Indices) -> tuple[Floats, Floats]:
     """Sum of each user's values, and how many they are."""
     _, place, counts = np.unique(users, return_inverse=True, return_counts=True)
     return np.bincount(place, weights=values).astype(np.float64), counts.astype(np.float64)
-
-
-def _paired(
-    first: pa.Table, second: pa.Table, metric: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Values of both models, and whose samples they are."""
-    first, second = sorted_samples(first), sorted_samples(second)
-    require_same_samples(first, second)
-    users = first.column("user_index").to_numpy()
-    if (num_users := len(np.unique(users))) < 2:
-        raise DataError(f"ranks: {num_users} user to compare, expected at least 2")
-    return (
-        user_metrics(first.column("rank").to_numpy(), metric),
-        user_metrics(second.column("rank").to_numpy(), metric),
-        users,
-    )
-
-
-def sorted_samples(ranks: pa.Table) -> pa.Table:
-    """A `RANKS` table in order of users, and of each user's positions."""
-    return ranks.sort_by([("user_index", "ascending"), ("history_length", "ascending")])
-
-
-def require_same_samples(first: pa.Table, second: pa.Table) -> None:
-    """Refuse two `RANKS` tables, as `sorted_samples`, over other users, positions or targets.
-
-    Raises:
-        DataError: they differ.
-    """
-    for column in ("user_index", "history_length", "target"):
-        if not first.column(column).equals(second.column(column)):
-            raise DataError(
-                f"ranks: the two tables differ in '{column}' ({first.num_rows} and "
-                f"{second.num_rows} rows); compare runs of the same dataset"
-            )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
 
 import numpy as np
 import torch
 
+from mmrec.features.item_means import item_means
 from mmrec.features.item_rows import offsets_of
 from mmrec.features.table import FeatureTable
 from mmrec.features.token_table import TokenTable
-
-_ITEMS_AT_ONCE: Final = 256
 
 
 def vectors_as_tokens(table: FeatureTable) -> TokenTable:
@@ -28,8 +26,4 @@ def means_of_tokens(table: TokenTable) -> FeatureTable:
     """The mean state of each item that has any, as its only vector; float32."""
     has_tokens = table.counts > 0
     items = has_tokens.nonzero().squeeze(1)
-    means = torch.empty(len(items), table.dim)
-    for first in range(0, len(items), _ITEMS_AT_ONCE):
-        some = slice(first, first + _ITEMS_AT_ONCE)
-        means[some] = table.gather(items[some]).means()
-    return FeatureTable(means, offsets_of(has_tokens.long()))
+    return FeatureTable(item_means(table, items), offsets_of(has_tokens.long()))

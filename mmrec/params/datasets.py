@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,10 +16,12 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     StringConstraints,
+    model_validator,
 )
 
 from mmrec.params.section import Name, Section
 from mmrec.params.sources import SourceParams
+from mmrec.params.split import LeaveOneOutParams, SplitParams, TieOrder
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -94,10 +96,7 @@ class CrawlParams(Section):
 
 
 class CleanParams(Section):
-    """What survives of a catalogue and its log.
-
-    The order of a user's interactions is time, and at equal times that of the source's rows.
-    """
+    """What survives of a catalogue and its log, and in which order."""
 
     text_fields: list[str]
     """Fields whose sentences describe an item, in this order; `title` is one of them."""
@@ -110,6 +109,12 @@ class CleanParams(Section):
     """Fewest interactions of an item. 0 keeps items that nobody bought: new items, candidates
     of every ranking. 1 removes these and nothing else."""
     duplicates: Literal["keep_last", "keep_first", "keep_all"]
+    tie_order: TieOrder = "file"
+    """Order of a user's interactions at equal times. By `random` it follows from `tie_seed` and the
+    ids of user and item alone. docs/evaluation.md says what it does to results."""
+    tie_seed: NonNegativeInt = 0
+    split: SplitParams = LeaveOneOutParams()
+    """Which interactions train, validate and test."""
     cold_threshold: PositiveInt
     """An item with fewer training interactions is cold."""
     max_unusable_share: Share
@@ -117,6 +122,15 @@ class CleanParams(Section):
     the catalogue lacks, without an id or a time, with a rating that is not finite."""
     max_failed_share: Share
     """Share of unreadable pictures above which cleaning stops."""
+
+    @model_validator(mode="after")
+    def _seed_of_a_random_order(self) -> Self:
+        if self.tie_seed and self.tie_order != "random":
+            raise ValueError(
+                f"tie_seed is {self.tie_seed}, but tie_order is {self.tie_order}, which has no use "
+                "for it; set tie_order: random, or leave tie_seed out"
+            )
+        return self
 
 
 # --- keywords ---------------------------------------------------------------------------

@@ -92,7 +92,10 @@ def _shown(found: object) -> str:
 
 
 def _yaml_path(location: tuple[int | str, ...], data: object) -> tuple[str, object]:
-    """The path as written in the file: pydantic adds the tag of a union, which is no key."""
+    """The path as written in the file: pydantic adds the tag of a union, which is no key.
+
+    Where it is not one of several sections, what it stands in is a list or a plain value.
+    """
     path, value = "", data
     for step in location:
         if isinstance(value, Mapping):
@@ -101,6 +104,8 @@ def _yaml_path(location: tuple[int | str, ...], data: object) -> tuple[str, obje
             value = value.get(step)
         elif isinstance(value, list) and isinstance(step, int):
             value = value[step] if step < len(value) else None
+        else:
+            continue
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
     return path.removeprefix("."), value
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from mmrec.params.datasets import DatasetParams, UnionParams
 from mmrec.params.features import EmbedParams
@@ -13,6 +22,10 @@ from mmrec.params.section import Name, Section
 
 ColdPositions = Literal["heldout", "literal"]
 """Which positions of sequences that have a cold item are samples: held-out ones, or all."""
+
+MaskHistory = Literal[True, False, "zero"]
+"""Whether what a user has seen is no candidate (true), competes by its score (false), or competes
+with a score of 0: the protocol of S3-Rec's published tables, there to repeat these."""
 
 MAX_CATEGORIES = 20
 """As many as can be told apart on a map."""
@@ -51,14 +64,37 @@ class ValidationParams(Section):
     by another protocol trains nothing again."""
 
 
+class HistoryQuantiles(Section):
+    """Groups by history length with borders at quantiles: as many users in each as can be."""
+
+    name: Literal["quantiles"]
+    groups: Annotated[int, Field(ge=2)]
+    """How many; fewer where so many users have equal histories that borders coincide."""
+
+
+def _kind_of_bins(found: object) -> str:
+    return "quantiles" if isinstance(found, Mapping | HistoryQuantiles) else "ends"
+
+
+HistoryBins = Annotated[
+    Annotated[list[PositiveInt], Tag("ends")] | Annotated[HistoryQuantiles, Tag("quantiles")],
+    Discriminator(_kind_of_bins),
+]
+
+
 class EvaluateParams(Section):
     """One protocol for every run: leave-one-out, full ranking."""
 
-    mask_history: bool
-    """What a user has seen is no candidate; a held-out item that is among it stays one."""
+    mask_history: MaskHistory
+    """What a user has seen is no candidate; a held-out item that is among it stays one. `zero` is
+    for repeating a published table only."""
     cutoffs: Annotated[list[PositiveInt], Field(min_length=1)]
-    history_bins: list[PositiveInt]
-    """Upper ends of the history-length groups; the last group is open."""
+    history_bins: HistoryBins
+    """Upper ends of the history-length groups, the last of which is open; or `{name: quantiles,
+    groups: 5}`, as the five of MP4SR's Figure 8."""
+    lists_at: list[PositiveInt] = Field(default_factory=lambda: [10])
+    """Lengths of the lists of best items that coverage, novelty and diversity are of; none for no
+    lists."""
     cold_positions: ColdPositions | None
     """Whether cold items are also ranked wherever sequences have them, each after the items before
     it: `heldout`, at validation and test positions; `literal`, at training positions as well, where
@@ -66,9 +102,9 @@ class EvaluateParams(Section):
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
-        for name in ("cutoffs", "history_bins"):
+        for name in ("cutoffs", "history_bins", "lists_at"):
             values = getattr(self, name)
-            if sorted(set(values)) != values:
+            if isinstance(values, list) and sorted(set(values)) != values:
                 raise ValueError(f"{name} must ascend without repeats, found {values}")
         return self
 

@@ -1,10 +1,25 @@
-"""Settings that are allowed and yet measure something else than users are given."""
+"""What the settings of evaluation mean, and those that contradict each other.
+
+Contradictions are settings that are allowed and yet measure something else than users are given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from mmrec.params.pipeline import Params
+
+
+def ranked_by(params: Params, run: str) -> dict[str, object]:
+    """What the ranks of a run mean, beside how its dataset was ordered and split.
+
+    Runs that differ in it are not to be compared.
+    """
+    return {
+        "dataset": params.runs[run].dataset,
+        "mask_history": params.evaluate.mask_history,
+        "cold_positions": params.evaluate.cold_positions,
+    }
 
 
 def contradictions(params: Params) -> Iterator[str]:
@@ -15,6 +30,7 @@ def contradictions(params: Params) -> Iterator[str]:
     if params.runs[params.recommend.run].dataset not in told:
         yield from _lists(params)
     yield from _best_epoch(params)
+    yield from _published(params)
 
 
 def _repeats(params: Params, dataset: str) -> Iterator[str]:
@@ -39,8 +55,9 @@ def _repeats(params: Params, dataset: str) -> Iterator[str]:
 
 def _lists(params: Params) -> Iterator[str]:
     keeps, masked = params.recommend.keep_seen, params.evaluate.mask_history
-    if keeps == masked:
+    if keeps == bool(masked):
         listed, ranked = ("hold", "leave it out") if masked else ("leave out", "rank it")
+        ranked = "give it the score 0" if masked == "zero" else ranked
         yield (
             f"recommend.keep_seen: {_word(keeps)}, but evaluate.mask_history: {_word(masked)}: "
             f"the lists {listed} what a user has seen, the metrics {ranked}; set keep_seen: "
@@ -49,15 +66,25 @@ def _lists(params: Params) -> Iterator[str]:
 
 
 def _best_epoch(params: Params) -> Iterator[str]:
-    validated, evaluated = params.validation.mask_history, params.evaluate.mask_history
+    found = params.evaluate.mask_history
+    validated, evaluated = params.validation.mask_history, bool(found)
     trains = any(
         params.models[run.model].finetune or run.init_from != "none" for run in params.runs.values()
     )
     if trains and validated != evaluated:
         yield (
             f"validation.mask_history: {_word(validated)}, but evaluate.mask_history: "
-            f"{_word(evaluated)}: best epochs are chosen {_seen(masked=validated)}, and evaluated "
+            f"{_word(found)}: best epochs are chosen {_seen(masked=validated)}, and evaluated "
             f"{_seen(masked=evaluated)}; set both alike (another validation trains again)"
+        )
+
+
+def _published(params: Params) -> Iterator[str]:
+    if params.evaluate.mask_history == "zero":
+        yield (
+            "evaluate.mask_history: zero, which is for repeating a published table alone: what a "
+            "user has seen is ahead of every item with a negative score, so that metrics depend on "
+            "where a model's scores lie; set mask_history: true to compare models"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -10,12 +11,16 @@ from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
 from mmrec.params.pipeline import ColdPositions
 from mmrec.params.section import Name, Section
-from mmrec.params.training import Metric
 from mmrec.params.yaml_file import YamlFileError, read_yaml
 
 Part = Literal[
     "all", "warm", "cold", "new", "cold_positions", "cold_positions_few", "cold_positions_new"
 ]
+
+_OF_RANKS = r"(mrr|(recall|ndcg)@[1-9]\d*)"
+_OF_LISTS = r"(coverage|gini|novelty|popularity|diversity_(text|image))@[1-9]\d*"
+Column = Annotated[str, Field(pattern=rf"^({_OF_RANKS}|{_OF_LISTS})$")]
+"""A metric of ranks, or one of lists, which all users together have and no other part."""
 
 
 class StudyRow(Section):
@@ -75,7 +80,7 @@ class StudyParams(Section):
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
     reference: str
     """The row that others are compared with."""
-    columns: Annotated[list[Metric], Field(min_length=1)]
+    columns: Annotated[list[Column], Field(min_length=1)]
     parts: Annotated[list[Part], Field(min_length=1)]
     """Of the held-out items, or of cold positions: a table for each."""
     cold_positions: ColdPositions | None = None
@@ -101,6 +106,11 @@ class StudyParams(Section):
             raise ValueError(
                 f"cold_positions: found nothing, though {', '.join(of_positions)} of parts needs "
                 f"it; allowed: {', '.join(get_args(ColdPositions))}"
+            )
+        if self.convergence and not re.fullmatch(_OF_RANKS, self.columns[0]):
+            raise ValueError(
+                f"convergence: is told by the first of columns, found {self.columns[0]}, which "
+                "nothing is validated by; name a metric of ranks first, such as ndcg@10"
             )
         for row in self.rows:
             self._check_comparison(row)

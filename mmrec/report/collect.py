@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from mmrec import schemas
@@ -15,14 +16,16 @@ from mmrec.params.protocol import contradictions
 from mmrec.params.training import LoopParams
 from mmrec.params.users import datasets_without_users
 from mmrec.paths import Paths
+from mmrec.report.categories import categories_of
 from mmrec.report.gallery import gallery
+from mmrec.report.list_categories import with_categories
 from mmrec.report.maps import MapData, Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase
 from mmrec.report.runs import History, PretrainingReport, RunReport, load_history
 from mmrec.report.shapes import ListsSummary, Metrics
 from mmrec.report.showcase import sample_users
 from mmrec.report.thumbnails import Thumbnails
-from mmrec.run_paths import cold_ranks_of
+from mmrec.run_paths import cold_ranks_of, lists_of
 
 logger = logging.getLogger(__name__)
 
@@ -64,22 +67,28 @@ def collect_runs(
         DataError: runs have not been evaluated, or what was written of one is not whole.
     """
     _require_evaluated(params, paths)
+    categories = cache(lambda: _categories(params, paths))
     reports = []
     for name, run in params.runs.items():
         results, model = paths.run(name), params.models[run.model]
+        metrics = read_json(results.all_metrics, Metrics)
+        ranks = read_table(results.ranks, schemas.RANKS)
+        if metrics.get("lists") and run.dataset == params.report.dataset and categories():
+            lists = read_table(lists_of(results), schemas.LISTS)
+            metrics["lists"] = with_categories(metrics["lists"], lists, ranks, categories())
         reports.append(
             RunReport(
                 name=name,
                 dataset=run.dataset,
                 model=run.model,
-                metrics=read_json(results.all_metrics, Metrics),
+                metrics=metrics,
                 text=run.text,
                 image=run.image,
                 pretraining=pretrainings.get(run.init_from),
                 seed=run.seed,
                 finetuning=_history(results.finetune_history, model.finetune, f"finetune@{name}"),
                 finetune_metric=model.finetune.metric if model.finetune else "",
-                ranks=read_table(results.ranks, schemas.RANKS),
+                ranks=ranks,
                 cold_ranks=(
                     read_table(cold_ranks_of(results), schemas.RANKS)
                     if params.evaluate.cold_positions
@@ -156,6 +165,17 @@ def collect_maps(params: Params, paths: Paths) -> Maps | None:
         cold_threshold=params.datasets[settings.dataset].clean.cold_threshold,
     )
     return draw_maps(data, _item_vectors(settings.maps, paths, data.items.num_rows))
+
+
+def _categories(params: Params, paths: Paths) -> list[str | None]:
+    """Of the items of the dataset that is shown; empty where the report names none."""
+    settings = params.report
+    if not settings.categories:
+        return []
+    dataset = paths.dataset(settings.dataset)
+    items = read_table(dataset.items, schemas.CLEAN_ITEMS)
+    sentences = read_table(dataset.sentences, schemas.SENTENCES)
+    return categories_of(items["item_id"].to_pylist(), sentences, settings.categories)
 
 
 def _item_vectors(runs: list[str], paths: Paths, num_items: int) -> Iterator[tuple[str, Vectors]]:

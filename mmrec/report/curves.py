@@ -13,6 +13,7 @@ from mmrec.report.tables import (
     metric_label,
     metric_order,
     metric_values,
+    size_and_unit,
 )
 
 _CLOCK = ("epoch", "learning_rate")
@@ -62,7 +63,9 @@ def history_length_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) 
     names = sorted({name for group in groups for name in group}, key=_shortest)
     if len(names) < 2:
         return []
-    ticks = [f"{name}\n({_largest_count(groups, name):,})" for name in names]
+    sizes = {name: max(size_and_unit(group.get(name, {})) for group in groups) for name in names}
+    ticks = [f"{name}\n({size:,})" for name, (size, _) in sizes.items()]
+    unit = sizes[names[0]][1]
     plots = []
     for metric in headline_metrics(comparison_rows(runs)):
         curves = []
@@ -76,7 +79,7 @@ def history_length_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) 
                 f"{runs[0].dataset}: {metric_label(metric)} by history length",
                 curves,
                 looks,
-                x_label="items in the history (users)",
+                x_label=f"items in the history ({unit}s)",
                 y_label=metric_label(metric),
                 ticks=ticks,
             )
@@ -125,7 +128,3 @@ def _over_epochs(
 def _shortest(group: str) -> int:
     """Length that a group such as `6-10` or `21+` starts with."""
     return int(group.rstrip("+").partition("-")[0])
-
-
-def _largest_count(groups: Sequence[Mapping[str, Mapping[str, float]]], name: str) -> int:
-    return max(int(group.get(name, {}).get("num_users", 0)) for group in groups)

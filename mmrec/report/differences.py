@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
-from mmrec.evaluation.metrics import part_members
-from mmrec.evaluation.significance import paired_bootstrap, paired_t_test, sorted_samples
+from mmrec.evaluation.comparison import (
+    RowValues,
+    compare_rows,
+    difference_interval,
+    row_values,
+    sorted_samples,
+)
+from mmrec.evaluation.metrics import unit_of
 from mmrec.io import DataError
 from mmrec.report.runs import RunReport
-from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label, unit_of
+from mmrec.report.tables import PARTS, comparison_rows, headline_metrics, metric_label
 
-_SEED = 0
 _HELD_OUT = ("all", "warm", "cold")
 _COLD_POSITIONS = "cold_positions"
 _TARGETS = ["user_index", "history_length", "target", "target_is_cold"]
@@ -23,13 +27,21 @@ _VERDICTS = ("better", "worse", "no clear difference")
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the run in question is ahead of another one, over the same users."""
+    """How far the run in question is ahead of another one, over the same users.
+
+    Attributes:
+        p_value: Of the difference from this run alone.
+        holm: The same, corrected for how many runs it is compared with.
+        effect_size: Cohen's d of the paired differences; None where all users differ alike.
+    """
 
     run: str
     difference: float
     low: float
     high: float
     p_value: float
+    holm: float
+    effect_size: float | None
 
     @property
     def verdict(self) -> str:
@@ -91,42 +103,64 @@ def contrast(runs: Sequence[RunReport], name: str) -> Contrast | None:
     metric = metrics[-1]
     best = max(ranked, key=lambda run: float(run.metrics["all"].get(metric, 0)))
     chosen = next((run for run in ranked if run.name == name), best)
-    others = [run for run in ranked if run is not chosen]
     positions = [] if any(run.cold_ranks is None for run in ranked) else [_COLD_POSITIONS]
-    for other in others:
-        for whole in ("all", *positions):
-            _require_same_targets(other, chosen, whole)
-    parts = []
-    for part in (*_HELD_OUT, *positions):
-        ranks = _of_part(chosen, part)
-        if len(np.unique(ranks["user_index"].to_numpy())) > 1:
-            rows = [_difference(other, ranks, part, metric) for other in others]
-            parts.append(PartOfUsers(PARTS[part], ranks.num_rows, unit_of(part), rows))
+    for whole in ("all", *positions):
+        _require_same_targets(ranked, chosen, whole)
+    found = [_of_part(ranked, chosen, part, metric) for part in (*_HELD_OUT, *positions)]
+    parts = [part for part in found if part is not None]
     return Contrast(chosen.name, metric_label(metric), parts)
 
 
-def _require_same_targets(other: RunReport, chosen: RunReport, part: str) -> None:
+def _require_same_targets(runs: Sequence[RunReport], chosen: RunReport, part: str) -> None:
     """Refuse to compare what was ranked of different users, naming the runs."""
-    of_other, of_chosen = (
-        sorted_samples(_of_part(run, part)).select(_TARGETS) for run in (other, chosen)
-    )
-    if not of_other.equals(of_chosen):
-        raise DataError(
-            f"runs '{other.name}' and '{chosen.name}' of dataset '{chosen.dataset}' ranked other "
-            f"users or held-out items than each other ({of_other.num_rows} and "
-            f"{of_chosen.num_rows} rows); run `dvc repro evaluate@{other.name} "
-            f"evaluate@{chosen.name}`"
+    of_chosen = _sorted_ranks(chosen, part).select(_TARGETS)
+    for other in runs:
+        of_other = _sorted_ranks(other, part).select(_TARGETS)
+        if not of_other.equals(of_chosen):
+            raise DataError(
+                f"runs '{other.name}' and '{chosen.name}' of dataset '{chosen.dataset}' ranked "
+                f"other users or held-out items than each other ({of_other.num_rows} and "
+                f"{of_chosen.num_rows} rows); run `dvc repro evaluate@{other.name} "
+                f"evaluate@{chosen.name}`"
+            )
+
+
+def _of_part(
+    runs: Sequence[RunReport], chosen: RunReport, part: str, metric: str
+) -> PartOfUsers | None:
+    tables = {run.name: _sorted_ranks(run, part) for run in runs}
+    rows = {name: row_values([table], part, metric) for name, table in tables.items()}
+    own = rows[chosen.name]
+    if own.num_users < 2:
+        return None
+    others = [run.name for run in runs if run is not chosen]
+    unit = unit_of(tables[chosen.name], part)
+    found = _differences(rows, others, chosen.name)
+    return PartOfUsers(PARTS[part], len(own.users), unit, found)
+
+
+def _differences(
+    rows: dict[str, RowValues], others: Sequence[str], chosen: str
+) -> list[Difference]:
+    compared = compare_rows(rows, [(other, chosen) for other in others])
+    differences = []
+    for other, (test, holm) in zip(others, compared, strict=True):
+        interval = difference_interval(rows[other], rows[chosen])
+        differences.append(
+            Difference(
+                run=other,
+                difference=test.difference,
+                low=interval.low,
+                high=interval.high,
+                p_value=test.p_value,
+                holm=holm,
+                effect_size=test.effect_size,
+            )
         )
+    return differences
 
 
-def _difference(other: RunReport, ranks: pa.Table, part: str, metric: str) -> Difference:
-    baseline = _of_part(other, part)
-    interval = paired_bootstrap(baseline, ranks, metric, seed=_SEED)
-    test = paired_t_test(baseline, ranks, metric)
-    return Difference(other.name, interval.difference, interval.low, interval.high, test.p_value)
-
-
-def _of_part(run: RunReport, part: str) -> pa.Table:
+def _sorted_ranks(run: RunReport, part: str) -> pa.Table:
     ranks = run.cold_ranks if part == _COLD_POSITIONS else run.ranks
     assert ranks is not None
-    return ranks.filter(pa.array(part_members(ranks, part)))
+    return sorted_samples(ranks)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Container
 
 from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of
+from mmrec.run_paths import cold_ranks_of, lists_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +24,13 @@ def remove_former_runs(runs: Container[str], paths: Paths) -> None:
             continue
         results = paths.run(folder.name)
         vectors = (results.item_vectors, results.user_vectors)
-        ranks = (results.ranks, cold_ranks_of(results))
+        ranks = (results.ranks, cold_ranks_of(results), lists_of(results))
         for file in (*ranks, *vectors, results.all_metrics):
             file.unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()
         logger.info(
-            "%s: params.yaml has no such run any more; its ranks, vectors and metrics were removed "
-            "(DVC's cache keeps them: they are back with the run)",
+            "%s: params.yaml has no such run any more; its ranks, lists, vectors and metrics were "
+            "removed (DVC's cache keeps them: they are back with the run)",
             folder,
         )

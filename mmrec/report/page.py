@@ -7,7 +7,7 @@ there is no script, and a content security policy forbids every request.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import Any
 
 import jinja2
 
+from mmrec.params.pipeline import MaskHistory
 from mmrec.report.curves import history_length_plots
 from mmrec.report.differences import Contrast, contrast
 from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
 from mmrec.report.maps import Maps
+from mmrec.report.ordering import Ordering, ordering
 from mmrec.report.plots import Plot, Style, styles
 from mmrec.report.runs import PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
@@ -31,9 +33,10 @@ from mmrec.report.tables import (
     best_values,
     cells,
     comparison_rows,
+    list_rows,
     metric_label,
     metric_order,
-    unit_of,
+    part_name,
 )
 from mmrec.report.trainings import trainings
 
@@ -43,13 +46,13 @@ class Protocol:
     """How all runs were evaluated.
 
     Attributes:
-        mask_history: Whether items of a user's history are no candidates.
+        mask_history: Whether items of a user's history are no candidates, or ones with score 0.
         cold_thresholds: By dataset, training interactions below which an item is cold.
         contradictions: Sentences on settings that contradict each other.
         cold_positions: Which cold positions are ranked, too; None for none.
     """
 
-    mask_history: bool
+    mask_history: MaskHistory
     cold_thresholds: Mapping[str, int]
     contradictions: Sequence[str] = ()
     cold_positions: str | None = None
@@ -87,17 +90,29 @@ class _Part:
 
 
 @dataclass(frozen=True)
+class _Table:
+    """Figures of runs: parts below each other, metrics beside each other by family."""
+
+    families: Sequence[tuple[str, int]]
+    columns: Sequence[str]
+    parts: Sequence[_Part]
+
+
+@dataclass(frozen=True)
 class _Comparison:
     """One dataset's runs side by side."""
 
     dataset: str
     identities: Sequence[Identity]
-    families: Sequence[tuple[str, int]]
-    columns: Sequence[str]
-    parts: Sequence[_Part]
+    metrics: _Table
+    lists: _Table
     contrast: Contrast | None
     looks: Mapping[str, Style]
     history_length: Sequence[Plot]
+    told: Ordering
+
+
+_BestOf = Callable[[Iterable[Row]], Mapping[str, float]]
 
 
 def render_page(
@@ -121,6 +136,7 @@ def render_page(
         pretrainings: All of them, in the order in which they are to be listed.
         maps: Of the vectors of some runs; None leaves them out.
     """
+    comparisons = _comparisons(runs, showcase.run)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -133,7 +149,8 @@ def render_page(
         title=title,
         datasets=datasets,
         runs=runs,
-        comparisons=_comparisons(runs, showcase.run),
+        comparisons=comparisons,
+        leaves_one_out=all(one.told.leaves_one_out for one in comparisons),
         pretrainings=pretrainings,
         trainings=trainings(pretrainings, runs),
         protocol=protocol,
@@ -151,32 +168,43 @@ def _comparisons(runs: Sequence[RunReport], chosen: str) -> list[_Comparison]:
 
 
 def _comparison(dataset: str, runs: Sequence[RunReport], chosen: str) -> _Comparison:
-    rows = comparison_rows(runs)
-    columns = metric_order(name for row in rows for name in row.values)
     looks = styles([run.name for run in runs])
-    families = groupby(columns, key=lambda name: name.partition("@")[0])
     return _Comparison(
         dataset=dataset,
         identities=identities(runs),
-        families=[(metric_label(family), len(list(names))) for family, names in families],
-        columns=[name.partition("@")[2] and f"@{name.partition('@')[2]}" for name in columns],
-        parts=_parts(rows, columns),
+        metrics=_table(comparison_rows(runs), best_values),
+        lists=_table(list_rows(runs), _no_best),
         contrast=contrast(runs, chosen),
         looks=looks,
         history_length=history_length_plots(runs, looks),
+        told=ordering(runs[0].metrics["protocol"]),
     )
 
 
-def _parts(rows: Sequence[Row], columns: Sequence[str]) -> list[_Part]:
-    parts = []
-    for part, name in PARTS.items():
-        group = [row for row in rows if row.part == part]
-        if group:
-            best = best_values(group)
-            lines = [_Line(row.run, cells(row, columns, best)) for row in group]
-            size = max(row.size for row in group)
-            parts.append(_Part(name, size, unit_of(part), lines))
-    return parts
+def _table(rows: Sequence[Row], best_of: _BestOf) -> _Table:
+    """A table of rows: the parts that have a name, then groups by history length in their order."""
+    columns = metric_order(name for row in rows for name in row.values)
+    families = groupby(columns, key=lambda name: name.partition("@")[0])
+    there = {row.part for row in rows}
+    known = [part for part in PARTS if part in there]
+    order = dict.fromkeys([*known, *(row.part for row in rows)])
+    return _Table(
+        families=[(metric_label(family), len(list(found))) for family, found in families],
+        columns=[name.partition("@")[2] and f"@{name.partition('@')[2]}" for name in columns],
+        parts=[_part(part, rows, columns, best_of) for part in order],
+    )
+
+
+def _part(part: str, rows: Sequence[Row], columns: Sequence[str], best_of: _BestOf) -> _Part:
+    group = [row for row in rows if row.part == part]
+    best = best_of(group)
+    lines = [_Line(row.run, cells(row, columns, best)) for row in group]
+    return _Part(part_name(part), max(row.size for row in group), group[0].unit, lines)
+
+
+def _no_best(rows: Iterable[Row]) -> dict[str, float]:  # noqa: ARG001
+    """Of what lists are like, no value is the best."""
+    return {}
 
 
 def _pretty(value: Mapping[str, Any]) -> str:

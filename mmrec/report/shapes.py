@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Part = Mapping[str, float | None]
-"""Metrics and the number of users of one part of them; of cold positions, also of samples."""
+"""Metrics of one part and its number of users; where they may have several, of samples, too."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Metrics of lists in it."""
+
+    all: Part
+    history_length: Mapping[str, Part]
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,8 @@ class Metrics:
     cold: Part
     new: Part
     history_length: Mapping[str, Part]
+    protocol: Mapping[str, object]
+    lists: Lists | None = None
     cold_positions: Part = field(default_factory=dict)
     cold_positions_few: Part = field(default_factory=dict)
     cold_positions_new: Part = field(default_factory=dict)
@@ -59,3 +69,4 @@ class CleanSummary:
 
     steps: Sequence[Step]
     counted: Mapping[str, int]
+    protocol: Mapping[str, object]

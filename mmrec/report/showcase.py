@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmrec.params.pipeline import MaskHistory
 from mmrec.report.cards import ItemCard, item_cards
 from mmrec.report.gallery import spread
 from mmrec.report.thumbnails import Thumbnails
@@ -65,7 +66,7 @@ def sample_users(
     keywords: pa.Table,
     thumbnails: Thumbnails,
     num_users: int,
-    mask_history: bool,
+    mask_history: MaskHistory,
 ) -> list[SampleUser]:
     """Users from short to long histories with what they chose and what is recommended.
 
@@ -91,7 +92,7 @@ def sample_users(
     lists = _lists_of(recommendations, [user["user_id"] for user in chosen], MAX_RECOMMENDED)
     shown = {item_id for history in histories for item_id in history}
     shown |= {row["item_id"] for places in lists.values() for row in places}
-    shown |= {item_id for item_id, _ in targets.values()}
+    shown |= {target.item_id for target in targets.values()}
     cards = item_cards(shown, items=items, images=images, keywords=keywords, thumbnails=thumbnails)
     return [
         SampleUser(
@@ -101,7 +102,8 @@ def sample_users(
             _held_out(
                 targets.get(user["user_index"]),
                 cards,
-                items.num_rows - (_num_seen(sequence) if mask_history else 0),
+                items.num_rows,
+                sequence if mask_history is True else [],
             ),
             [
                 Recommended(cards[place["item_id"]], place["score"])
@@ -121,29 +123,36 @@ def _sequences_of(sequences: pa.Table, user_indices: Sequence[int]) -> list[list
     return taken
 
 
-def _num_seen(sequence: Sequence[int]) -> int:
-    """Items before the last one, which was held out, other than it."""
-    return len({*sequence[:-1]} - {*sequence[-1:]})
+class _Target(NamedTuple):
+    item_id: str
+    item_index: int
+    rank: int
+    history_length: int
 
 
-def _targets(
-    ranks: pa.Table, items: pa.Table, user_indices: Sequence[int]
-) -> dict[int, tuple[str, int]]:
+def _targets(ranks: pa.Table, items: pa.Table, user_indices: Sequence[int]) -> dict[int, _Target]:
+    """What was held out of each user; of several items the last."""
     here = pc.is_in(ranks.column("user_index"), value_set=pa.array(user_indices, pa.int32()))
     item_ids = items.column("item_id")
     return {
-        row["user_index"]: (item_ids[row["target"] - 1].as_py(), row["rank"])
-        for row in ranks.filter(here).to_pylist()
+        row["user_index"]: _Target(
+            item_ids[row["target"] - 1].as_py(), row["target"], row["rank"], row["history_length"]
+        )
+        for row in ranks.filter(here).sort_by("history_length").to_pylist()
     }
 
 
 def _held_out(
-    target: tuple[str, int] | None, cards: Mapping[str, ItemCard], num_candidates: int
+    target: _Target | None,
+    cards: Mapping[str, ItemCard],
+    num_items: int,
+    masked: Sequence[int],
 ) -> HeldOutItem | None:
+    """With the number of candidates: all but what of `masked` came before it, if that is other."""
     if target is None:
         return None
-    item_id, rank = target
-    return HeldOutItem(cards[item_id], rank, num_candidates)
+    seen = {*masked[: target.history_length]} - {target.item_index}
+    return HeldOutItem(cards[target.item_id], target.rank, num_items - len(seen))
 
 
 def _lists_of(

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmrec.report.ordering import order_in_words
+
 _KINDS = {
     "users": "users",
     "items": "items",
@@ -80,9 +82,15 @@ _COUNTED = (
     },
     {
         "users_evaluated": "users evaluated",
-        "users_evaluated_tied": "of them ({share:.0%}) with their last two interactions at one"
-        " time, in the order of the source",
+        "users_evaluated_tied": "of them ({share:.0%}) with a test item at the same time as another"
+        " of theirs, which stand in the order of {order}",
         "users_with_one_interaction": "with a single interaction",
+        "users_without_history": "not evaluated, with nothing before the test begins",
+    },
+    {
+        "items_tested": "held-out items of the test",
+        "new_items_tested": "of them ({share:.0%}) without a training interaction, candidates and"
+        " targets all the same",
     },
 )
 """Counts that are told together; `share` is that of the first of them."""
@@ -125,7 +133,8 @@ def dataset_report(name: str, summary: Mapping[str, Any]) -> DatasetReport:
         )
         for step in summary.get("steps", [])
     ]
-    return DatasetReport(name, steps, _counted(summary.get("counted", {})))
+    order = order_in_words(summary.get("protocol", {}))
+    return DatasetReport(name, steps, _counted(summary.get("counted", {}), order))
 
 
 def _dropped(step: Mapping[str, Any]) -> list[Dropped]:
@@ -145,12 +154,14 @@ def _dropped(step: Mapping[str, Any]) -> list[Dropped]:
     ]
 
 
-def _counted(counts: Mapping[str, int]) -> list[list[tuple[int, str]]]:
+def _counted(counts: Mapping[str, int], order: str) -> list[list[tuple[int, str]]]:
     topics = [
         [
             (
                 counts[key],
-                label.format(share=counts[key] / max(1, counts.get(next(iter(topic)), 0))),
+                label.format(
+                    share=counts[key] / max(1, counts.get(next(iter(topic)), 0)), order=order
+                ),
             )
             for key, label in topic.items()
             if key in counts

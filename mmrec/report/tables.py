@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mmrec.evaluation.metrics import COLD_POSITION_PARTS, nearest_metrics
+from mmrec.evaluation.metrics import nearest_metrics
 from mmrec.report.runs import RunReport
 
 PARTS: Mapping[str, str] = {
@@ -21,6 +21,18 @@ PARTS: Mapping[str, str] = {
 """Parts of the held-out items and of cold positions, by their key in the file of all metrics."""
 
 _FAMILIES = ("recall", "ndcg", "mrr")
+_LABELS: Mapping[str, str] = {
+    "recall": "Recall",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "coverage": "Coverage",
+    "gini": "Gini",
+    "novelty": "Novelty",
+    "popularity": "Popularity",
+    "diversity_text": "Diversity (text)",
+    "diversity_image": "Diversity (pictures)",
+    "diversity_category": "Diversity (category)",
+}
 _TERMINAL_PARTS = ("all", "warm", "cold")
 
 
@@ -32,7 +44,9 @@ class Row(NamedTuple):
     run: str
     model: str
     size: int
-    """Users, or cold positions, that the metrics are means over."""
+    """Users, or samples of them, that the metrics are means over."""
+    unit: str
+    """`user`, or `sample` where a user may have several."""
     values: Mapping[str, float]
 
 
@@ -57,29 +71,29 @@ def metric_order(names: Iterable[str]) -> list[str]:
 def metric_label(name: str) -> str:
     """`recall@10` as people write it: `Recall@10`."""
     family, at, cutoff = name.partition("@")
-    return {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}.get(family, family) + at + cutoff
+    return _LABELS.get(family, family) + at + cutoff
 
 
 def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
     """A row for each run and part that its metrics hold, parts in the order of `PARTS`."""
     return [
-        Row(
-            run.dataset,
-            part,
-            run.name,
-            run.model,
-            _size(run.metrics[part]),
-            metric_values(run.metrics[part]),
-        )
-        for run in runs
-        for part in PARTS
-        if part in run.metrics
+        _row(run, part, run.metrics[part]) for run in runs for part in PARTS if part in run.metrics
     ]
 
 
-def unit_of(part: str) -> str:
-    """What a part is counted in."""
-    return "sample" if part in COLD_POSITION_PARTS else "user"
+def list_rows(runs: Iterable[RunReport]) -> list[Row]:
+    """A row for each run whose lists are measured, of all users and of each group by history."""
+    return [
+        _row(run, part, found)
+        for run in runs
+        if (lists := run.metrics.get("lists"))
+        for part, found in {"all": lists["all"], **lists["history_length"]}.items()
+    ]
+
+
+def part_name(part: str) -> str:
+    """A part, or a group of users by history length, in words."""
+    return PARTS.get(part, f"{part} items in the history")
 
 
 def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -91,8 +105,16 @@ def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _size(metrics: Mapping[str, Any]) -> int:
-    return int(metrics.get("num_samples", metrics.get("num_users", 0)))
+def size_and_unit(metrics: Mapping[str, Any]) -> tuple[int, str]:
+    """What the metrics of one part are means over: how many, and `user` or `sample`."""
+    if "num_samples" in metrics:
+        return int(metrics["num_samples"]), "sample"
+    return int(metrics.get("num_users", 0)), "user"
+
+
+def _row(run: RunReport, part: str, metrics: Mapping[str, Any]) -> Row:
+    size, unit = size_and_unit(metrics)
+    return Row(run.dataset, part, run.name, run.model, size, unit, metric_values(metrics))
 
 
 def best_values(rows: Iterable[Row]) -> dict[str, float]:
@@ -138,7 +160,8 @@ def format_comparison(rows: Sequence[Row]) -> str:
 
 def _block(dataset: str, rows: list[Row]) -> str:
     metrics = headline_metrics(rows)
-    header, users = [f"{dataset}:", ""], ["", "users"]
+    units = {row.unit for row in rows if row.part in _TERMINAL_PARTS}
+    header, users = [f"{dataset}:", ""], ["", "samples" if "sample" in units else "users"]
     lines: dict[str, list[str]] = {row.run: [row.run] for row in rows}
     for part in _TERMINAL_PARTS:
         group = [row for row in rows if row.part == part]
@@ -154,10 +177,11 @@ def _block(dataset: str, rows: list[Row]) -> str:
             ]
     header.pop(1)
     users.pop(0)
-    return _aligned([header, users, *lines.values()])
+    return aligned([header, users, *lines.values()])
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as text: the first column to the left, others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(

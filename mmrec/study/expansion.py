@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmrec.evaluation.lists import list_cutoffs
 from mmrec.params.study import StudyError, StudyParams, StudyRow, changed
 from mmrec.study.base import features_of, free_name, read_base
 
@@ -61,9 +62,17 @@ def expand(study: StudyParams, project: Path) -> Expanded:
         "recommend": {"run": names[study.reference][0]},
         "report": {"dataset": study.dataset_of(study.reference), "maps": []},
     }
-    # The base's protocol, but for what alone parts of cold positions are made of.
-    protocol = {"cold_positions": study.cold_positions} if study.cold_positions else {}
-    return Expanded(changed({**base, **own}, {**shown, "evaluate": protocol}), names)
+    return Expanded(changed({**base, **own}, {**shown, "evaluate": _protocol(study)}), names)
+
+
+def _protocol(study: StudyParams) -> dict[str, Any]:
+    """What replaces the base's: what alone parts of cold positions and columns of lists need."""
+    protocol: dict[str, Any] = {}
+    if study.cold_positions:
+        protocol["cold_positions"] = study.cold_positions
+    if lists_at := list_cutoffs(study.columns):
+        protocol["lists_at"] = lists_at
+    return protocol
 
 
 def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, Any]:

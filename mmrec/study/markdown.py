@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS
 from mmrec.params.study import StudyParams
-from mmrec.study.tables import Cells, PartSizes, StudyCell
+from mmrec.study.tables import Cells, PartSize, PartSizes, StudyCell
 
 
 def study_markdown(name: str, study: StudyParams, cells: Cells, sizes: PartSizes) -> str:
@@ -14,7 +14,7 @@ def study_markdown(name: str, study: StudyParams, cells: Cells, sizes: PartSizes
     lines = [f"# {name}", ""]
     for part, rows in cells.items():
         lines += [_users(study, part, sizes[part]), "", *_table(study, rows), ""]
-    return "\n".join([*lines, _note(study), ""])
+    return "\n".join([*lines, _note(study, sizes), ""])
 
 
 def part_label(study: StudyParams, part: str) -> str:
@@ -29,11 +29,9 @@ def part_label(study: StudyParams, part: str) -> str:
     return f"cold positions ({study.cold_positions}){which[part]}"
 
 
-def _users(study: StudyParams, part: str, sizes: Mapping[str, int]) -> str:
-    what = "samples" if part in COLD_POSITION_PARTS else "users"
+def _users(study: StudyParams, part: str, sizes: Mapping[str, PartSize]) -> str:
     counts = [
-        f"{count:,} {what}" + (f" of {dataset}" if len(sizes) > 1 else "")
-        for dataset, count in sizes.items()
+        f"{size}" + (f" of {dataset}" if len(sizes) > 1 else "") for dataset, size in sizes.items()
     ]
     seeds = ", ".join(map(str, study.seeds))
     return f"{', '.join(counts)}, {part_label(study, part)}; seeds {seeds}:"
@@ -61,7 +59,7 @@ def _labels(study: StudyParams) -> dict[str, dict[str, str]]:
     return labels
 
 
-def _note(study: StudyParams) -> str:
+def _note(study: StudyParams, sizes: PartSizes) -> str:
     others = {*study.comparisons().values()}
     note = "Mean ± standard deviation over the seeds."
     if not others:
@@ -69,11 +67,13 @@ def _note(study: StudyParams) -> str:
     against = "the row that is named" if len(others) > 1 else others.pop()
     return (
         f"{note} Gains and stars: against {against}; gains of the means, stars of a paired t-test "
-        f"over users of their means over the seeds{_whole_users(study)}, p < .05 (\\*), .01 "
-        "(\\*\\*), .001 (\\*\\*\\*), not corrected for the number of rows."
+        f"over users of their means over the seeds{_whole_users(sizes)}, p < .05 (\\*), .01 "
+        "(\\*\\*), .001 (\\*\\*\\*), not corrected for the number of rows; †: p < .05 after Holm's "
+        "correction for the rows that a column compares."
     )
 
 
-def _whole_users(study: StudyParams) -> str:
-    """What the tests of cold positions say of users with several of them."""
-    return " (each with all of its samples)" if {*COLD_POSITION_PARTS} & {*study.parts} else ""
+def _whole_users(sizes: PartSizes) -> str:
+    """What the tests say of users with several samples."""
+    units = {size.unit for of_part in sizes.values() for size in of_part.values()}
+    return " (each with all of its samples)" if "sample" in units else ""

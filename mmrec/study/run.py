@@ -16,7 +16,8 @@ from typing import NamedTuple
 from ruamel.yaml import YAML
 
 from mmrec import schemas
-from mmrec.io import read_table, write_json, write_text
+from mmrec.evaluation.lists import list_cutoffs
+from mmrec.io import read_json, read_table, write_json, write_text
 from mmrec.params.study import StudyParams
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
@@ -30,7 +31,7 @@ from mmrec.study.convergence import (
 from mmrec.study.expansion import Names, expand
 from mmrec.study.figure import write_figure
 from mmrec.study.markdown import study_markdown
-from mmrec.study.tables import Cells, StudyRanks, part_sizes, study_cells
+from mmrec.study.tables import Cells, StudyCell, StudyRanks, part_sizes, study_cells
 from mmrec.study.workspace import make_workspace, stream
 
 
@@ -84,12 +85,17 @@ def _read_runs(study: StudyParams, names: Names, paths: Paths) -> StudyRuns:
         for row, of_row in runs.items()
         if study.cold_positions
     }
+    lists = {
+        row: [read_json(run.all_metrics)["lists"]["all"] for run in of_row]
+        for row, of_row in runs.items()
+        if list_cutoffs(study.columns)
+    }
     curves = {
         row: [read_curve(run.finetune_history, study.columns[0]) for run in of_row]
         for row, of_row in runs.items()
         if study.convergence
     }
-    return StudyRuns(StudyRanks(held_out, cold_positions), curves)
+    return StudyRuns(StudyRanks(held_out, cold_positions, lists), curves)
 
 
 def write_results(name: str, study: StudyParams, runs: StudyRuns, folder: Path) -> str:
@@ -117,17 +123,21 @@ def _values(cells: Cells) -> dict[str, object]:
     return {
         part: {
             row: {
-                metric: {
-                    "values": list(cell.values),
-                    "p_value": cell.p_value,
-                    "gain": cell.gain,
-                }
+                metric: {"values": list(cell.values), "gain": cell.gain, **_tested(cell)}
                 for metric, cell in of_row.items()
             }
             for row, of_row in rows.items()
         }
         for part, rows in cells.items()
     }
+
+
+def _tested(cell: StudyCell) -> dict[str, float | None]:
+    """The test of a cell as JSON; nothing is known of one that is compared with none."""
+    if cell.compared is None:
+        return dict.fromkeys(("p_value", "holm", "effect_size"))
+    test, holm = cell.compared
+    return {"p_value": test.p_value, "holm": holm, "effect_size": test.effect_size}
 
 
 def _folders(parent: Path) -> dict[str, Path]:

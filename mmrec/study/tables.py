@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import nan
-from statistics import mean, stdev
+from statistics import mean
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mmrec.evaluation.metrics import COLD_POSITION_PARTS, part_members, user_metrics
-from mmrec.evaluation.significance import (
-    paired_test_of_values,
+from mmrec.evaluation.comparison import (
+    Comparison,
+    RowValues,
+    compare_rows,
     require_same_samples,
+    row_values,
     sorted_samples,
+    spread_of,
 )
+from mmrec.evaluation.lists import is_list_metric
+from mmrec.evaluation.metrics import COLD_POSITION_PARTS, part_members, unit_of
 from mmrec.params.study import StudyParams
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 """Marks of p-values below these."""
+HOLM = (0.05, "†")
+"""Mark of a p-value below this after correction for the number of rows."""
 
 
 class StudyCell(NamedTuple):
@@ -28,15 +33,15 @@ class StudyCell(NamedTuple):
 
     Attributes:
         values: one of each seed; none where nothing is in the part.
-        p_value: of the paired test of users' means over the seeds against the row that it is
-            compared with, users with several cold positions as wholes; None without one, and where
-            fewer than two users are in the part.
+        compared: the paired test of users' means over the seeds against the row that it is compared
+            with, users with several cold positions as wholes; None without one, and where fewer
+            than two users are in the part. Corrected for the rows that have one in its column.
         gain: of the mean over that of the row that it is compared with, 0.1 for a tenth more;
             None without one, and where that one has 0.
     """
 
     values: tuple[float, ...]
-    p_value: float | None
+    compared: Comparison | None
     gain: float | None
 
     @property
@@ -47,7 +52,7 @@ class StudyCell(NamedTuple):
     @property
     def spread(self) -> float | None:
         """Standard deviation over the seeds; None of a single one."""
-        return stdev(self.values) if len(self.values) > 1 else None
+        return spread_of(self.values)
 
     def __str__(self) -> str:
         if not self.values:
@@ -63,17 +68,29 @@ class StudyCell(NamedTuple):
     @property
     def stars(self) -> str:
         """How sure the difference from the other row is."""
-        if self.p_value is None:
+        if self.compared is None:
             return ""
-        return next((stars for limit, stars in STARS if self.p_value < limit), "")
+        p_value, (limit, mark) = self.compared.test.p_value, HOLM
+        stars = next((stars for limit, stars in STARS if p_value < limit), "")
+        return stars + (mark if self.compared.holm < limit else "")
 
 
 Cells = Mapping[str, Mapping[str, Mapping[str, StudyCell]]]
 """By part, row and metric."""
 
 
-PartSizes = Mapping[str, Mapping[str, int]]
-"""Users whose target is in a part, or cold positions that are, by part and dataset."""
+class PartSize(NamedTuple):
+    """How many users, or samples where users may have several, a part of a dataset has."""
+
+    size: int
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.size:,} {self.unit}s"
+
+
+PartSizes = Mapping[str, Mapping[str, PartSize]]
+"""By part and dataset."""
 
 
 class StudyRanks(NamedTuple):
@@ -82,6 +99,8 @@ class StudyRanks(NamedTuple):
     held_out: Mapping[str, Sequence[pa.Table]]
     cold_positions: Mapping[str, Sequence[pa.Table]]
     """Empty where no part of a study is of them."""
+    lists: Mapping[str, Sequence[Mapping[str, float]]] = {}
+    """Metrics of the lists of all users; empty where no column of a study is of them."""
 
     def of_part(self, part: str) -> Mapping[str, Sequence[pa.Table]]:
         """Those that a part is of."""
@@ -98,20 +117,23 @@ def study_cells(study: StudyParams, ranks: StudyRanks) -> Cells:
     Raises:
         DataError: those of a dataset are not over the same users and targets.
     """
-    ordered = StudyRanks(*(_ordered(study, of_rows) for of_rows in ranks))
-    return {part: _cells_of_part(study, part, ordered.of_part(part)) for part in study.parts}
+    ordered = StudyRanks(
+        _ordered(study, ranks.held_out), _ordered(study, ranks.cold_positions), ranks.lists
+    )
+    return {part: _cells_of_part(study, part, ordered) for part in study.parts}
 
 
 def part_sizes(study: StudyParams, ranks: StudyRanks) -> PartSizes:
-    """Over how many users, or cold positions, the cells are means."""
+    """Over how many users, or samples, the cells are means."""
     datasets = {study.dataset_of(row): row for row in study.rows}
     return {
-        part: {
-            name: int(part_members(ranks.of_part(part)[row][0], part).sum())
-            for name, row in datasets.items()
-        }
+        part: {name: _size(ranks.of_part(part)[row][0], part) for name, row in datasets.items()}
         for part in study.parts
     }
+
+
+def _size(ranks: pa.Table, part: str) -> PartSize:
+    return PartSize(int(part_members(ranks, part).sum()), unit_of(ranks, part))
 
 
 def _ordered(
@@ -127,45 +149,49 @@ def _ordered(
 
 
 def _cells_of_part(
-    study: StudyParams, part: str, tables: Mapping[str, Sequence[pa.Table]]
+    study: StudyParams, part: str, ranks: StudyRanks
 ) -> dict[str, dict[str, StudyCell]]:
+    tables, columns = ranks.of_part(part), {}
+    for column in study.columns:
+        if is_list_metric(column):
+            columns[column] = _column_of_lists(study, ranks.lists if part == "all" else {}, column)
+        else:
+            values = {row: row_values(of_row, part, column) for row, of_row in tables.items()}
+            columns[column] = _column(study, values)
+    return {row: {column: of[row] for column, of in columns.items()} for row in study.rows}
+
+
+def _column(study: StudyParams, rows: Mapping[str, RowValues]) -> dict[str, StudyCell]:
+    pairs = {
+        row: (other, row) for row, other in study.comparisons().items() if rows[row].num_users > 1
+    }
+    compared = dict(zip(pairs, compare_rows(rows, [*pairs.values()]), strict=True))
+    against = study.comparisons()
     return {
-        row: {
-            column: _cell(
-                tables[row],
-                tables[study.compared_with(row)],
-                column,
-                part_members(tables[row][0], part),
-            )
-            for column in study.columns
-        }
-        for row in study.rows
+        row: StudyCell(
+            values.of_seeds,
+            compared.get(row),
+            _gain(values.of_seeds, rows[against[row]].of_seeds) if row in against else None,
+        )
+        for row, values in rows.items()
     }
 
 
-def _cell(
-    tables: Sequence[pa.Table],
-    compared_with: Sequence[pa.Table],
-    metric: str,
-    members: npt.NDArray[np.bool_],
-) -> StudyCell:
-    if not members.any():
-        return StudyCell((), None, None)
-    own, other = (_by_seed(one, metric, members) for one in (tables, compared_with))
-    values = tuple(float(one.mean()) for one in own)
-    if tables is compared_with:
-        return StudyCell(values, None, None)
-    before = float(other.mean())
-    gain = float(own.mean()) / before - 1 if before else None
-    users = tables[0]["user_index"].to_numpy()[members]
-    if len(np.unique(users)) < 2:
-        return StudyCell(values, None, gain)
-    found = paired_test_of_values(other.mean(axis=0), own.mean(axis=0), users)
-    return StudyCell(values, found.p_value, gain)
+def _column_of_lists(
+    study: StudyParams, lists: Mapping[str, Sequence[Mapping[str, float]]], metric: str
+) -> dict[str, StudyCell]:
+    """Cells without a test: what lists have together, such as coverage, no user has."""
+    values = {
+        row: tuple(of_seed[metric] for of_seed in lists.get(row, ()) if metric in of_seed)
+        for row in study.rows
+    }
+    against = study.comparisons()
+    return {
+        row: StudyCell(own, None, _gain(own, values[against[row]]) if row in against else None)
+        for row, own in values.items()
+    }
 
 
-def _by_seed(
-    tables: Sequence[pa.Table], metric: str, members: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
-    """Values of the members [seeds, samples]."""
-    return np.stack([user_metrics(table["rank"].to_numpy()[members], metric) for table in tables])
+def _gain(own: Sequence[float], other: Sequence[float]) -> float | None:
+    before = mean(other) if own and other else 0.0
+    return mean(own) / before - 1 if before else None

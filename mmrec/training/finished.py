@@ -21,13 +21,14 @@ from mmrec.data.split import (
     hold_out_test,
 )
 from mmrec.device import choose_device
-from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors
+from mmrec.evaluation.evaluator import lists_table, rank_held_out, ranks_table
+from mmrec.evaluation.retrieval_vectors import retrieval_vectors
 from mmrec.io import DataError, read_table, write_json, write_table
 from mmrec.models.data import ModelData
 from mmrec.models.loading import TrainedWeights, check_items, load_finished
 from mmrec.models.registry import system_of
 from mmrec.params.models.registry import ModelParams
-from mmrec.params.pipeline import ColdPositions
+from mmrec.params.pipeline import ColdPositions, MaskHistory
 from mmrec.recommender import Recommender, VectorRecommender
 from mmrec.training.sealed_files import (
     DamagedError,
@@ -143,6 +144,7 @@ class Evaluated(NamedTuple):
     """What a finished run is worth, and what to retrieve by."""
 
     ranks: pa.Table
+    lists: pa.Table | None  # of the best items; None where they are not asked for
     cold_ranks: pa.Table | None  # of cold positions; None where they are not asked for
     vectors: tuple[pa.Table, pa.Table] | None  # of items and users; None where it has no vectors
 
@@ -152,7 +154,8 @@ def evaluate_run(
     data: ModelData,
     users: pa.Table,
     *,
-    mask_history: bool,
+    mask_history: MaskHistory,
+    list_length: int,
     cold_positions: ColdPositions | None,
 ) -> Evaluated:
     """Ranks after leave-one-out, and item and user vectors after whole histories, if it has any.
@@ -161,28 +164,30 @@ def evaluate_run(
         folder: that `save_model` or `save_note` wrote.
         data: of the run.
         users: CLEAN_USERS.
-        mask_history: items of the history are no candidates.
+        mask_history: items of the history are no candidates, or candidates with score 0.
+        list_length: items of each user's list; 0 for none.
         cold_positions: which of them are ranked, too.
     """
     recommender = load_finetuned(data, folder)
 
-    def ranks_of(held_out: HeldOut) -> pa.Table:
-        return evaluate_ranks(
-            recommender,
-            held_out,
-            mask_history=mask_history,
-            is_cold=data.is_cold,
-            training_counts=data.training_counts,
+    def ranked(held_out: HeldOut, length: int) -> tuple[pa.Table, pa.Table]:
+        ranks, lists = rank_held_out(
+            recommender, held_out, mask_history=mask_history, list_length=length
         )
+        counts = data.training_counts
+        table = ranks_table(ranks, held_out, is_cold=data.is_cold, training_counts=counts)
+        return table, lists_table(lists, held_out)
 
-    ranks, cold_ranks, vectors = ranks_of(hold_out_test(data.sequences)), None, None
+    cold_ranks = vectors = None
+    ranks, lists = ranked(hold_out_test(data.sequences), list_length)
     if cold_positions is not None:
-        cold_ranks = ranks_of(cold_samples(data.sequences, data.is_cold, cold_positions))
+        samples = cold_samples(data.sequences, data.is_cold, cold_positions)
+        cold_ranks, _ = ranked(samples, 0)
     if isinstance(recommender, VectorRecommender):
         vectors = retrieval_vectors(
             recommender, full_histories(data.sequences), items=data.items, users=users
         )
-    return Evaluated(ranks, cold_ranks, vectors)
+    return Evaluated(ranks, lists if list_length else None, cold_ranks, vectors)
 
 
 def cold_samples(sequences: Sequences, is_cold: Tensor, which: ColdPositions) -> HeldOut:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmrec.evaluation.metrics import reference_column
+from mmrec.params.pipeline import MaskHistory
 
 VALIDATION_PROTOCOL = "validation_mask_history"
 """Entry of a training's record: whether what a user had seen was left out of its validation."""
@@ -90,18 +91,19 @@ def warn_if_nothing_learned(
         )
 
 
-def warn_if_validated_otherwise(record: Mapping[str, Any], *, mask_history: bool) -> None:
+def warn_if_validated_otherwise(record: Mapping[str, Any], *, mask_history: MaskHistory) -> None:
     """Warn where the evaluation masks what the choice of the best epoch did not, or the reverse.
 
     Args:
         record: of the training; one that trained nothing chose nothing.
-        mask_history: of the evaluation.
+        mask_history: of the evaluation; validation cannot have seen items at 0, and leaves them
+            out instead.
     """
     validation: bool | None = record.get(VALIDATION_PROTOCOL)
-    if validation not in (None, mask_history):
+    if validation not in (None, bool(mask_history)):
         logger.warning(
             "the best epoch was chosen with seen items %s, and is ranked with them %s; for one "
             "protocol set validation.mask_history: %s, which trains again",
             *(("left out", "competing") if validation else ("competing", "left out")),
-            str(mask_history).lower(),
+            str(bool(mask_history)).lower(),
         )

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
 
 from mmrec import schemas
 from mmrec.data import fetch
+from mmrec.data.borders import leave_one_out
 from mmrec.data.clean import CleanResult, clean
 from mmrec.data.fetch import fetch_images
 from mmrec.data.images import RawImages
@@ -122,6 +124,19 @@ def sequences(result: CleanResult) -> dict[str, list[str]]:
     users = result.users.column("user_id").to_pylist()
     rows = result.sequences.to_pylist()
     return {users[row["user_index"]]: [ids[i] for i in row["items"]] for row in rows}
+
+
+def sequence_table(lists: Sequence[Sequence[int]], users: Sequence[int] | None = None) -> pa.Table:
+    """CLEAN_SEQUENCES of users given as lists of item indices, split by leave-one-out."""
+    borders = leave_one_out(np.array([len(one) for one in lists], dtype=np.int64))
+    columns = {
+        "user_index": range(len(lists)) if users is None else users,
+        "items": lists,
+        "timestamps_ns": [[0] * len(one) for one in lists],
+        **borders._asdict(),
+    }
+    arrays = [pa.array(columns[field.name], field.type) for field in schemas.CLEAN_SEQUENCES]
+    return pa.table(arrays, schema=schemas.CLEAN_SEQUENCES)
 
 
 def dropped(result: CleanResult, step: str) -> dict[str, int]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mmrec import schemas
 from mmrec.data.clean import CleanResult, write_clean
+from mmrec.data.sequences import Sequences
 from mmrec.data.sources.source import ImageRef
 from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, read_json, read_table
@@ -182,6 +183,8 @@ def test_items_without_text_picture_or_both_stay_and_are_counted(tmp_path: Path)
         "items_without_interaction": 0,
         "users_with_one_interaction": 0,
         "users_evaluated": 1,
+        "items_tested": 1,
+        "new_items_tested": 1,
     }
 
 
@@ -306,3 +309,9 @@ def test_training_counts_and_sequences_hold_every_interaction_once(
     held_out = sum(2 for history in expected.values() if len(history) >= 3)
     trained = pc.sum(result.items.column("training_count")).as_py()
     assert trained == len(rows) - held_out
+    borders = Sequences.from_table(result.sequences).borders
+    lengths = [len(history) for history in sequences(result).values()]
+    assert borders is not None
+    assert list(zip(*(border.tolist() for border in borders), strict=True)) == [
+        (n - 2, n - 2, n - 1, n - 1, n) if n >= 3 else (n, n, n, n, n) for n in lengths
+    ]

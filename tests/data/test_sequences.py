@@ -2,15 +2,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from mmrec import schemas
+from mmrec.data.borders import Borders
 from mmrec.data.sequences import Sequences
 from mmrec.io import DataError
+from tests.data.raw_world import sequence_table
 
 
 def table(users, items):
-    timestamps = [[0] * len(row) for row in items]
-    columns = {"user_index": users, "items": items, "timestamps_ns": timestamps}
-    return pa.table(columns, schema=schemas.CLEAN_SEQUENCES)
+    return sequence_table(items, users)
 
 
 def test_a_table_keeps_every_user_even_an_empty_one():
@@ -44,6 +43,18 @@ def test_padding_as_an_item_is_refused():
 
 def test_lists_and_table_agree():
     lists = [[4, 4, 1], [2]]
-    assert torch.equal(
-        Sequences.from_lists(lists).items, Sequences.from_table(table([0, 1], lists)).items
-    )
+    of_lists, of_table = Sequences.from_lists(lists), Sequences.from_table(table([0, 1], lists))
+    assert torch.equal(of_lists.items, of_table.items)
+    assert [border.tolist() for border in of_lists.borders] == [
+        border.tolist() for border in of_table.borders
+    ]
+
+
+@pytest.mark.parametrize("name", Borders._fields)
+@pytest.mark.parametrize("place", [-1, 4])
+def test_borders_that_do_not_go_with_the_items_are_refused(name, place):
+    whole = table([0, 1], [[1, 2, 3], [4, 5, 6]])
+    at = whole.column_names.index(name)
+    places = pa.array([whole.column(name)[0].as_py(), place], pa.int32())
+    with pytest.raises(DataError, match=rf"row 1 has .*{name} {place}.* and 3 items, expected"):
+        Sequences.from_table(whole.set_column(at, whole.schema.field(name), places))

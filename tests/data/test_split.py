@@ -1,10 +1,11 @@
 import doctest
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmrec.data import split
+from mmrec.data import borders, split
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import (
     draw_held_out,
@@ -81,6 +82,13 @@ def test_training_part_validation_and_test_targets_make_up_every_sequence(lists)
             assert test[user][0] == [*validation[user][0], validation[user][1]]
 
 
+def test_of_what_trains_nothing_is_held_out():
+    trains = training_part(Sequences.from_lists([[5, 6, 7, 8], [1, 2, 3]]))
+    assert lists_of(training_part(trains)) == [[5, 6], [1]]
+    with pytest.raises(ValueError, match="nothing is held out of these sequences"):
+        hold_out_test(trains)
+
+
 @given(LISTS, st.sets(st.integers(1, 9)))
 def test_warm_only_equals_deleting_cold_items_from_each_sample(lists, cold):
     is_cold = torch.tensor([item in cold for item in range(10)])
@@ -112,6 +120,7 @@ def test_warm_only_held_out_drops_cold_targets_and_empty_histories(lists, cold):
 
 
 def test_examples_in_the_documentation_hold():
-    found = doctest.testmod(split)
-    assert found.attempted >= 1
-    assert not found.failed
+    for module in (borders, split):
+        found = doctest.testmod(module)
+        assert found.attempted >= 1
+        assert not found.failed

@@ -13,6 +13,13 @@ def rank(scores, target, history=()):
     return rank
 
 
+def rank_with_seen_at_0(scores, target, history):
+    """Items that score at least as high; those of the history but the target score 0."""
+    seen = {*history} - {target}
+    others = [0.0 if item in seen else scores[item] for item in range(1, len(scores))]
+    return sum(score >= scores[target] for score in others)
+
+
 def metric(ranks, name):
     kind, _, cutoff = name.partition("@")
     total = 0.0

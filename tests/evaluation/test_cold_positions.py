@@ -13,11 +13,11 @@ import torch
 from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import hold_out_test
-from mmrec.evaluation.evaluator import evaluate_ranks
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS, summarize_cold_positions
 from mmrec.recommender import History, Recommender, VectorRecommender
 from mmrec.training.finished import cold_samples
 from tests.evaluation import oracles
+from tests.evaluation.ranking import evaluate_ranks
 
 NUM_ITEMS = 25
 LONGEST = 5

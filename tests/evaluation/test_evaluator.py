@@ -9,11 +9,13 @@ from mmrec import schemas
 from mmrec.data.sequences import Sequences
 from mmrec.data.split import full_histories, hold_out_test, hold_out_validation
 from mmrec.evaluation import evaluator
-from mmrec.evaluation.evaluator import evaluate_ranks, retrieval_vectors, validation_metrics
+from mmrec.evaluation.evaluator import rank_held_out, validation_metrics
+from mmrec.evaluation.retrieval_vectors import retrieval_vectors
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
 from mmrec.recommender import History, Recommender, VectorRecommender
 from tests.evaluation import oracles
+from tests.evaluation.ranking import evaluate_ranks
 
 NUM_ITEMS = 31
 
@@ -113,6 +115,24 @@ def test_chunked_ranking_equals_one_user_at_a_time(monkeypatch, mask_history, bu
         assert row["history_length"] == len(history)
         assert row["target_training_count"] == target
         assert row["target_is_cold"] == (target < 10)
+
+
+def test_seen_items_may_compete_with_score_0():
+    sequences, recommender = make_sequences(), MeanRecommender()
+    held_out = hold_out_test(sequences)
+    ranks, lists = rank_held_out(recommender, held_out, mask_history="zero", list_length=5)
+    masked = rank_held_out(recommender, held_out, mask_history=True).ranks
+    assert (ranks >= masked).all()
+    assert (ranks > masked).any(), "a target with a negative score is behind them"
+    vectors = recommender.table.detach()
+    for user, rank, items in zip(
+        held_out.histories.users.tolist(), ranks.tolist(), lists.tolist(), strict=True
+    ):
+        *history, target = sequences.of(user)
+        scores = (vectors @ vectors[history[-5:]].mean(dim=0)).tolist()
+        assert rank == oracles.rank_with_seen_at_0(scores, target, history)
+        at = [0.0 if item in history and item != target else scores[item] for item in range(31)]
+        assert items == sorted(range(1, 31), key=lambda item: (-at[item], item))[:5]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

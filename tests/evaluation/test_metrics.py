@@ -1,3 +1,4 @@
+import doctest
 import json
 import math
 from itertools import pairwise
@@ -9,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrec import schemas
+from mmrec.evaluation import history_groups as groups_by_history
+from mmrec.evaluation import metrics
+from mmrec.evaluation.history_groups import history_ends, history_groups
 from mmrec.evaluation.metrics import (
     compared_metrics,
     metric_names,
@@ -21,10 +25,10 @@ from tests.evaluation import oracles
 RANKS = st.lists(st.integers(1, 60), min_size=1, max_size=40).map(np.array)
 
 
-def table(ranks, cold=None, counts=None, lengths=None):
+def table(ranks, cold=None, counts=None, lengths=None, users=None):
     size = len(ranks)
     columns = {
-        "user_index": list(range(size)),
+        "user_index": users or list(range(size)),
         "target": [1] * size,
         "rank": ranks,
         "target_is_cold": cold or [False] * size,
@@ -89,6 +93,25 @@ def test_groups_hold_the_right_users():
     assert counts == {"1-5": 2, "6-20": 1, "21+": 1}
 
 
+def test_means_are_over_all_that_is_held_out_of_users_and_both_are_counted():
+    several = table(
+        ranks=[1, 4, 1, 9],
+        cold=[False, True, False, True],
+        lengths=[3, 4, 5, 9],
+        users=[0, 0, 0, 1],
+    )
+    found = summarize_ranks(several, cutoffs=[2], history_bins=[4])
+    assert (found["all"]["num_samples"], found["all"]["num_users"]) == (4, 2)
+    assert found["all"]["recall@2"] == 2 / 4
+    assert (found["cold"]["num_samples"], found["cold"]["num_users"]) == (2, 2)
+    assert (found["warm"]["num_samples"], found["warm"]["num_users"]) == (2, 1)
+    assert found["new"] == {"num_samples": 0, "num_users": 0}
+    assert found["history_length"]["1-4"]["num_users"] == 1
+    assert compared_metrics(found)["cold"].keys() >= {"num_samples", "num_users", "recall@2"}
+    alone = summarize_ranks(table([1, 4]), cutoffs=[2], history_bins=[4])
+    assert "num_samples" not in {*alone["all"], *compared_metrics(alone)["all"]}
+
+
 def test_empty_group_has_no_metrics_and_the_file_has_no_nan():
     found = summarize_ranks(table([1, 2]), cutoffs=[10], history_bins=[2])
     assert found["cold"] == found["new"] == found["history_length"]["1-2"] == {"num_users": 0}
@@ -115,3 +138,33 @@ def test_runs_are_compared_by_fifteen_numbers_at_most(cutoffs, kept):
     assert sum(map(len, compared.values())) <= 15
     assert compared["all"] == {name: whole["all"][name] for name in ["num_users", *kept]}
     assert compared["cold"] == {"num_users": 0}
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60).map(np.array), st.integers(2, 7))
+def test_groups_at_quantiles_hold_everybody_once_and_none_too_many(lengths, groups):
+    ends = history_ends(lengths, groups)
+    assert ends == sorted({*ends})
+    assert len(ends) < groups
+    members = history_groups(lengths, ends)
+    assert np.sum([*members.values()], axis=0).tolist() == [1] * len(lengths)
+    for one in members.values():
+        assert one.any()
+        # As many as there shall be, but for those who have as long histories as the last of them.
+        longest = lengths[one].max()
+        assert (one & (lengths < longest)).sum() < np.ceil(len(lengths) / groups)
+
+
+def test_five_groups_of_different_histories_are_of_equal_size():
+    lengths = np.random.default_rng(0).permutation(np.arange(3, 103))
+    ends = history_ends(lengths, 5)
+    assert ends == [22, 42, 62, 82]
+    assert [one.sum() for one in history_groups(lengths, ends).values()] == [20] * 5
+    assert history_ends(np.array([], dtype=np.int64), 5) == []
+    assert history_ends(np.full(9, 4), 5) == []
+
+
+def test_examples_in_docstrings():
+    for module in (metrics, groups_by_history):
+        found = doctest.testmod(module)
+        assert found.attempted > 1
+        assert found.failed == 0

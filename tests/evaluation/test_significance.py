@@ -1,11 +1,20 @@
+import doctest
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import stats
 
 from mmrec import schemas
+from mmrec.evaluation import significance
+from mmrec.evaluation.comparison import (
+    compare_rows,
+    require_same_samples,
+    row_values,
+    sorted_samples,
+)
 from mmrec.evaluation.metrics import user_metrics
-from mmrec.evaluation.significance import paired_bootstrap, paired_t_test
+from mmrec.evaluation.significance import holm_adjusted
 from mmrec.io import DataError
 
 
@@ -20,6 +29,22 @@ def table(ranks, users=None, targets=None, lengths=None):
         "history_length": [3] * size if lengths is None else lengths,
     }
     return pa.table(columns, schema=schemas.RANKS)
+
+
+def paired(first, second, metric):
+    """What tests and intervals are of: values of two tables, as rows of one seed."""
+    first, second = sorted_samples(first), sorted_samples(second)
+    require_same_samples(first, second)
+    rows = [row_values([one], "all", metric) for one in (first, second)]
+    return rows[0].seed_means, rows[1].seed_means, rows[0].users
+
+
+def paired_t_test(first, second, metric):
+    return significance.paired_t_test(*paired(first, second, metric))
+
+
+def paired_bootstrap(first, second, metric, *, seed):
+    return significance.paired_bootstrap(*paired(first, second, metric), seed=seed)
 
 
 def random_ranks(seed, worst=100, size=400):
@@ -97,9 +122,14 @@ def test_other_users_or_targets_are_refused(other, column):
             compare(table([1, 2]), other, "mrr")
 
 
+def compared(*tables):
+    rows = {str(place): row_values([one], "all", "mrr") for place, one in enumerate(tables)}
+    return compare_rows(rows, [("0", "1")])
+
+
 def test_one_user_is_not_enough():
     with pytest.raises(DataError, match="1 user to compare"):
-        paired_t_test(table([1]), table([2]), "mrr")
+        compared(table([1]), table([2]))
 
 
 def test_with_one_sample_of_each_user_the_test_is_the_plain_paired_one():
@@ -165,4 +195,52 @@ def test_bootstrap_draws_users_with_all_of_their_samples():
 def test_several_samples_of_one_user_are_not_enough():
     one = table([1, 2, 3], users=[4, 4, 4], lengths=[2, 3, 4])
     with pytest.raises(DataError, match="1 user to compare"):
-        paired_t_test(one, one, "mrr")
+        compared(one, one)
+
+
+def test_values_of_a_row_are_means_over_its_seeds():
+    seeds = [table([1, 4, 2, 9]), table([2, 4, 1, 3]), table([8, 1, 1, 1])]
+    row = row_values(seeds, "all", "mrr")
+    expected = [np.mean([1 / one["rank"][user].as_py() for one in seeds]) for user in range(4)]
+    assert row.seed_means == pytest.approx(expected)
+    assert row.of_seeds == pytest.approx([np.mean(1 / one["rank"].to_numpy()) for one in seeds])
+    other = row_values([table([9, 9, 1, 2])], "all", "mrr")
+    (found,) = compare_rows({"one": row, "other": other}, [("other", "one")])
+    expected = stats.ttest_rel(row.seed_means, other.seed_means)
+    assert (found.test.statistic, found.test.p_value) == pytest.approx(expected)
+
+
+def test_effect_size_is_cohens_d_of_the_paired_differences():
+    first, second = random_ranks(1), random_ranks(2, worst=50)
+    found = paired_t_test(table(first), table(second), "mrr")
+    differences = 1 / np.array(second) - 1 / np.array(first)
+    assert found.effect_size == pytest.approx(differences.mean() / differences.std(ddof=1))
+    twice = paired_t_test(table(first * 2), table(second * 2), "mrr")
+    assert twice.effect_size == pytest.approx(found.effect_size, rel=2e-3)  # p falls, d stays
+    assert twice.p_value < found.p_value
+    assert paired_t_test(table([1, 2]), table([1, 2]), "mrr").effect_size == 0
+    assert paired_t_test(table([20, 30]), table([1, 2]), "recall@10").effect_size is None
+
+
+def test_holm_by_its_definition():
+    """Rejected at a level are the smallest p-values up to the first p(k) > level / (m + 1 - k)."""
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        p_values = (generator.random(6) ** 3).tolist()
+        p_values[1] = p_values[4]
+        adjusted = holm_adjusted(p_values)
+        for level in (0.01, 0.05, 0.2, 0.7):
+            rejected = set()
+            for place, index in enumerate(np.argsort(p_values, kind="stable").tolist()):
+                if p_values[index] > level / (len(p_values) - place):
+                    break
+                rejected.add(index)
+            assert {index for index, p in enumerate(adjusted) if p <= level} == rejected
+    assert holm_adjusted([]) == []
+    assert holm_adjusted([0.03]) == [0.03]
+
+
+def test_examples_in_docstrings():
+    found = doctest.testmod(significance)
+    assert found.attempted > 0
+    assert found.failed == 0

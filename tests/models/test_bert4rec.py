@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 
 from mmrec.data.split import full_histories
-from mmrec.evaluation.evaluator import retrieval_vectors
+from mmrec.evaluation.retrieval_vectors import retrieval_vectors
 from tests import reference
 from tests.models import worlds
 from tests.models.worlds import NUM_ITEMS

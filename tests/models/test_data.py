@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from mmrec import schemas
@@ -14,7 +13,7 @@ from mmrec.features.empty import write_empty_feature
 from mmrec.io import DataError, write_table
 from mmrec.models.data import load_model_data
 from mmrec.paths import Paths
-from tests.data.raw_world import cleaned, interactions, items
+from tests.data.raw_world import cleaned, interactions, items, sequence_table
 from tests.training.tiny_run import run_data
 
 
@@ -22,16 +21,7 @@ def clean_tables(folder: Path, num_items: int, lists: list[list[int]]) -> Datase
     """Clean tables of a dataset without features, with `num_items` in the catalogue."""
     dataset = Paths(folder).dataset("plain")
     write_table(run_data(num_items, lists).items, dataset.items, schemas.CLEAN_ITEMS)
-    sequences = {
-        "user_index": list(range(len(lists))),
-        "items": lists,
-        "timestamps_ns": [[0] * len(items) for items in lists],
-    }
-    write_table(
-        pa.table(sequences, schema=schemas.CLEAN_SEQUENCES),
-        dataset.sequences,
-        schemas.CLEAN_SEQUENCES,
-    )
+    write_table(sequence_table(lists), dataset.sequences, schemas.CLEAN_SEQUENCES)
     return dataset
 
 

@@ -52,6 +52,7 @@ TOGETHER: dict[tuple[str, str], dict[str, Any]] = {
         "encoder": {"num_heads": 1},
     },
     ("GoodreadsSourceParams", "book_ids"): {"interactions": "log.csv"},
+    ("CleanParams", "tie_seed"): {"tie_order": "random"},
 }
 """Fields that may only be set with others."""
 READ: dict[str, Any] = {}

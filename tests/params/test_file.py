@@ -150,6 +150,29 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
             "'demo-mp4sr': they have different architectures; give both the same, or none",
         ),
         ("models.sasrec.finetune.batch_size", 10, "batch_size (10 targets) cannot hold a window"),
+        (
+            "evaluate.mask_history",
+            "nil",
+            "mask_history: found 'nil', allowed: True, False or 'zero'",
+        ),
+        (
+            "evaluate.history_bins",
+            5,
+            "evaluate.history_bins: found 5; Input should be a valid",
+        ),
+        ("evaluate.history_bins", [5, 0], "evaluate.history_bins[1]: found 0; Input should be gr"),
+        ("evaluate.history_bins", [9, 5], "history_bins must ascend without repeats, found [9, 5]"),
+        (
+            "evaluate.history_bins",
+            {"name": "quantiles", "group": 5},
+            "evaluate.history_bins.group: unknown key (did you mean groups?)",
+        ),
+        (
+            "evaluate.history_bins",
+            {"name": "quantiles", "groups": 1},
+            "evaluate.history_bins.groups: found 1; Input should be greater than or equal to 2",
+        ),
+        ("evaluate.lists_at", [20, 10], "lists_at must ascend without repeats, found [20, 10]"),
         ("models.sasrec.finetune.window_overlap", 50, "window_overlap (50) must be below"),
         ("models.sasrec.finetune.learning_rate", float("inf"), "should be a finite number"),
         (

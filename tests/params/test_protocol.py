@@ -20,7 +20,7 @@ SHIPPED = [ROOT / "params.yaml", *sorted((ROOT / "examples").glob("*.yaml"))]
 
 
 def said(
-    duplicates: str, *, evaluated: bool, validated: bool | None = None, keep_seen: bool
+    duplicates: str, *, evaluated: bool | str, validated: bool | None = None, keep_seen: bool
 ) -> list[str]:
     """Of the shipped params, changed."""
     data: Any = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
@@ -75,6 +75,17 @@ def test_best_epochs_chosen_by_another_protocol() -> None:
     assert "best epochs are chosen with seen items competing, and evaluated with seen items" in (
         sentence
     )
+
+
+def test_seen_items_at_score_0_are_for_repeating_a_table() -> None:
+    (sentence,) = said("keep_last", evaluated="zero", validated=True, keep_seen=False)
+    assert sentence.startswith("evaluate.mask_history: zero, which is for repeating a published")
+    first, second, third = said("keep_last", evaluated="zero", validated=False, keep_seen=True)
+    assert "the metrics give it the score 0; set keep_seen: false" in first
+    assert "validation.mask_history: false, but evaluate.mask_history: zero" in second
+    assert third == sentence
+    repeats, *_ = said("keep_all", evaluated="zero", validated=True, keep_seen=False)
+    assert "an item that a user repeats is the answer" in repeats
 
 
 def test_no_best_epoch_is_chosen_where_nothing_is_trained() -> None:

@@ -43,6 +43,11 @@ def metrics(level: float) -> dict[str, object]:
         "cold": part(0.3, 143),
         "new": {"num_users": 0},
         "history_length": {"1-5": part(0.7, 200), "6-10": part(1, 500), "11+": part(1.2, 243)},
+        "protocol": {
+            "tie_order": "file",
+            "tied_share": 0.01,
+            "split": {"name": "leave_one_out"},
+        },
     }
 
 

@@ -26,6 +26,7 @@ SUMMARY = {
         },
     ],
     "counted": {"items_without_text": 3, "cold_items": 1012},
+    "protocol": {"tie_order": "file"},
 }
 LISTS = {
     "run": "shop-mp4sr",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mmrec import schemas
@@ -16,7 +17,7 @@ from mmrec.paths import Paths
 from mmrec.report.collect import collect_maps, collect_pretrainings, collect_protocol, collect_runs
 from mmrec.report.former_runs import remove_former_runs
 from mmrec.report.runs import RunReport
-from mmrec.run_paths import RunPaths, cold_ranks_of
+from mmrec.run_paths import RunPaths, cold_ranks_of, lists_of
 from tests.report.made_runs import cold_ranks, metrics, positions, ranks_of
 from tests.report.worlds import map_data
 from tests.retrieval.worlds import item_table
@@ -132,6 +133,44 @@ def test_a_pretraining_knows_whether_its_dataset_has_users(paths: Paths) -> None
     assert not collect_pretrainings(params, paths)["demo-mp4sr"].has_users
 
 
+def test_lists_of_the_dataset_that_is_shown_are_told_apart_by_category(paths: Paths) -> None:
+    words = PARAMS.report.categories[:2]
+    dataset = paths.dataset(PARAMS.report.dataset)
+    items = {
+        "item_id": [f"item {index}" for index in range(1, 37)],
+        "item_index": range(1, 37),
+        "title": [""] * 36,
+        "num_sentences": [1] * 36,
+        "num_images": [0] * 36,
+        "training_count": [3] * 36,
+        "is_cold": [True] * 36,
+    }
+    write_table(pa.table(items).cast(schemas.CLEAN_ITEMS), dataset.items, schemas.CLEAN_ITEMS)
+    text = {
+        "item_id": items["item_id"][:20],
+        "position": [0] * 20,
+        "sentence": [f"a {words[index // 10]}" for index in range(20)],
+    }
+    write_table(pa.table(text).cast(schemas.SENTENCES), dataset.sentences, schemas.SENTENCES)
+    for place, name in enumerate(PARAMS.runs):
+        results, ranks = paths.run(name), ranks_of(0.2)
+        # One item of the first word, `place` of the second, and one of none.
+        items_of_list = [1, *range(11, 11 + place), 30]
+        lists = {"user_index": ranks["user_index"], "items": [items_of_list] * ranks.num_rows}
+        write_table(pa.table(lists).cast(schemas.LISTS), lists_of(results), schemas.LISTS)
+        group = {"coverage@9": 0.5, "gini@9": 0.5, "num_users": 50}
+        found = {"all": group, "history_length": {"1-5": group, "6+": group}}
+        write_json(metrics(0.2) | {"lists": found}, results.all_metrics)
+    for place, run in enumerate(collected(paths)):
+        pairs = place * (place + 1) / 2
+        for part in (run.metrics["lists"]["all"], *run.metrics["lists"]["history_length"].values()):
+            if place == 0:
+                assert "diversity_category@9" not in part
+            else:
+                assert part["diversity_category@9"] == pytest.approx(place / pairs)
+            assert part["coverage@9"] == 0.5
+
+
 def test_ranks_of_cold_positions_are_read_where_they_are_asked_for(paths: Paths) -> None:
     asked = PARAMS.evaluate.model_copy(update={"cold_positions": "literal"})
     params = PARAMS.model_copy(update={"evaluate": asked})
@@ -150,7 +189,7 @@ def test_ranks_of_cold_positions_are_read_where_they_are_asked_for(paths: Paths)
 def test_what_a_former_run_left_is_removed(paths: Paths) -> None:
     former = paths.run("former")
     write_json(metrics(0.2), former.all_metrics)
-    for path in (former.ranks, cold_ranks_of(former)):
+    for path in (former.ranks, cold_ranks_of(former), lists_of(former)):
         write_table(ranks_of(0.2), path, schemas.RANKS)
     remove_former_runs(PARAMS.runs, paths)
     assert not former.evaluated.exists()

@@ -53,6 +53,37 @@ def test_table_has_every_figure_under_its_metric(page: str) -> None:
     assert row == [f"{cold[name]:.4f}" for name in [*names, "mrr"]]
 
 
+@pytest.mark.usefixtures("drawn_once")
+def test_lists_have_a_table_of_their_own_without_a_best_value(world: World) -> None:
+    def lists(level: float) -> dict[str, object]:
+        group = {"coverage@10": level, "novelty@10": 9 + level, "num_users": 7}
+        few = {"coverage@10": level / 2, "num_users": 2}
+        return {"all": group, "history_length": {"1-5": few, "6+": {"num_users": 0}}}
+
+    made = runs()
+    made[1:] = [
+        replace(run, metrics={**run.metrics, "lists": lists(level)})
+        for run, level in zip(made[1:], (0.2, 0.4), strict=True)
+    ]
+    page = render_page(
+        title="x", datasets=[], runs=made, protocol=PROTOCOL, showcase=world.showcase()
+    )
+    _, table = parse(page).find("div", css="pinned")
+    assert [cell.text for cell in table.find("tr")[0].find("th")] == ["Run", "Coverage", "Novelty"]
+    heads = [body.find("tr")[0].words for body in table.find("tbody")]
+    assert [head.partition(" (")[0] for head in heads] == [
+        "All users",
+        "1-5 items in the history",
+        "6+ items in the history",
+    ]
+    everybody, few, nobody = (body.find("tr")[1:] for body in table.find("tbody"))
+    assert [cell.text for cell in everybody[1].find("td")] == ["0.4000", "9.4000"]
+    assert [cell.text for cell in few[0].find("td")] == ["0.1000", "–"]
+    assert [row.find("bdi")[0].text for row in few] == ["shop-sasrec", "shop-mp4sr"]
+    assert len(nobody) == 1
+    assert not [cell for cell in table.find("td") if cell.attrs.get("class") == "best"]
+
+
 @pytest.mark.parametrize("mask_history", [True, False])
 @pytest.mark.usefixtures("drawn_once")
 def test_protocol_stands_above_the_metrics(world: World, mask_history: bool) -> None:
@@ -95,7 +126,7 @@ def test_cold_positions_are_counted_in_samples_and_explained(world: World, mode:
     assert heads[-1] == "Cold positions (20 samples)", "in the tests"
     row = [cell.text for cell in _comparison_rows(page)["Cold positions"]["shop-sasrec"]]
     assert [row[1], row[5], row[0]] == ["0.1000", "0.0500", "–"]
-    assert page.count("there is no such position") == 1
+    assert page.count("there is no such sample") == 1
     (line,) = parse(page).find("p", css="protocol")
     assert line.words.endswith(f"(evaluate.cold_positions: {mode}).")
     assert ("whose very pairs the models were trained on" in line.words) == (mode == "literal")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mmrec import schemas
+from mmrec.evaluation.significance import holm_adjusted
 from mmrec.io import DataError
 from mmrec.report.differences import Contrast, Difference, contrast
 from mmrec.report.runs import RunReport
@@ -48,16 +49,33 @@ def test_difference_is_the_run_less_the_other_one() -> None:
     ]
     # NDCG is 1 at rank 1 and 1/2 at rank 3: +1/2 for 60 users, -1/2 for 40.
     assert everybody.differences[0].difference == pytest.approx(0.6 * 0.5 - 0.4 * 0.5)
-    assert warm.differences == [Difference("other", 0.5, 0.5, 0.5, 0.0)]
-    assert cold.differences == [Difference("other", -0.5, -0.5, -0.5, 0.0)]
+    assert warm.differences == [Difference("other", 0.5, 0.5, 0.5, 0.0, 0.0, None)]
+    assert cold.differences == [Difference("other", -0.5, -0.5, -0.5, 0.0, 0.0, None)]
     assert everybody.differences[0].low < 0.1 < everybody.differences[0].high
 
 
 def test_verdict_is_in_words_and_goes_by_the_interval() -> None:
-    assert Difference("r", 0.1, 0.05, 0.15, 0.01).verdict == "better"
-    assert Difference("r", -0.1, -0.15, -0.05, 0.01).verdict == "worse"
-    assert Difference("r", 0.1, -0.01, 0.21, 0.07).verdict == "no clear difference"
-    assert Difference("r", 0.0, 0.0, 0.0, 1.0).verdict == "no clear difference"
+    def verdict(difference: float, low: float, high: float, p_value: float) -> str:
+        return Difference("r", difference, low, high, p_value, p_value, 0.1).verdict
+
+    assert verdict(0.1, 0.05, 0.15, 0.01) == "better"
+    assert verdict(-0.1, -0.15, -0.05, 0.01) == "worse"
+    assert verdict(0.1, -0.01, 0.21, 0.07) == "no clear difference"
+    assert verdict(0.0, 0.0, 0.0, 1.0) == "no clear difference"
+
+
+def test_p_is_corrected_for_the_runs_that_a_part_compares() -> None:
+    generator = np.random.default_rng(0)
+    made = []
+    for name, worst in (("ours", 20), ("a", 25), ("b", 30), ("c", 22)):
+        run = _with_ranks(name, warm=1, cold=2)
+        assert run.ranks is not None
+        drawn = pa.array(generator.integers(1, worst, 100), pa.int32())
+        made.append(replace(run, ranks=run.ranks.set_column(2, "rank", drawn)))
+    for part in _tested(made, "ours").parts:
+        p_values = [row.p_value for row in part.differences]
+        assert [row.holm for row in part.differences] == holm_adjusted(p_values)
+        assert all(row.effect_size is not None for row in part.differences)
 
 
 def test_answer_names_the_others_by_verdict() -> None:
@@ -91,6 +109,30 @@ def test_runs_that_ranked_other_users_are_named() -> None:
     cleaned_again = replace(other, ranks=other.ranks.slice(1))
     with pytest.raises(DataError, match=r"'other' and 'ours' of dataset 'shop' .*99 and 100 rows"):
         contrast([cleaned_again, ours], "ours")
+
+
+def test_where_users_have_several_items_held_out_samples_are_counted() -> None:
+    def with_several(run: RunReport) -> RunReport:
+        ranks = run.ranks
+        assert ranks is not None
+        users, place = np.arange(100) // 4, ranks.column_names.index("user_index")
+        ranks = ranks.set_column(place, ranks.schema.field(place), pa.array(users, pa.int32()))
+        place = ranks.column_names.index("history_length")
+        lengths = pa.array(np.arange(100) % 4 + 1, pa.int32())
+        return replace(run, ranks=ranks.set_column(place, ranks.schema.field(place), lengths))
+
+    ours, other = _with_ranks("ours", warm=1, cold=3), _with_ranks("other", warm=3, cold=1)
+    found = _tested([with_several(other), with_several(ours)], "ours")
+    assert [(part.size, part.unit) for part in found.parts] == [
+        (100, "sample"),
+        (60, "sample"),
+        (40, "sample"),
+    ]
+    alone = _tested([other, ours], "ours").parts
+    for part, of_users in zip(found.parts, alone, strict=True):
+        assert part.differences[0].difference == of_users.differences[0].difference
+    # Users are drawn as wholes, of which there are fewer.
+    assert found.parts[0].differences[0].p_value > alone[0].differences[0].p_value
 
 
 def test_cold_positions_are_tested_over_users_where_all_runs_have_them() -> None:

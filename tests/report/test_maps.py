@@ -19,6 +19,7 @@ from mmrec.report.categories import categories_of
 from mmrec.report.maps import NUM_ITEMS, NUM_USERS, Maps, Picture, draw_maps
 from mmrec.report.marks import Group, Mark, marks, scatter
 from mmrec.report.projection import project
+from tests.data.raw_world import sequence_table
 from tests.report.outline import parse
 from tests.report.worlds import World, map_data, maps_of, page_of
 
@@ -158,15 +159,8 @@ def test_histories_are_the_items_of_the_latest_steps_of_some_users(
 
 
 def test_a_step_is_drawn_where_its_item_is() -> None:
-    data = map_data(30)
     histories = [[30, 1], [1, 2, 3, 30]]
-    columns = data.sequences.to_pydict()
-    columns = {
-        "user_index": columns["user_index"][:2],
-        "items": histories,
-        "timestamps_ns": histories,
-    }
-    two = map_data(30, sequences=pa.table(columns, schema=schemas.CLEAN_SEQUENCES))
+    two = map_data(30, sequences=sequence_table(histories))
     vectors = np.zeros((30, 2), np.float32)
     vectors[29] = 50
     (one, other) = (group.members for group in draw_maps(two, [("a", vectors)]).pictures[-1].legend)

@@ -131,7 +131,11 @@ def test_runs_without_training_or_users_say_so() -> None:
         name="popularity",
         dataset="shop",
         model="popularity",
-        metrics={"all": empty, "cold": empty, "warm": empty, "new": empty, "history_length": {}},
+        metrics={
+            **dict.fromkeys(("all", "cold", "warm", "new"), empty),
+            "history_length": {},
+            "protocol": {"tie_order": "file", "split": {"name": "leave_one_out"}},
+        },
         ranks=schemas.RANKS.empty_table(),
     )
     page = render_page(

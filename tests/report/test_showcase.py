@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def test_held_out_item_of_a_user_is_named_with_its_rank(world: World, page: str)
     for user_id, node in _users(page).items():
         row = ranks.get(places[user_id])
         if row is None:
-            assert "Nothing is held out of so short a history." in node.text
+            assert "Nothing is held out of this history." in node.text
             continue
         title = world.titles[row["target"] - 1] or world.item_ids[row["target"] - 1]
         expected = f"Held out: {title}, rank {row['rank']:,} of {len(world.item_ids)}."
@@ -112,6 +113,29 @@ def test_what_is_masked_is_no_candidate_of_the_rank(world: World) -> None:
         *history, target = sequences[places[user_id]]
         seen = [item for item in range(1, 37) if item in history and item != target]
         assert count == 36 - len(seen)
+
+
+def test_of_several_held_out_items_the_last_is_shown(world: World) -> None:
+    sequences = world.sequences.column("items").to_pylist()
+    places = {name: place for place, name in enumerate(world.users.column("user_id").to_pylist())}
+    earlier = [
+        {
+            **row,
+            "target": sequences[row["user_index"]][-2],
+            "rank": row["rank"] + 1,
+            "history_length": row["history_length"] - 1,
+        }
+        for row in world.ranks.to_pylist()
+    ]
+    both = pa.concat_tables([world.ranks, pa.Table.from_pylist(earlier, world.ranks.schema)])
+    for ranks, back in ((both, 1), (both.slice(world.ranks.num_rows), 2)):
+        changed = copy.copy(world)
+        changed.ranks = ranks
+        for user in changed.showcase(num_users=20, mask_history=True).users:
+            if user.held_out:
+                *history, target = sequences[places[user.user_id]][: -back + 1 or None]
+                assert user.held_out.card.item_id == world.item_ids[target - 1]
+                assert user.held_out.num_candidates == 36 - len({*history} - {target})
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -57,8 +57,12 @@ def test_counts_stand_together_by_topic_in_a_fixed_order() -> None:
         "items_without_interaction": 1,
         "users_evaluated": 300,
         "users_evaluated_tied": 129,
+        "users_without_history": 7,
+        "items_tested": 400,
+        "new_items_tested": 20,
     }
-    assert dataset_report("d", {"counted": counted}).counted == [
+    summary = {"counted": counted, "protocol": {"tie_order": "random", "tie_seed": 4}}
+    assert dataset_report("d", summary).counted == [
         [(89, "items without text"), (134, "without pictures"), (23, "of them without either")],
         [
             (8, "cold items"),
@@ -69,8 +73,16 @@ def test_counts_stand_together_by_topic_in_a_fixed_order() -> None:
             (300, "users evaluated"),
             (
                 129,
-                "of them (43%) with their last two interactions at one time, in the order of the"
-                " source",
+                "of them (43%) with a test item at the same time as another of theirs, which stand"
+                " in the order of a draw of its own (tie_seed 4)",
+            ),
+            (7, "not evaluated, with nothing before the test begins"),
+        ],
+        [
+            (400, "held-out items of the test"),
+            (
+                20,
+                "of them (5%) without a training interaction, candidates and targets all the same",
             ),
         ],
     ]

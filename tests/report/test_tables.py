@@ -74,6 +74,13 @@ def test_terminal_comparison_copes_with_nothing_and_with_empty_parts() -> None:
     assert last.split() == ["s", "0.5000", "–", "–"]
 
 
+def test_terminal_comparison_counts_samples_where_users_have_several() -> None:
+    several = RunReport("r", "d", "m", {"all": {"num_users": 2, "num_samples": 5, "mrr": 0.5}})
+    (row,) = comparison_rows([several])
+    assert (row.size, row.unit) == (5, "sample")
+    assert format_comparison([row]).splitlines()[1].startswith("samples")
+
+
 def test_terminal_comparison_has_a_block_for_each_dataset() -> None:
     other = RunReport("r", "other", "m", {"all": {"num_users": 2, "mrr": 0.5, "recall@10": 0.25}})
     text = format_comparison(comparison_rows([*runs(), other]))

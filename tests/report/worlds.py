@@ -22,6 +22,7 @@ from mmrec.report.page import Protocol, Showcase, render_page
 from mmrec.report.showcase import sample_users
 from mmrec.report.steps import dataset_report
 from mmrec.report.thumbnails import Thumbnails
+from tests.data.raw_world import sequence_table
 from tests.report.made_runs import pretrainings, runs
 from tests.report.summaries import LISTS, SUMMARY
 
@@ -98,14 +99,7 @@ class World:
             },
             schema=schemas.CLEAN_USERS,
         )
-        self.sequences = pa.table(
-            {
-                "user_index": np.arange(num_users, dtype=np.int32),
-                "items": histories,
-                "timestamps_ns": histories,
-            },
-            schema=schemas.CLEAN_SEQUENCES,
-        )
+        self.sequences = sequence_table(histories)
         self.ranks = _ranks(lengths, histories)
         self.recommendations = _recommendations(self, rng, top_k=10)
 
@@ -173,14 +167,7 @@ def map_data(num_items: int = 40, **changes: Any) -> MapData:
             },
             schema=schemas.CLEAN_USERS,
         ),
-        sequences=pa.table(
-            {
-                "user_index": np.arange(len(histories), dtype=np.int32),
-                "items": histories,
-                "timestamps_ns": histories,
-            },
-            schema=schemas.CLEAN_SEQUENCES,
-        ),
+        sequences=sequence_table(histories),
         sentences=pa.table(
             {
                 "item_id": ids,

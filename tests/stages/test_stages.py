@@ -29,6 +29,7 @@ from mmrec.evaluation.metrics import COLD_POSITION_PARTS
 from mmrec.io import read_table, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
+from mmrec.params.protocol import ranked_by
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
 from mmrec.training.finished import load_weights
@@ -405,8 +406,10 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
         assert metrics["all"]["num_users"] >= 9
         assert sum(map(len, metrics.values())) <= 15, "what `dvc exp show` has columns for"
         everything = json.loads(paths.run(name).all_metrics.read_text())
-        held_out = {"all", "warm", "cold", "new", "history_length"}
+        held_out = {"all", "warm", "cold", "new", "history_length", "lists", "protocol"}
         assert everything.keys() == held_out | {*COLD_POSITION_PARTS}
+        cleaned = json.loads(paths.dataset(checked.runs[name].dataset).clean_summary.read_text())
+        assert everything["protocol"] == cleaned["protocol"] | ranked_by(checked, name)
         assert everything["cold_positions"]["num_samples"] >= everything["cold"]["num_users"]
         assert cold_ranks_of(paths.run(name)).is_file()
         assert everything["all"].items() >= metrics["all"].items()

@@ -62,12 +62,12 @@ def test_cells_of_cold_positions_are_means_over_samples_tested_over_users() -> N
     mean = differences.mean()
     of_users = [sum(differences[user == OWNERS] - mean) for user in range(6)]
     error = np.sqrt(6 / 5 * sum(one**2 for one in of_users)) / len(OWNERS)
-    assert cell.p_value == pytest.approx(2 * stats.t.sf(abs(mean) / error, df=5))
+    assert cell.compared.test.p_value == pytest.approx(2 * stats.t.sf(abs(mean) / error, df=5))
     few = cells["cold_positions_few"]["better"]["mrr"]
     assert few.values == pytest.approx([np.mean(one[:-1]) for one in values["better"]])
     new = cells["cold_positions_new"]["better"]["mrr"]
     assert new.values == pytest.approx([one[-1] for one in values["better"]])
-    assert new.p_value is None, "a single user"
+    assert new.compared is None, "a single user"
 
 
 def _in_order(table: pa.Table) -> list[dict[str, Any]]:

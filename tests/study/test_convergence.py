@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mmrec.io import DataError, read_json
 from mmrec.params.study import StudyParams
@@ -59,6 +60,13 @@ def test_a_curve_is_the_column_of_a_history(tmp_path: Path) -> None:
     path.write_text("epoch,learning_rate,loss\n")
     with pytest.raises(DataError, match="found no epoch; name a metric"):
         read_curve(path, "recall@10")
+
+
+def test_convergence_by_a_metric_of_lists_is_refused_before_anything_is_trained() -> None:
+    by_lists = {**study().model_dump(), "columns": ["coverage@10", "recall@5"]}
+    with pytest.raises(ValidationError, match=r"found coverage@10, which nothing is validated by"):
+        StudyParams.model_validate(by_lists)
+    assert StudyParams.model_validate(by_lists | {"columns": by_lists["columns"][::-1]})
 
 
 def test_results_have_convergence_where_it_is_asked_for(tmp_path: Path) -> None:

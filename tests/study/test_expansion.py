@@ -328,6 +328,12 @@ def test_cold_positions_are_the_study_s_and_all_else_of_the_protocol_the_base_s(
     assert plain["evaluate"] == read_yaml(PROJECT / "params.yaml")["evaluate"]
 
 
+def test_columns_of_lists_ask_for_lists_of_their_lengths(tmp_path: Path) -> None:
+    plain = expand(study(tmp_path), PROJECT).params
+    asked = study(tmp_path, columns=["mrr", "gini@20", "coverage@5", "novelty@20"])
+    assert expand(asked, PROJECT).params["evaluate"] == plain["evaluate"] | {"lists_at": [5, 20]}
+
+
 def test_a_part_of_cold_positions_needs_to_know_which(tmp_path: Path) -> None:
     wanted = "cold_positions: found nothing, though cold_positions_new of parts needs it; allowed:"
     with pytest.raises(StudyError, match=f"{wanted} heldout, literal"):

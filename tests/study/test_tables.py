@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from matplotlib.axes import Axes
 from scipy import stats
 
 from mmrec import schemas
-from mmrec.io import DataError, read_json
+from mmrec.evaluation.comparison import Comparison
+from mmrec.evaluation.lists import FAMILIES, is_list_metric
+from mmrec.evaluation.significance import TTest, holm_adjusted
+from mmrec.io import DataError
 from mmrec.params.study import StudyParams
-from mmrec.study.figure import write_figure
-from mmrec.study.markdown import study_markdown
-from mmrec.study.run import StudyRuns, write_results
 from mmrec.study.tables import StudyCell, StudyRanks, part_sizes, study_cells
 
 NUM_USERS = 40
@@ -78,18 +76,73 @@ def test_cells_are_means_spreads_and_paired_tests_written_out(part: str) -> None
     assert cell.mean == pytest.approx(np.mean(means))
     assert cell.spread == pytest.approx(np.std(means, ddof=1))
     of_users = [np.mean(one, axis=0) for one in (better, plain)]
-    assert cell.p_value == pytest.approx(stats.ttest_rel(*of_users).pvalue)
+    assert cell.compared is not None
+    assert cell.compared.test.p_value == pytest.approx(stats.ttest_rel(*of_users).pvalue)
+    gains = np.subtract(*of_users)
+    assert cell.compared.test.effect_size == pytest.approx(gains.mean() / gains.std(ddof=1))
+    assert cell.compared.holm == cell.compared.test.p_value  # of one comparison
     assert cell.gain == pytest.approx(np.mean(better) / np.mean(plain) - 1)
     assert cells["plain"]["mrr"][1:] == (None, None)
 
 
+def made(p_value: float, *, holm: float = 1.0) -> Comparison:
+    return Comparison(TTest(0.1, 0.2, 0.1, 2.0, p_value, 40), holm)
+
+
+def test_rows_of_a_column_are_corrected_together() -> None:
+    rows = {name: {"model": "sasrec"} for name in ("plain", "better", "alike", "other")}
+    study = StudyParams.model_validate({**STUDY.model_dump(), "rows": rows})
+    made = {**RANKS, "alike": [ranks(4, 25), ranks(5, 25)], "other": [ranks(6, 20), ranks(7, 20)]}
+    for part in ("all", "cold"):
+        cells = study_cells(study, of(made))[part]
+        for metric in study.columns:
+            found = {row: cells[row][metric].compared for row in ("better", "alike", "other")}
+            p_values = sorted((one.test.p_value, row) for row, one in found.items() if one)
+            expected = 0.0
+            for times, (p_value, row) in zip((3, 2, 1), p_values, strict=True):
+                expected = max(expected, min(1.0, times * p_value))
+                compared = found[row]
+                assert compared is not None
+                assert compared.holm == pytest.approx(expected)
+
+
 def test_stars_say_how_sure_a_difference_is() -> None:
-    found = [StudyCell((0.1,), p, 0.0).stars for p in (None, 0.2, 0.05, 0.04, 0.009, 0.0009)]
-    assert found == ["", "", "", "*", "**", "***"]
-    assert str(StudyCell((0.1, 0.2), 0.04, 0.5)) == "0.1500 ± 0.0707*"
+    found = [StudyCell((0.1,), made(p), 0.0).stars for p in (0.2, 0.05, 0.04, 0.009, 0.0009)]
+    assert found == ["", "", "*", "**", "***"]
+    assert StudyCell((0.1,), made(0.009, holm=0.04), 0.0).stars == "**†"
+    assert StudyCell((0.1,), made(0.009, holm=0.05), 0.0).stars == "**"
+    assert str(StudyCell((0.1, 0.2), made(0.04), 0.5)) == "0.1500 ± 0.0707*"
     assert str(StudyCell((0.1,), None, None)) == "0.1000"
     shown = [StudyCell((0.1,), None, gain).percent for gain in (0.1234, -0.5, 0.0, None)]
     assert shown == ["+12.3%", "-50.0%", "+0.0%", ""]
+
+
+def test_columns_of_lists_have_a_mean_a_spread_and_a_gain_but_no_test() -> None:
+    columns = ["mrr", "coverage@10", "diversity_text@10"]
+    study = StudyParams.model_validate({**STUDY.model_dump(), "columns": columns})
+    lists = {
+        "plain": [{"coverage@10": 0.25, "num_users": 40}, {"coverage@10": 0.35}],
+        "better": [
+            {"coverage@10": 0.4, "diversity_text@10": 0.5},
+            {"coverage@10": 0.5, "diversity_text@10": 0.6},
+        ],
+    }
+    cells = study_cells(study, StudyRanks(RANKS, {}, lists))
+    assert cells["all"]["better"]["mrr"] == study_cells(STUDY, of(RANKS))["all"]["better"]["mrr"]
+    found = cells["all"]["better"]["coverage@10"]
+    assert (str(found), found.percent) == ("0.4500 ± 0.0707", "+50.0%")
+    assert str(cells["all"]["plain"]["coverage@10"]) == "0.3000 ± 0.0707"
+    of_text = cells["all"]["better"]["diversity_text@10"]
+    assert (str(of_text), of_text.gain) == ("0.5500 ± 0.0707", None), "plain reads no text"
+    assert str(cells["all"]["plain"]["diversity_text@10"]) == "–"
+    assert str(cells["cold"]["better"]["coverage@10"]) == "–", "lists are of all users"
+
+
+def test_every_metric_of_lists_of_a_run_may_be_a_column() -> None:
+    names = [*FAMILIES, "diversity_text", "diversity_image"]
+    columns = [f"{name}@20" for name in names]
+    study = StudyParams.model_validate({**STUDY.model_dump(), "columns": columns})
+    assert all(map(is_list_metric, study.columns))
 
 
 def shop_of(users: range, seed: int, largest: int) -> pa.Table:
@@ -118,17 +171,30 @@ RANKS_OF_TWO = RANKS | {
 }
 
 
+def _uncorrected(cells: Mapping[str, StudyCell]) -> list[Any]:
+    """All but what depends on how many other comparisons there are."""
+    return [
+        (cell.values, cell.gain, cell.compared and cell.compared.test) for cell in cells.values()
+    ]
+
+
 def test_a_row_of_another_dataset_is_compared_on_its_own_users() -> None:
     cells = study_cells(TWO_SHOPS, of(RANKS_OF_TWO))
     alone = STUDY.model_copy(update={"reference": "plain"})
     small = {row: RANKS_OF_TWO[f"{row} small"] for row in ("plain", "better")}
     for part in ("all", "cold"):
-        assert cells[part]["better"] == study_cells(STUDY, of(RANKS))[part]["better"]
-    assert cells["all"]["better small"] == study_cells(alone, of(small))["all"]["better"]
+        by_itself = study_cells(STUDY, of(RANKS))[part]["better"]
+        assert _uncorrected(cells[part]["better"]) == _uncorrected(by_itself)
+    by_itself = study_cells(alone, of(small))["all"]["better"]
+    assert _uncorrected(cells["all"]["better small"]) == _uncorrected(by_itself)
+    two = [cells["all"][row]["mrr"].compared for row in ("better", "better small")]
+    assert [one and one.holm for one in two] == holm_adjusted(
+        [one.test.p_value for one in two if one]
+    )
     assert cells["all"]["plain small"]["mrr"].gain is None
     assert part_sizes(TWO_SHOPS, of(RANKS_OF_TWO)) == {
-        "all": {"demo": 40, "small": 25},
-        "cold": {"demo": 14, "small": 0},
+        "all": {"demo": (40, "user"), "small": (25, "user")},
+        "cold": {"demo": (14, "user"), "small": (0, "user")},
     }
 
 
@@ -145,57 +211,7 @@ def test_a_gain_over_nothing_is_none() -> None:
     assert cells["mrr"].gain is not None
 
 
-def test_results_name_datasets_and_references_where_there_are_several(tmp_path: Path) -> None:
-    text = write_results("two", TWO_SHOPS, StudyRuns(of(RANKS_OF_TWO), {}), tmp_path)
-    lines = text.splitlines()
-    assert "40 users of demo, 25 users of small, all targets; seeds 3, 4:" in lines
-    assert "|  | dataset | against | recall@5 | gain | mrr | gain |" in lines
-    assert "Gains and stars: against the row that is named;" in text
-    cells = study_cells(TWO_SHOPS, of(RANKS_OF_TWO))
-    of_row = cells["all"]["better small"]
-    shown = " | ".join(f"{of_row[name]} | {of_row[name].percent}" for name in ("recall@5", "mrr"))
-    assert f"| better small | small | plain small | {shown} |" in lines
-    saved = read_json(tmp_path / "two.json")["cells"]
-    assert saved["all"]["better small"]["mrr"]["gain"] == of_row["mrr"].gain
-    nobody = {"values": [], "p_value": None, "gain": None}
-    assert saved["cold"]["better small"]["mrr"] == nobody
-    assert "| better small | small | plain small | – |  | – |  |" in lines
-    assert (tmp_path / "two.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_figure_shows_gains_where_rows_have_several_references(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[str] = []
-    plain = Axes.bar_label
-
-    def recorded(axes: Axes, bars: Any, labels: list[str], **style: Any) -> Any:
-        drawn.extend(labels)
-        return plain(axes, bars, labels, **style)
-
-    monkeypatch.setattr(Axes, "bar_label", recorded)
-    write_figure(STUDY, study_cells(STUDY, of(RANKS)), tmp_path / "one.png")
-    assert drawn == []
-    cells = study_cells(TWO_SHOPS, of(RANKS_OF_TWO))
-    write_figure(TWO_SHOPS, cells, tmp_path / "two.png")
-    assert drawn[:4] == [cells["all"][row]["recall@5"].percent for row in TWO_SHOPS.rows]
-    assert drawn[0] == drawn[2] == "" != drawn[1]
-
-
 def test_ranks_of_other_users_are_refused() -> None:
     shorter = {**RANKS, "better": [RANKS["better"][0], RANKS["better"][1].slice(1)]}
     with pytest.raises(DataError, match="the two tables differ in 'user_index'"):
         study_cells(STUDY, of(shorter))
-
-
-def test_the_tables_and_the_figure_show_every_row(tmp_path: Path) -> None:
-    cells = study_cells(STUDY, of(RANKS))
-    text = study_markdown("tried", STUDY, cells, part_sizes(STUDY, of(RANKS)))
-    assert "40 users, all targets; seeds 3, 4:" in text
-    assert "14 users, cold targets" in text
-    assert text.count("| better | ") == 2
-    assert str(cells["cold"]["better"]["recall@5"]) in text
-    assert "|  | recall@5 | gain | mrr | gain |" in text
-    assert "Gains and stars: against plain;" in text
-    write_figure(STUDY, cells, tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

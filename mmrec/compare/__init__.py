@@ -1,0 +1,1 @@
+"""Runs of this project against each other: `python -m mmrec.compare`."""

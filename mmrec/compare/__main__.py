@@ -1,0 +1,76 @@
+"""`python -m mmrec.compare RUN RUN …`: are these runs different by more than chance?
+
+A row is a run, or several seeds of one thing as `name=run,run,run`. Every row is compared with the
+reference, over the same users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mmrec.compare.rows import parse_rows, ranks_of_rows, require_known
+from mmrec.compare.table import CompareTable, compare_table
+from mmrec.evaluation.history_groups import is_history_group
+from mmrec.evaluation.metrics import is_metric
+from mmrec.io import DataError
+from mmrec.params.file import load_params
+from mmrec.paths import Paths
+from mmrec.report.tables import PARTS
+
+
+def main(arguments: list[str]) -> None:
+    """Compare runs of the project in this folder."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mmrec.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("rows", nargs="+", metavar="ROW", help="run, or name=run,run,run")
+    parser.add_argument("--metric", default="ndcg@10", help="recall@K, ndcg@K, mrr@K or mrr")
+    parser.add_argument(
+        "--part", default="all", help=f"{', '.join(PARTS)}; or a history length, 6-10 or 21+"
+    )
+    parser.add_argument("--reference", help="row that others are compared with (the first)")
+    parser.add_argument("--json", action="store_true", help="figures as JSON, in full precision")
+    chosen = parser.parse_args(arguments)
+    try:
+        found = _compared(chosen, Paths(Path()))
+    except (DataError, ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(found.as_json(), indent=2) if chosen.json else found.as_text())
+
+
+def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:
+    if not is_metric(chosen.metric):
+        raise DataError(
+            f"--metric: found '{chosen.metric}', allowed are recall@K, ndcg@K, mrr@K with K >= 1, "
+            "and mrr"
+        )
+    if chosen.part not in PARTS and not is_history_group(chosen.part):
+        raise DataError(
+            f"--part: found '{chosen.part}', allowed: {', '.join(PARTS)}, and lengths of histories "
+            "such as 6-10 or 21+"
+        )
+    rows = parse_rows(chosen.rows)
+    if len(rows) < 2:
+        raise DataError(f"found one row, {next(iter(rows))}; name at least two to compare")
+    reference = chosen.reference or next(iter(rows))
+    if reference not in rows:
+        raise DataError(f"--reference: found '{reference}', allowed: {', '.join(rows)}")
+    params = load_params(paths.params)
+    require_known(rows, params)
+    first = next(iter(rows.values()))[0]
+    return compare_table(
+        ranks_of_rows(rows, chosen.part, paths),
+        dataset=params.runs[first].dataset,
+        metric=chosen.metric,
+        part=chosen.part,
+        reference=reference,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

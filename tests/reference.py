@@ -54,9 +54,10 @@ def cross_modal_contrastive(
     total = 0
     for a, b in ((first, second), (second, first)):
         for j in range(len(targets)):
-            terms = [term(a, b, j, other) for other in range(len(targets))]
+            inter = (first, second) if denominator == "released" else (a, b)
+            terms = [term(*inter, j, other) for other in range(len(targets))]
             others = [other for other in range(len(targets)) if other != j]
-            if denominator == "gca":
+            if denominator in ("gca", "released"):
                 terms += [term(a, a, j, other) for other in others]
             if denominator == "literal":
                 terms += [term(a, b, j, other) for other in others]

@@ -18,7 +18,7 @@ from mmrec.nn.full_softmax import mean_cross_entropy
 from mmrec.nn.scoring import at_least_float32, unit
 
 SameTargetRule = Literal["dropped", "zero_logit", "kept"]
-CmclDenominator = Literal["gca", "literal", "inter_only"]
+CmclDenominator = Literal["gca", "literal", "inter_only", "released"]
 
 
 def next_item_prediction(
@@ -84,9 +84,10 @@ def cross_modal_contrastive(
 
     Recommendations:
         `denominator` "gca": all inter-view pairs plus the intra-view pairs of other samples, the
-        loss of the paper's source and of its code. "literal": eq. 9 as printed, which has the
+        loss that the paper cites. "literal": eq. 9 as printed, which has the
         inter-view sum twice, the second time without the positive. "inter_only": the inter-view
-        pairs alone.
+        pairs alone. "released": the authors' code, "gca" but for the second direction, whose
+        inter-view pairs are those of the first, a_j with every b: which view is first matters.
 
     Relations to other losses:
         "gca" is the GRACE/GCA loss; "inter_only" is the symmetric InfoNCE of CLIP.
@@ -97,9 +98,10 @@ def cross_modal_contrastive(
         inter = rule.logits(first / temperature, second)  # [n, n]
         positives = inter.diagonal()
         directions = []
-        for towards, anchors in ((inter, first), (inter.T, second)):
+        back = inter if denominator == "released" else inter.T
+        for towards, anchors in ((inter, first), (back, second)):
             match denominator:
-                case "gca":
+                case "gca" | "released":
                     other_pairs = [_off_diagonal(rule.logits(anchors / temperature, anchors))]
                 case "literal":
                     other_pairs = [_off_diagonal(towards)]

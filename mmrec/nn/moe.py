@@ -44,6 +44,10 @@ class MixtureOfExperts(nn.Module):
         joint = self._joint(pooled.unsqueeze(0))  # [1, O * D + O]
         return self._mix(joint.expand(count, -1))
 
+    def spread(self, pooled: Tensor, index: Tensor) -> Tensor:
+        """Adapt the vectors [n, d] that `index` [m] names, each time with a draw; [m, D]."""
+        return self._mix(self._joint(pooled).index_select(0, index))
+
     def _joint(self, pooled: Tensor) -> Tensor:
         """Outputs of all experts and logits of their gates, one product; [n, O * D + O]."""
         weight = torch.cat([self.experts.weight, self.gate.weight])

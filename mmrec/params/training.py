@@ -23,6 +23,8 @@ class LoopParams(OptimizerParams):
     patience: PositiveInt
     """Epochs without a better `metric` on what is validated on before training stops."""
     metric: Metric = "recall@20"
+    keep: Literal["best", "last"] = "best"
+    """Weights that a training leaves: of its best epoch, or of the last one that it trained."""
     batch_size: PositiveInt = 1024
     """Samples per optimiser step, over all processes: targets of sequences, or items."""
     max_grad_norm: PositiveFloat | None = 5.0

@@ -49,7 +49,7 @@ def identities(runs: Sequence[RunReport]) -> list[Identity]:
 
 
 def epochs(history: History, metric: str) -> str:
-    """`10 epochs, best 8`: how long a training ran, and which epoch it kept.
+    """`10 epochs, best 8`: how long a training ran, and which epoch was the best.
 
     >>> epochs({"epoch": [1, 2, 3], "recall@20": [0.1, 0.3, 0.2]}, "recall@20")
     '3 epochs, best 2'

@@ -71,14 +71,15 @@ def fit(
         history_path=history_path,
         groups=training.groups,
     )
-    warn_if_nothing_learned(result.best_metric, references, settings.metric, stage)
+    warn_if_nothing_learned(result.kept_metric, references, settings.metric, stage)
     return recommender, {
         "model": described,
         "trained": True,
         VALIDATION_PROTOCOL: run.mask_history,
         "best_epoch": result.best_epoch,
+        "kept_epoch": result.kept_epoch,
         "epochs": result.epochs_run,
-        f"validation {settings.metric}": result.best_metric,
+        f"validation {settings.metric}": result.kept_metric,
         **training.counts,
     }
 

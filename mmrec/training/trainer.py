@@ -39,17 +39,21 @@ class DivergenceError(ValueError):
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training ended; the objective holds the weights of `best_epoch`.
+    """How a training ended; the objective holds the weights of `kept_epoch`.
 
     Attributes:
         best_epoch: from 1 on.
         best_metric: validation metric of that epoch.
+        kept_epoch: the best one, or the last.
+        kept_metric: validation metric of that epoch.
         epochs_run: epochs in the history, those before an interruption included.
         resumed_after: epoch that a checkpoint continued from, 0 if there was none.
     """
 
     best_epoch: int
     best_metric: float
+    kept_epoch: int
+    kept_metric: float
     epochs_run: int
     resumed_after: int
 
@@ -68,6 +72,8 @@ def train(
     groups: Sequence[ParameterGroup] = (),
 ) -> TrainingResult:
     """Train until the metric has not improved for `patience` epochs, at most `epochs`.
+
+    The objective is left with the weights of the best epoch, or of the last (`keep`).
 
     The random state is set anew at every epoch, so a training that was killed and continued
     gives the same weights and history as one that was not. The checkpoints stay: the caller
@@ -147,10 +153,22 @@ class _Loop:
             )
             raise
         wait_for_all()  # until they are written
-        self.store.load_best(state, self.objective)
+        if self.params.keep == "best":
+            self.store.load_best(state, self.objective)
         wait_for_all()  # none deletes what another has yet to read
+        return self._result(state, resumed_after)
+
+    def _result(self, state: TrainingState, resumed_after: int) -> TrainingResult:
         assert state.best_metric is not None
-        return TrainingResult(state.best_epoch, state.best_metric, state.epoch, resumed_after)
+        kept = state.best_epoch if self.params.keep == "best" else state.epoch
+        return TrainingResult(
+            best_epoch=state.best_epoch,
+            best_metric=state.best_metric,
+            kept_epoch=kept,
+            kept_metric=state.history[kept - 1][self.params.metric],
+            epochs_run=state.epoch,
+            resumed_after=resumed_after,
+        )
 
     def _first_state(self) -> TrainingState:
         with first_one_first():

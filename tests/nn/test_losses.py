@@ -10,7 +10,7 @@ from mmrec.nn.losses import (
 from tests import reference
 
 RULES = ["dropped", "zero_logit", "kept"]
-DENOMINATORS = ["gca", "literal", "inter_only"]
+DENOMINATORS = ["gca", "literal", "inter_only", "released"]
 TARGETS = {
     "one sample": [3],
     "all different": [1, 2, 3, 4, 5],
@@ -91,6 +91,15 @@ def test_cmcl_is_symmetric_in_its_views():
     forth = cross_modal_contrastive(first, second, targets, **settings)
     back = cross_modal_contrastive(second, first, targets, **settings)
     torch.testing.assert_close(forth, back)
+
+
+def test_the_released_cmcl_depends_on_which_view_is_first():
+    first, second = draw(2, 7, torch.float64)
+    targets = torch.tensor(TARGETS["some shared"])
+    settings = {"temperature": 0.07, "denominator": "released", "same_target_negatives": "dropped"}
+    forth = cross_modal_contrastive(first, second, targets, **settings)
+    back = cross_modal_contrastive(second, first, targets, **settings)
+    assert not torch.isclose(forth, back)
 
 
 def test_contrastive_losses_survive_a_tiny_temperature():

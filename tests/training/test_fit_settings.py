@@ -173,7 +173,7 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
         keywords["loop"] = loop.model_dump(mode="json", include={*own})
         held_out = validation.pop("held out", None)  # of users; where items are trained on, none
         trainings.append(Training(objective, batches, held_out, validation, keywords))
-        return TrainingResult(1, 0.5, 1, 0)
+        return TrainingResult(1, 0.5, 1, 0.5, 1, 0)
 
     def fitted(
         params: ModelParams,

@@ -71,7 +71,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
     def train(objective: Any, *_: Any, **__: Any) -> TrainingResult:
         found.append({k: v.clone() for k, v in objective.recommender.state_dict().items()})
-        return TrainingResult(1, 0.5, 1, 0)
+        return TrainingResult(1, 0.5, 1, 0.5, 1, 0)
 
     monkeypatch.setattr("mmrec.training.fit.train", train)
 

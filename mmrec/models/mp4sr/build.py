@@ -48,7 +48,9 @@ def build_recommender(params: Mp4srParams, data: ModelData, stage: Stage) -> Mp4
         scored=scored,
         use_id=stage == "finetune" and params.finetune.use_id,
         similarity=architecture.score,
+        ranked_by="cosine" if architecture.ranking == "cosine" else architecture.score,
         temperature=architecture.temperature,
+        draws=architecture.expert_draws,
         max_sequence_length=architecture.max_sequence_length,
     )
 

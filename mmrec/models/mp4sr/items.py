@@ -68,6 +68,22 @@ class ItemEncoder(nn.Module):
         features = self._features(modality)
         return self._embed(modality, features, features.rows_of(items))
 
+    def encode_each(self, modality: Modality, items: Tensor) -> Tensor:
+        """The same of items [n] that occur any number of times, with a dropout draw for each.
+
+        Dropout comes after the experts' maps, so that these see each item once.
+        """
+        features = self._features(modality)
+        unique, index = torch.unique(items, return_inverse=True)  # [u], [n]
+        rows = features.rows_of(unique)
+        pooling, adaptor = self._modules(modality)
+        pooled = pooling(rows.segments, features.max_rows, features.missing.dtype)  # [p, d]
+        place = rows.order[index].clamp(max=len(pooled))  # [n], behind the last: no rows
+        embedded = adaptor.spread(torch.cat([pooled, features.missing.unsqueeze(0)]), place)
+        if features.max_rows <= 1:
+            embedded = embedded + pooling.without_effect()
+        return embedded  # [n, D]
+
     def encode_all(self, modality: Modality) -> Tensor:
         """Embeddings of the whole catalogue; [N, D]. Row 0, padding, means nothing."""
         features = self._features(modality)
@@ -78,11 +94,15 @@ class ItemEncoder(nn.Module):
         assert isinstance(features, RaggedFeatures)
         return features
 
-    def _embed(self, modality: Modality, features: RaggedFeatures, rows: Rows) -> Tensor:
+    def _modules(self, modality: Modality) -> tuple[AttentionPooling, MixtureOfExperts]:
         name = self.adaptor_of[modality]
         pooling, adaptor = self.pooling[name], self.adaptor[name]
         assert isinstance(pooling, AttentionPooling)
         assert isinstance(adaptor, MixtureOfExperts)
+        return pooling, adaptor
+
+    def _embed(self, modality: Modality, features: RaggedFeatures, rows: Rows) -> Tensor:
+        pooling, adaptor = self._modules(modality)
         pooled = pooling(rows.segments, features.max_rows, features.missing.dtype)  # [p, d]
         present: Tensor = adaptor(pooled)  # [p, D]
         # They are one vector before dropout, so the product with the experts is one row.

@@ -26,6 +26,7 @@ from mmrec.nn.sequence_encoder import SequenceEncoder
 from mmrec.recommender import History, inference
 
 Similarity = Literal["cosine", "dot"]
+ExpertDraws = Literal["item", "place"]
 
 
 class Mp4sr(NextItemModel):
@@ -42,7 +43,9 @@ class Mp4sr(NextItemModel):
         scored: Modalities that take part in scores and in the fine-tuning loss.
         use_id: Add an embedding of the item itself to inputs and candidates.
         similarity: Cosine over temperature (the authors' code) or inner product (eq. 12).
+        ranked_by: The similarity of scores outside training.
         temperature: Divides cosines; unused by `dot`.
+        draws: Whether an item or each place of a history has a dropout draw of the adaptor.
         max_sequence_length: Latest items of a history that it reads.
     """
 
@@ -56,7 +59,9 @@ class Mp4sr(NextItemModel):
         scored: Sequence[Modality],
         use_id: bool,
         similarity: Similarity,
+        ranked_by: Similarity,
         temperature: float,
+        draws: ExpertDraws,
         max_sequence_length: int,
     ) -> None:
         super().__init__(num_items=num_items, max_sequence_length=max_sequence_length)
@@ -64,6 +69,8 @@ class Mp4sr(NextItemModel):
         self.sequence_encoder = sequence_encoder
         self.scored = tuple(scored)
         self.similarity: Similarity = similarity
+        self.ranked_by: Similarity = ranked_by
+        self.draws: ExpertDraws = draws
         self.temperature = temperature
         self.item_ids: nn.Parameter | None = None
         if use_id:
@@ -78,7 +85,9 @@ class Mp4sr(NextItemModel):
         with inference(self):
             device = self.sequence_encoder.positions.device
             return table_in_chunks(
-                lambda items: self._candidates(self._streams(items)), self.num_items, device
+                lambda items: self._candidates(self._streams(items), self.ranked_by),
+                self.num_items,
+                device,
             )
 
     def encode(self, history: History) -> Tensor:
@@ -87,30 +96,58 @@ class Mp4sr(NextItemModel):
         with inference(self):
             packing = Packing.of(items)
             unique, index = torch.unique(packing.pack(items), return_inverse=True)  # [n], [T]
-            return self._queries(self._streams(unique), index, packing, packing.last_tokens())
+            tokens = self._of_tokens(self._streams(unique), index)
+            return self._queries(tokens, packing, packing.last_tokens(), self.ranked_by)
 
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """Both factors of the scores; the catalogue is encoded once, for inputs and candidates.
 
-        So an item has one draw of the adaptor's dropout in a step, wherever it occurs; the
-        paper does not say whether each occurrence has its own.
+        So an item has one draw of the adaptor's dropout in a step, wherever it occurs, unless
+        each place draws; the paper does not say.
         """
         streams = [self._with_id(self.item_encoder.encode_all(name), None) for name in self.scored]
         packing = Packing.of(items)
+        index = packing.pack(items)  # [T]
+        tokens = self._of_places(index) if self._places_draw() else self._of_tokens(streams, index)
         samples = packing.tokens_at(rows, columns)
-        queries = self._queries(streams, packing.pack(items), packing, samples)
-        return QueriesAndTable(queries, self._candidates(streams))
+        queries = self._queries(tokens, packing, samples, self.similarity)
+        return QueriesAndTable(queries, self._candidates(streams, self.similarity))
 
     def queries_and_candidates(
         self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
     ) -> QueriesAndCandidates:
         """The same among the candidates; an item is encoded once, as input and as candidate."""
         packing = Packing.of(items)
-        unique, tokens, wanted = distinct(packing.pack(items), candidates)
-        streams = self._streams(unique)
-        queries = self._queries(streams, tokens, packing, packing.tokens_at(rows, columns))
-        chosen = [F.embedding(wanted, stream) for stream in streams]
-        return QueriesAndCandidates(queries, self._candidates(chosen))
+        packed, samples = packing.pack(items), packing.tokens_at(rows, columns)
+        if self._places_draw():
+            tokens, chosen = self._of_places(packed), self._streams(candidates)
+        else:
+            unique, index, wanted = distinct(packed, candidates)
+            streams = self._streams(unique)
+            tokens = self._of_tokens(streams, index)
+            chosen = [F.embedding(wanted, stream) for stream in streams]
+        queries = self._queries(tokens, packing, samples, self.similarity)
+        return QueriesAndCandidates(queries, self._candidates(chosen, self.similarity))
+
+    def modality_tokens(self, modality: Modality, items: Tensor) -> Tensor:
+        """ID-free embeddings of the items [T] at the places of histories; [T, D]."""
+        if self._places_draw():
+            return self.item_encoder.encode_each(modality, items)
+        unique, index = torch.unique(items, return_inverse=True)  # [n], [T]
+        return F.embedding(index, self.item_encoder.encode(modality, unique))
+
+    def _places_draw(self) -> bool:
+        return self.draws == "place" and self.training
+
+    def _of_places(self, items: Tensor) -> Tensor:
+        """Streams of packed items [T], each with a draw of its own; [S, T, D]."""
+        return torch.stack(
+            [self._with_id(self.modality_tokens(name, items), items) for name in self.scored]
+        )
+
+    def _of_tokens(self, streams: list[Tensor], index: Tensor) -> Tensor:
+        """Streams of items at the tokens; `index` [T] says which item a token is; [S, T, D]."""
+        return torch.stack([F.embedding(index, stream) for stream in streams])
 
     def _streams(self, items: Tensor) -> list[Tensor]:
         return [self._with_id(self.item_encoder.encode(name, items), items) for name in self.scored]
@@ -121,16 +158,15 @@ class Mp4sr(NextItemModel):
         return embeddings + (self.item_ids if items is None else F.embedding(items, self.item_ids))
 
     def _queries(
-        self, streams: list[Tensor], index: Tensor, packing: Packing, samples: Tensor
+        self, tokens: Tensor, packing: Packing, samples: Tensor, similarity: Similarity
     ) -> Tensor:
-        """Queries [n, S * D] after the sampled tokens; `index` [T] says which item a token is."""
-        tokens = torch.stack([F.embedding(index, stream) for stream in streams])  # [S, T, D]
+        """Queries [n, S * D] after the sampled ones of the tokens [S, T, D]."""
         states = self.sequence_encoder(tokens, packing, samples)  # [S, n, D]
-        if self.similarity == "cosine":
+        if similarity == "cosine":
             states = unit(states) / self.temperature
         return torch.cat(torch.unbind(states), dim=1)  # [n, S * D]
 
-    def _candidates(self, streams: list[Tensor]) -> Tensor:
-        if self.similarity == "dot":
+    def _candidates(self, streams: list[Tensor], similarity: Similarity) -> Tensor:
+        if similarity == "dot":
             return torch.cat(streams, dim=1)  # [C, S * D]
         return torch.cat([unit(stream) for stream in streams], dim=1)  # [C, S * D]

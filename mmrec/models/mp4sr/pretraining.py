@@ -6,6 +6,8 @@ D embedding_dim.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,7 +36,7 @@ class ContrastiveLosses(nn.Module):
     """NIP and CMCL over augmented sequences (MP4SR sections 3.3, 3.4), without item IDs.
 
     With projections each modality's space sees both streams, projected: NIP has two views and
-    there is one CMCL per space. Without them (the authors' code) the text stream predicts text
+    there is one CMCL per space. Without any (the authors' code) the text stream predicts text
     embeddings, the image stream image embeddings, and one CMCL compares the two streams.
 
     Args:
@@ -46,7 +48,8 @@ class ContrastiveLosses(nn.Module):
         same_target_negatives: See `next_item_prediction`.
         mixup: Exchange the modalities at random positions.
         max_swap_probability: Mixup's chance is uniform between 0 and this, once per batch.
-        projections: A linear map of the states into each modality's space.
+        projections: A linear map of the states into each modality's space, or the states as they
+            are (the paper's reading of 'w/o Proj').
         drop_probability: Chance of a history item to be left out.
         drop_schedule: That chance in every batch, or uniform between 0 and it.
     """
@@ -62,7 +65,7 @@ class ContrastiveLosses(nn.Module):
         same_target_negatives: SameTargetRule,
         mixup: bool,
         max_swap_probability: float,
-        projections: bool,
+        projections: bool | Literal["identity"],
         drop_probability: float,
         drop_schedule: DropSchedule,
     ) -> None:
@@ -79,8 +82,13 @@ class ContrastiveLosses(nn.Module):
         self.max_swap_probability = max_swap_probability if mixup else 0.0
         self.drop_probability = drop_probability
         self.drop_schedule: DropSchedule = drop_schedule
+        identity = projections == "identity"
         self.projections = nn.ModuleDict(
-            {name: nn.Linear(embedding_dim, embedding_dim) for name in MODALITIES if projections}
+            {
+                name: nn.Identity() if identity else nn.Linear(embedding_dim, embedding_dim)
+                for name in MODALITIES
+                if projections
+            }
         )
 
     def forward(self, recommender: Mp4sr, batch: TrainingBatch) -> dict[str, Tensor]:
@@ -116,10 +124,8 @@ class ContrastiveLosses(nn.Module):
         drop_probability = draw_drop_probability(self.drop_probability, self.drop_schedule)
         dropped = drop_items(items, drop_probability, drop_draws)
         packing = Packing.of(dropped.items)
-        unique, index = torch.unique(packing.pack(dropped.items), return_inverse=True)  # [n], [T]
-        text, image = (
-            F.embedding(index, recommender.item_encoder.encode(name, unique)) for name in MODALITIES
-        )  # [T, D]
+        packed = packing.pack(dropped.items)  # [T]
+        text, image = (recommender.modality_tokens(name, packed) for name in MODALITIES)  # [T, D]
         if self.max_swap_probability:
             probability = shared_uniform(device=items.device) * self.max_swap_probability
             draws = packing.pack(swap_draws[:, : dropped.items.shape[1]])  # [T]

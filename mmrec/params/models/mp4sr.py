@@ -26,17 +26,19 @@ class Mp4srContrast(Section):
     """0 is the paper's 'w/o NIP'."""
     cmcl_weight: NonNegativeFloat = 0.01
     """Lambda; 0 is the paper's 'w/o CMCL'."""
-    cmcl_denominator: Literal["gca", "literal", "inter_only"] = "gca"
-    """`gca`: inter-view and intra-view negatives, as the released code and the loss that the paper
-    cites; `literal`: equation 9 as printed, which has the inter-view ones twice."""
+    cmcl_denominator: Literal["gca", "literal", "inter_only", "released"] = "gca"
+    """`gca`: inter-view and intra-view negatives, as the loss that the paper cites; `literal`:
+    equation 9 as printed, which has the inter-view ones twice; `released`: the authors' code, in
+    which both directions have the inter-view pairs of the first."""
     same_target_negatives: Literal["dropped", "zero_logit", "kept"] = "dropped"
     """What rows with the same target are to each other. They are negatives (`kept`) in the paper,
     which punishes the right answer; `zero_logit` is the released code."""
     mixup: bool = True
     """False is the paper's 'w/o C-Mixup'."""
     max_swap_probability: Probability = 0.5
-    projections: bool = True
-    """False is the paper's 'w/o Proj', in the form of the released code."""
+    projections: bool | Literal["identity"] = True
+    """`identity` is the paper's 'w/o Proj': all losses, of the states as they are. False is that of
+    the released code: each stream predicts its own modality alone, and there is one CMCL."""
     drop_probability: Probability = 0.2
     drop_schedule: Literal["fixed", "uniform"] = "fixed"
     """`uniform` draws the probability from [0, drop_probability) per batch (released code)."""
@@ -56,6 +58,9 @@ class Mp4srArchitecture(TransformerArchitecture):
     dropout: Probability = 0.2
     attention_dropout: Probability = 0.2
     expert_dropout: Probability = 0.2
+    expert_draws: Literal["item", "place"] = "item"
+    """What draws `expert_dropout` in a step: each item once, or each place of a history by itself
+    (released code; the paper does not say), and the candidates once more."""
     pooling: Literal["attention", "attention_frozen_unmasked", "mean"] = "attention"
     """`attention_frozen_unmasked` is what the released code computes."""
     shared_adaptor: bool = False
@@ -63,12 +68,24 @@ class Mp4srArchitecture(TransformerArchitecture):
     temperature: PositiveFloat = 0.07
     score: Literal["cosine", "dot"] = "cosine"
     """`cosine` over the temperature is the released code, `dot` equation 12 as printed."""
+    ranking: Literal["as_trained", "cosine"] = "as_trained"
+    """`cosine` ranks by cosines what was trained by `dot` (paper section 4.1.2)."""
+
+    @model_validator(mode="after")
+    def _something_else_to_rank_by(self) -> Self:
+        if self.ranking == "cosine" and self.score == "cosine":
+            raise ValueError(
+                "ranking is cosine, and so is score: that is ranking: as_trained; take this, or "
+                "set score: dot"
+            )
+        return self
 
 
 class Mp4srPretrain(TrainingParams):
     """Self-supervised pre-training; early stopping is on the ID-free score.
 
-    The paper trains 300 epochs; the released code stops early and keeps the best, as here.
+    The released code stops early and keeps the best, as here; the paper trains 300 epochs
+    (`patience: 300`, `keep: last`).
     """
 
     epochs: PositiveInt = 300

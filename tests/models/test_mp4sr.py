@@ -46,6 +46,74 @@ def test_scores_equal_the_paper_written_out(use_id, similarity):
     torch.testing.assert_close(scores[0, 1:], expected[1:].detach())
 
 
+def test_what_was_trained_by_inner_products_may_be_ranked_by_cosines():
+    dot, both, cosine = (
+        build(architecture={"score": score}).double().eval()
+        for score in ("dot", "dot_then_cosine", "cosine")
+    )
+    for model in (both, cosine):
+        model.load_state_dict(dot.state_dict())
+    history = torch.tensor([[4, 7, 2, 11]])
+    torch.testing.assert_close(
+        worlds.scores(both, history)[:, 1:], worlds.scores(cosine, history)[:, 1:]
+    )
+    losses = []
+    for model in (dot, both):
+        objective = worlds.objective(worlds.params("mp4sr"), model)
+        losses.append(objective(worlds.dense_batch(worlds.sequences(LENGTHS)))["next_item"])
+    torch.testing.assert_close(*losses)
+
+
+def test_a_draw_for_each_place_is_the_adaptor_run_for_each_place():
+    encoder = build(architecture={"expert_dropout": 0.5}).double().train().item_encoder
+    items = torch.tensor([4, 7, 4, 3, 4, 7])  # 3 and 7 have no text
+    features, adaptor = encoder.features["text"], encoder.adaptor["text"]
+    pooled = [
+        encoder.pooling["text"](features.rows_of(item.view(1)).segments, 4, torch.float64)
+        for item in items
+    ]
+    pooled = torch.cat([one if len(one) else features.missing.unsqueeze(0) for one in pooled])
+    torch.manual_seed(5)
+    slow = adaptor(pooled)
+    torch.manual_seed(5)
+    fast = encoder.encode_each("text", items)
+    torch.testing.assert_close(fast, slow)
+    assert len(fast.unique(dim=0)) == len(items)
+    weight, trained = torch.randn_like(slow), list(encoder.parameters())
+    gradients = [
+        torch.autograd.grad((found * weight).sum(), trained, allow_unused=True)
+        for found in (fast, slow)
+    ]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("loss", ["full", "in_batch"])
+def test_places_that_draw_are_inputs_and_candidates_draw_once_more(loss, monkeypatch):
+    """With a draw of a known amount in the place of dropout."""
+    architecture = {"expert_draws": "place", "expert_dropout": 0.0, "score": "dot"}
+    architecture |= {"dropout": 0.0, "attention_dropout": 0.0}
+    model = build(architecture=architecture).double().train()
+    whole = torch.tensor([[4, 7, 4, 11, 2]])
+    drawn = {name: torch.randn(4, 8, dtype=torch.float64) for name in ("text", "image")}
+    encode = model.item_encoder.encode
+    monkeypatch.setattr(
+        model.item_encoder, "encode_each", lambda name, items: encode(name, items) + drawn[name]
+    )
+    logits = 0
+    for name, stream in zip(drawn, slow_streams(model), strict=True):
+        inputs, valid = stream[whole[:, :-1]] + drawn[name], torch.ones(1, 4, dtype=torch.bool)
+        states = reference.sequence_encoder(model.sequence_encoder, inputs, valid)[0]
+        logits = logits + states @ stream.T
+    targets = whole[0, 1:]
+    candidates = torch.arange(1, worlds.NUM_ITEMS) if loss == "full" else targets.unique()
+    places = torch.searchsorted(candidates, targets)
+    expected = F.cross_entropy(logits[:, candidates], places)
+    settings = {"loss": {"name": loss} | ({} if loss == "full" else {"correction": False})}
+    objective = worlds.objective(worlds.params("mp4sr", finetune=settings), model)
+    torch.testing.assert_close(objective(worlds.dense_batch(whole))["next_item"], expected)
+
+
 @pytest.mark.parametrize("branch", ["text", "image"])
 def test_a_single_branch_is_one_of_the_two_streams(branch):
     both, single = build(), build(finetune={"score_branches": branch})

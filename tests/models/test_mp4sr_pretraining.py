@@ -53,6 +53,55 @@ def test_losses_with_projections_equal_the_paper_written_out():
         torch.testing.assert_close(loss, expected[name])
 
 
+@pytest.mark.parametrize("denominator", ["gca", "released"])
+def test_identity_projections_are_all_losses_of_the_states_as_they_are(denominator):
+    objective = build(**STILL, projections="identity", cmcl_denominator=denominator)
+    objective = objective.double().eval()
+    assert not list(objective.losses.parameters())
+    states, embeddings, targets = states_and_targets(objective.recommender, batch())
+    cmcl = reference.cross_modal_contrastive(
+        *states, targets, **(RULES | {"denominator": denominator})
+    )
+    expected = {"cmcl_text": 0.01 * cmcl, "cmcl_image": 0.01 * cmcl}
+    for name, candidates in zip(("text", "image"), embeddings, strict=True):
+        expected[f"nip_{name}"] = reference.next_item_prediction(
+            states, candidates, targets, **RULES
+        )
+    losses = objective(batch())
+    assert losses.keys() == expected.keys()
+    for name, loss in losses.items():
+        torch.testing.assert_close(loss, expected[name])
+    trained = [objective.recommender.item_encoder.adaptor["text"].experts.weight]
+    trained += [objective.recommender.sequence_encoder.positions]
+    fast = torch.autograd.grad(sum(losses.values()), trained)
+    slow = torch.autograd.grad(sum(expected.values()), trained)
+    for ours, theirs in zip(fast, slow, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_the_text_stream_comes_first_in_the_released_cmcl_of_both_spaces():
+    objective = build(**STILL, cmcl_denominator="released", nip_weight=0.0).double().eval()
+    states, _, targets = states_and_targets(objective.recommender, batch())
+    losses = objective(batch())
+    for name in ("text", "image"):
+        views = [objective.losses.projections[name](state) for state in states]
+        released = RULES | {"denominator": "released"}
+        expected = 0.01 * reference.cross_modal_contrastive(*views, targets, **released)
+        torch.testing.assert_close(losses[f"cmcl_{name}"], expected)
+
+
+def test_places_of_a_history_draw_for_themselves_where_asked():
+    again = torch.tensor([[4, 2, 4, 4, 8]])
+    still = {"dropout": 0.0, "attention_dropout": 0.0}
+    for draws, distinct in (("item", 1), ("place", 3)):
+        recommender = build(architecture=still | {"expert_draws": draws}).recommender
+        tokens = recommender.modality_tokens("text", again[0])
+        assert len(tokens[[0, 2, 3]].unique(dim=0)) == distinct
+        recommender.eval()
+        expected = recommender.item_encoder.encode("text", again[0])
+        torch.testing.assert_close(recommender.modality_tokens("text", again[0]), expected)
+
+
 def test_no_two_samples_of_a_dense_batch_are_one_state_behind_a_dropped_item():
     losses = build(drop_probability=0.5, mixup=False).eval()
     samples = batch()

@@ -40,6 +40,7 @@ LOOP = {
     "epochs": 3,
     "patience": 2,
     "metric": "ndcg@7",
+    "keep": "last",
     "learning_rate": 0.02,
     "weight_decay": 0.03,
     "max_grad_norm": 4.0,

@@ -94,6 +94,44 @@ def test_best_epoch_is_kept_and_training_stops_after_patience(tmp_path):
     assert all(torch.equal(seen[1][name], value) for name, value in objective.state_dict().items())
 
 
+@pytest.mark.parametrize("killed_in", [None, 3, 4])
+def test_the_last_epoch_is_kept_where_asked_resumed_or_not(tmp_path, killed_in):
+    whole, objective = TinyObjective(), TinyObjective()
+    expected = tiny_train(tmp_path / "whole", whole, keep="last")
+    if killed_in is not None:
+        with pytest.raises(KilledError):
+            tiny_train(tmp_path, objective, stop_after(objective, killed_in - 1), keep="last")
+        objective = TinyObjective()
+    tiny_train(tmp_path, objective, keep="last")
+    again = TinyObjective()  # with all epochs behind it
+    result = tiny_train(tmp_path, again, keep="last")
+    assert result.kept_epoch == expected.kept_epoch == result.epochs_run == 4
+    assert equal_weights(whole, objective)
+    assert equal_weights(whole, again)
+
+
+def test_the_last_epoch_is_not_the_best(tmp_path):
+    objective = TinyObjective()
+    values, seen = [0.1, 0.3, 0.2], []
+
+    def validate():
+        seen.append({name: value.clone() for name, value in objective.state_dict().items()})
+        return {"recall@20": values[len(seen) - 1]}
+
+    result = tiny_train(tmp_path, objective, validate, epochs=3, keep="last")
+    assert (result.kept_epoch, result.kept_metric) == (3, 0.2)
+    assert (result.best_epoch, result.best_metric, result.epochs_run) == (2, 0.3, 3)
+    assert all(torch.equal(seen[2][name], value) for name, value in objective.state_dict().items())
+
+
+def test_the_best_and_the_last_are_of_one_course(tmp_path):
+    best, last = TinyObjective(), TinyObjective()
+    kept = tiny_train(tmp_path / "best", best, epochs=4).kept_epoch
+    tiny_train(tmp_path / "last", last, epochs=4, keep="last")
+    assert history(tmp_path / "best") == history(tmp_path / "last")
+    assert equal_weights(best, last) == (kept == 4)
+
+
 def test_history_has_a_row_per_epoch_with_losses_and_metrics(tmp_path):
     tiny_train(tmp_path, TinyObjective(), epochs=3)
     with (tmp_path / "history.csv").open() as file:

@@ -76,7 +76,7 @@ class ItemEncoder(nn.Module):
         features = self._features(modality)
         unique, index = torch.unique(items, return_inverse=True)  # [u], [n]
         rows = features.rows_of(unique)
-        pooling, adaptor = self._modules(modality)
+        pooling, adaptor = self._layers(modality)
         pooled = pooling(rows.segments, features.max_rows, features.missing.dtype)  # [p, d]
         place = rows.order[index].clamp(max=len(pooled))  # [n], behind the last: no rows
         embedded = adaptor.spread(torch.cat([pooled, features.missing.unsqueeze(0)]), place)
@@ -94,7 +94,7 @@ class ItemEncoder(nn.Module):
         assert isinstance(features, RaggedFeatures)
         return features
 
-    def _modules(self, modality: Modality) -> tuple[AttentionPooling, MixtureOfExperts]:
+    def _layers(self, modality: Modality) -> tuple[AttentionPooling, MixtureOfExperts]:
         name = self.adaptor_of[modality]
         pooling, adaptor = self.pooling[name], self.adaptor[name]
         assert isinstance(pooling, AttentionPooling)
@@ -102,7 +102,7 @@ class ItemEncoder(nn.Module):
         return pooling, adaptor
 
     def _embed(self, modality: Modality, features: RaggedFeatures, rows: Rows) -> Tensor:
-        pooling, adaptor = self._modules(modality)
+        pooling, adaptor = self._layers(modality)
         pooled = pooling(rows.segments, features.max_rows, features.missing.dtype)  # [p, d]
         present: Tensor = adaptor(pooled)  # [p, D]
         # They are one vector before dropout, so the product with the experts is one row.

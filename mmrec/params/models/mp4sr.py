@@ -66,19 +66,9 @@ class Mp4srArchitecture(TransformerArchitecture):
     shared_adaptor: bool = False
     """True is the paper's 'Shared': one pooling and one mixture of experts for both."""
     temperature: PositiveFloat = 0.07
-    score: Literal["cosine", "dot"] = "cosine"
-    """`cosine` over the temperature is the released code, `dot` equation 12 as printed."""
-    ranking: Literal["as_trained", "cosine"] = "as_trained"
-    """`cosine` ranks by cosines what was trained by `dot` (paper section 4.1.2)."""
-
-    @model_validator(mode="after")
-    def _something_else_to_rank_by(self) -> Self:
-        if self.ranking == "cosine" and self.score == "cosine":
-            raise ValueError(
-                "ranking is cosine, and so is score: that is ranking: as_trained; take this, or "
-                "set score: dot"
-            )
-        return self
+    score: Literal["cosine", "dot", "dot_then_cosine"] = "cosine"
+    """`cosine` over the temperature is the released code, `dot` equation 12 as printed;
+    `dot_then_cosine` is trained by that and ranks by cosines (paper section 4.1.2)."""
 
 
 class Mp4srPretrain(TrainingParams):

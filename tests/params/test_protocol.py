@@ -32,8 +32,10 @@ def said(
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_nothing_shipped_contradicts_itself(path: Path) -> None:
-    assert list(contradictions(load_params(path))) == []
+def test_nothing_shipped_contradicts_itself_but_as_published(path: Path) -> None:
+    found = list(contradictions(load_params(path)))
+    assert len(found) == path.stem.startswith("mp4sr_")
+    assert all("what a user has seen is never the answer and competes" in one for one in found)
 
 
 @pytest.mark.parametrize("duplicates", ["keep_last", "keep_first"])

@@ -116,16 +116,21 @@ class Mp4sr(NextItemModel):
     def queries_and_candidates(
         self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
     ) -> QueriesAndCandidates:
-        """The same among the candidates; an item is encoded once, as input and as candidate."""
+        """The same among the candidates; an item is encoded once, as input and as candidate.
+
+        Where each place draws, candidates have draws of their own, an item one.
+        """
         packing = Packing.of(items)
         packed, samples = packing.pack(items), packing.tokens_at(rows, columns)
         if self._places_draw():
-            tokens, chosen = self._of_places(packed), self._streams(candidates)
+            unique, wanted = torch.unique(candidates, return_inverse=True)
+            streams = self._streams(unique)
+            tokens = self._of_places(packed)
         else:
             unique, index, wanted = distinct(packed, candidates)
             streams = self._streams(unique)
             tokens = self._of_tokens(streams, index)
-            chosen = [F.embedding(wanted, stream) for stream in streams]
+        chosen = [F.embedding(wanted, stream) for stream in streams]
         queries = self._queries(tokens, packing, samples, self.similarity)
         return QueriesAndCandidates(queries, self._candidates(chosen, self.similarity))
 

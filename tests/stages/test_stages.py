@@ -143,6 +143,17 @@ def a_run(dataset: str, model: str, start: str = "none", **slots: str) -> dict[s
     } | slots
 
 
+def an_ensemble(dataset: str, *runs: str) -> dict[str, Any]:
+    """Of runs without features."""
+    slots = zip(("first", "second", "third"), (*runs, "none"), strict=False)
+    return {
+        "dataset": dataset,
+        **{slot: {"run": run, "text": "none", "image": "none"} for slot, run in slots},
+        "metric": "ndcg@3",
+        "weights": {"name": "global", "steps": 2},
+    }
+
+
 def params() -> dict[str, Any]:
     columns = {"user_id": "who", "item_id": "sku", "timestamp": "when", "timestamp_unit": "iso"}
     shop = {
@@ -233,6 +244,25 @@ def params() -> dict[str, Any]:
             "plain-popularity": a_run("plain", "popularity"),
             "plain-itemknn": a_run("plain", "itemknn"),
         },
+        "ensembles": {
+            "plain-two": an_ensemble("plain", "plain-sasrec", "plain-popularity"),
+            "shop-three": {
+                **an_ensemble("shop", "shop-mp4sr", "shop-fresh", "shop-transfer"),
+                "first": {"run": "shop-mp4sr", **words},
+                "second": {"run": "shop-fresh", **words},
+                "third": {"run": "shop-transfer", **both},
+            },
+            "plain-grouped": {
+                **an_ensemble("plain", "plain-sasrec", "plain-itemknn"),
+                "weights": {
+                    "name": "grouped",
+                    "steps": 2,
+                    "history_ends": [1],
+                    "count_ends": [2],
+                    "min_targets": 1,
+                },
+            },
+        },
         "validation": {"mask_history": False},
         "evaluate": {
             "mask_history": False,
@@ -321,6 +351,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             ("pretrain", checked.pretrainings),
             ("finetune", checked.runs),
             ("evaluate", checked.runs),
+            ("ensemble", checked.ensembles),
+            ("evaluate_ensemble", checked.ensembles),
         ):
             for key in keys:
                 with calls.of(stage, key):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from mmrec.params.ensemble import EnsembleParams, EnsemblePart
 from mmrec.params.known_names import unknown

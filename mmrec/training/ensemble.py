@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import pyarrow as pa
 import torch
@@ -18,7 +18,7 @@ from mmrec.evaluation.retrieval_vectors import vector_tables
 from mmrec.evaluation.weight_search import FoundWeights, Groups, find_weights
 from mmrec.io import DataError, write_json
 from mmrec.models.data import Feature, ModelData, load_model_data
-from mmrec.params.ensemble import EnsembleParams, GroupedWeights, WeightsParams
+from mmrec.params.ensemble import EnsembleParams, GlobalWeights, GroupedWeights, WeightsParams
 from mmrec.params.pipeline import ColdPositions, MaskHistory
 from mmrec.params.training import Modality
 from mmrec.paths import Paths
@@ -77,9 +77,6 @@ def search_weights(
     """
     held_out = hold_out_validation(members.data.sequences)
     require_held_out(held_out)
-    groups = Groups()
-    if isinstance(settings, GroupedWeights):
-        groups = Groups(settings.history_ends, settings.count_ends, settings.min_targets)
     with ExitStack() as stack:
         for part in members.recommenders:
             stack.enter_context(inference(part))
@@ -90,8 +87,18 @@ def search_weights(
             metric=metric,
             steps=settings.steps,
             mask_history=mask_history,
-            groups=groups,
+            groups=_groups(settings),
         )
+
+
+def _groups(settings: WeightsParams) -> Groups:
+    match settings:
+        case GlobalWeights():
+            return Groups()
+        case GroupedWeights():
+            return Groups(settings.history_ends, settings.count_ends, settings.min_targets)
+        case _:
+            assert_never(settings)
 
 
 def weights_record(members: Members, found: FoundWeights, metric: str) -> dict[str, Any]:

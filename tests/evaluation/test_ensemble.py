@@ -49,7 +49,7 @@ class Given(Recommender):
 
 def sequences() -> Sequences:
     generator = torch.Generator().manual_seed(3)
-    lengths = torch.randint(3, 8, (40,), generator=generator).tolist()
+    lengths = torch.randint(3, 7, (40,), generator=generator).tolist()
     return Sequences.from_lists(
         [(torch.randperm(8, generator=generator)[:length] + 1).tolist() for length in lengths]
     )

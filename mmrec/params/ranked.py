@@ -23,17 +23,21 @@ def stage_of(params: Params, name: str) -> str:
 
 def without_vectors(params: Params, name: str) -> str:
     """Why one of them has no vectors; empty where it has, or where it is wrong otherwise."""
-    entry = ranked_entries(params).get(name)
-    if isinstance(entry, RunParams):
-        model = params.models.get(entry.model)
-        found = model is None or model.has_vectors
-        return "" if found else f"its model '{entry.model}' ({getattr(model, 'name', '')})"
+    entry = params.ensembles.get(name)
     if entry is None:
-        return ""
+        return _model_without_vectors(params, name)
     if entry.weights.name == "grouped":
         return "its weights differ by group, so that it"
-    parts = ((part.run, without_vectors(params, part.run)) for part in entry.parts)
-    return next((f"its part '{run}'" for run, reason in parts if reason), "")
+    parts = (part.run for part in entry.parts if _model_without_vectors(params, part.run))
+    return next((f"its part '{run}'" for run in parts), "")
+
+
+def _model_without_vectors(params: Params, name: str) -> str:
+    run = params.runs.get(name)
+    model = params.models.get(run.model) if run else None
+    if run is None or model is None or model.has_vectors:
+        return ""
+    return f"its model '{run.model}' ({model.name})"
 
 
 def wrong_ensembles(params: Params) -> Iterator[str]:

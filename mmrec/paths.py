@@ -81,6 +81,10 @@ class Paths:
         """Paths of one pre-training."""
         return PretrainingPaths(self.root / "data", name)
 
+    def ensemble_weights(self, name: str) -> Path:
+        """Weights of an ensemble's parts; what it ranks lies where a run's does."""
+        return self.root / "data" / "ensembles" / name / "weights.json"
+
     def run(self, name: str) -> RunPaths:
         """Paths of one run."""
         return RunPaths(self.root / "data", name)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from mmrec import schemas
-from mmrec.io import read_json, read_table, write_json, write_table
+from mmrec.io import read_json, read_table, write_json
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
 from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of, lists_of
 from mmrec.stage import Summary, entry, run
 
 
@@ -16,7 +15,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.evaluation.metrics import compared_metrics
     from mmrec.models.data import load_model_data
     from mmrec.training.finished import evaluate_run, read_record
-    from mmrec.training.measured import all_metrics
+    from mmrec.training.measured import all_metrics, write_evaluated
     from mmrec.training.validation import warn_if_validated_otherwise
 
     settings, results = entry(params.runs, key, "runs"), paths.run(key)
@@ -33,15 +32,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         cold_positions=protocol.cold_positions,
     )
     metrics = all_metrics(found, data, protocol)
-    write_table(found.ranks, results.ranks, schemas.RANKS)
-    if found.lists is not None:
-        write_table(found.lists, lists_of(results), schemas.LISTS)
-    if found.cold_ranks is not None:
-        write_table(found.cold_ranks, cold_ranks_of(results), schemas.RANKS)
-    if found.vectors is not None:
-        item_vectors, user_vectors = found.vectors
-        write_table(item_vectors, results.item_vectors, item_vectors.schema)
-        write_table(user_vectors, results.user_vectors, user_vectors.schema)
+    write_evaluated(found, results)
     cleaned = read_json(dataset.clean_summary, schemas.CleanProtocol)["protocol"]
     told = {**cleaned, **ranked_by(params, key)}
     write_json(metrics | {"protocol": told}, results.all_metrics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmrec.io import read_json, write_text
 from mmrec.params.pipeline import Params
+from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.stage import Summary, run
 
@@ -16,7 +17,7 @@ def main(params: Params, paths: Paths) -> Summary:
     from mmrec.report.shapes import CleanSummary
     from mmrec.report.steps import dataset_report
 
-    remove_former_runs(params.runs, paths)
+    remove_former_runs(ranked_entries(params), paths)
     dataset = paths.dataset(params.report.dataset)
     pretrainings = collect.collect_pretrainings(params, paths)
     runs = collect.collect_runs(params, paths, pretrainings)

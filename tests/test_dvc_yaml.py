@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from mmrec.params.ensemble import EnsemblePart
 from mmrec.params.features import EmbedPairParams
 from mmrec.params.file import load_params
+from mmrec.params.ranked import SLOTS
 from mmrec.paths import Paths
 from mmrec.training.finished import RECORD, load_weights, save_note
 from mmrec.training.history import write_history
@@ -38,7 +40,7 @@ def script(name: str) -> str:
 def test_every_stage_is_a_script_and_every_script_a_stage() -> None:
     scripts = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
     assert scripts == set(STAGES)
-    assert len(scripts) == 13
+    assert len(scripts) == 15
 
 
 def test_a_stage_depends_on_its_own_file_of_code_and_on_no_code_itself() -> None:
@@ -72,6 +74,8 @@ def test_outputs_lie_where_paths_says() -> None:
     assert outs("pretrain") == {str(pretraining.pretrained), str(pretraining.history)}
     assert outs("finetune") == {str(run.finetuned), str(run.finetune_history)}
     assert outs("evaluate") == {str(run.evaluated), str(run.metrics)}
+    assert outs("ensemble") == {str(paths.ensemble_weights("${key}").parent)}
+    assert outs("evaluate_ensemble") == outs("evaluate")
     assert outs("recommend") == {str(paths.recommendations)}
     assert outs("report") == {str(paths.report)}
 
@@ -97,6 +101,7 @@ def test_every_file_a_stage_touches_is_declared() -> None:
 
 def test_slots_name_what_params_name() -> None:
     params = load_params(ROOT / "params.yaml")
+    of_part = set(EnsemblePart.model_fields)
     entry_keys = {
         "pretrainings": set(type(next(iter(params.pretrainings.values()))).model_fields),
         "runs": set(type(next(iter(params.runs.values()))).model_fields),
@@ -105,10 +110,11 @@ def test_slots_name_what_params_name() -> None:
         "embed.pair": set(EmbedPairParams.model_fields),
         "datasets": set(type(next(iter(params.datasets.values()))).model_fields),
         "unions": {"left", "right"},
+        "ensembles": {"dataset", *(f"{slot}.{name}" for slot in SLOTS for name in of_part)},
     }
     for name, stage in STAGES.items():
         if "foreach" in stage:
-            used = set(re.findall(r"\$\{item\.(\w+)\}", str(stage["do"])))
+            used = set(re.findall(r"\$\{item\.([\w.]+)\}", str(stage["do"])))
             assert used <= entry_keys[stage["foreach"][2:-1]], name
 
 
@@ -123,6 +129,20 @@ def test_what_a_run_starts_from_is_an_output_or_the_note_that_git_has() -> None:
         ["git", "ls-files", *map(str, files)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert len(committed.stdout.splitlines()) == 2
+
+
+def test_an_ensemble_of_two_runs_depends_on_the_note_that_git_has() -> None:
+    """A part that there is not is the run `none`, trained to nothing."""
+    depended_on = str(Paths(Path()).run("${item.third.run}").finetuned)
+    for stage in ("ensemble", "evaluate_ensemble"):
+        assert depended_on in body(stage)["deps"]
+        of_features = [dep for dep in body(stage)["deps"] if "/features/" in dep]
+        assert len({*of_features}) == 2 * len(SLOTS)
+    note = Paths(ROOT).run("none").finetuned / RECORD
+    listed = ["git", "ls-files", str(note)]
+    committed = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(committed.stdout.splitlines()) == 1
+    assert note.read_bytes() == (Paths(ROOT).pretraining("none").pretrained / RECORD).read_bytes()
 
 
 def test_the_note_is_what_a_training_without_result_leaves(tmp_path: Path) -> None:

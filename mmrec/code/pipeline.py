@@ -22,6 +22,9 @@ from mmrec.paths import Paths
 
 IN_OUTPUTS: Final = {"evaluate": ["models.${item.model}"]}
 """Sections that a stage reads as they lie beside an output of another one: a trained model's."""
+PARTS: Final = {"ensembles": ("first", "second", "third")}
+"""Slots of an entry that have slots themselves, of which one names a run: its model's section is
+read as it lies beside an output, too."""
 
 
 @contextmanager
@@ -81,10 +84,21 @@ def _files_of(
     section = stage["foreach"][2:-1] if "foreach" in stage else ""
     for key, item in _at(values, section).items() if section else [("", {})]:
         slots = {"key": key, **{f"item.{slot}": str(value) for slot, value in item.items()}}
-        used = {f"{section}.{key}.{slot}" for slot in re.findall(r"item\.(\w+)", str(body))}
-        paths = {*used, *(_filled(path, slots) for path in read)}
+        used = {f"{section}.{key}.{slot}" for slot in re.findall(r"item\.([\w.]+)", str(body))}
+        paths = {
+            *used,
+            *(_filled(path, slots) for path in read),
+            *_models_of(section, item, values),
+        }
         for template in templates:
             yield _filled(template, slots), {tuple(path.split(".")) for path in paths}
+
+
+def _models_of(section: str, item: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[str]:
+    """Sections of the models of the runs that an entry is made of."""
+    for part in PARTS.get(section, ()):
+        if (run := item[part]["run"]) != "none":
+            yield f"models.{values['runs'][run]['model']}"
 
 
 def _filled(text: str, slots: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from mmrec.evaluation.history_groups import is_history_group
 from mmrec.evaluation.metrics import is_metric
 from mmrec.io import DataError
 from mmrec.params.file import load_params
+from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.report.tables import PARTS
 
@@ -64,8 +65,8 @@ def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:
     require_known(rows, params)
     first = next(iter(rows.values()))[0]
     return compare_table(
-        ranks_of_rows(rows, chosen.part, paths),
-        dataset=params.runs[first].dataset,
+        ranks_of_rows(rows, chosen.part, params, paths),
+        dataset=ranked_entries(params)[first].dataset,
         metric=chosen.metric,
         part=chosen.part,
         reference=reference,

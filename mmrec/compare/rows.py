@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -14,8 +14,9 @@ from mmrec.evaluation.comparison import require_same_samples, sorted_samples
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS
 from mmrec.io import DataError, read_json, read_table
 from mmrec.params.pipeline import Params
+from mmrec.params.ranked import ranked_entries, stage_of
 from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of
+from mmrec.run_paths import RunPaths, cold_ranks_of
 
 Rows = Mapping[str, Sequence[str]]
 """Runs of each row, one of each seed."""
@@ -58,36 +59,37 @@ def require_known(rows: Rows, params: Params) -> None:
         DataError: says which.
     """
     runs = [run for row in rows.values() for run in row]
-    unknown = [run for run in runs if run not in params.runs]
+    entries = ranked_entries(params)
+    unknown = [run for run in runs if run not in entries]
     if unknown:
         raise DataError(
-            f"no run '{unknown[0]}' in params.yaml; there are {', '.join(params.runs) or 'none'}"
+            f"no run '{unknown[0]}' in params.yaml; there are {', '.join(entries) or 'none'}"
         )
     for name, row in rows.items():
         _require_seeds_of_one(name, row, params)
-    datasets = {run: params.runs[run].dataset for run in runs}
+    datasets = {run: entries[run].dataset for run in runs}
     if len({*datasets.values()}) > 1:
         told = ", ".join(f"'{run}' is of '{dataset}'" for run, dataset in datasets.items())
         raise DataError(f"runs of several datasets have other users: {told}; compare those of one")
 
 
-def ranks_of_rows(rows: Rows, part: str, paths: Paths) -> dict[str, list[pa.Table]]:
+def ranks_of_rows(rows: Rows, part: str, params: Params, paths: Paths) -> dict[str, list[pa.Table]]:
     """`RANKS` of each run of each row, of held-out items or of cold positions, in one order.
 
     Raises:
         DataError: a run is not evaluated, or by another protocol or on other data than the first.
     """
     of_positions = part in COLD_POSITION_PARTS
-    first: tuple[str, Mapping[str, Any], pa.Table] | None = None
+    first: _Found | None = None
     tables: dict[str, list[pa.Table]] = {}
     for row, runs in rows.items():
         tables[row] = []
         for run in runs:
-            protocol = _protocol(run, paths, of_positions=of_positions)
-            table = sorted_samples(_ranks(run, paths, of_positions=of_positions))
-            first = first or (run, protocol, table)
-            _require_alike(first, (run, protocol, table))
-            tables[row].append(table)
+            evaluation = _Evaluated(run, stage_of(params, run), paths.run(run), of_positions)
+            found = evaluation, evaluation.protocol(), sorted_samples(evaluation.ranks())
+            first = first or found
+            _require_alike(first, found)
+            tables[row].append(found[-1])
     return tables
 
 
@@ -101,12 +103,16 @@ def _require_seeds_of_one(name: str, runs: Sequence[str], params: Params) -> Non
                     f"'{name}': '{run}' has {setting} {value}, '{runs[0]}' has {other}; a row is "
                     "one thing from several seeds: make them two rows"
                 )
-    seeds = [params.runs[run].seed for run in runs]
+    seeds = [_seeds(run, params) for run in runs]
     if len({*seeds}) < len(seeds):
-        raise DataError(f"'{name}': found the seeds {seeds}, expected each once")
+        raise DataError(f"'{name}': found the seeds {_told(seeds)}, expected each once")
 
 
 def _but_for_seed(run: str, params: Params) -> dict[str, object]:
+    if (ensemble := params.ensembles.get(run)) is not None:
+        found = ensemble.model_dump(include={"dataset", "metric", "weights"})
+        parts = [_but_for_seed(part.run, params) for part in ensemble.parts]
+        return {**found, **{f"part {place}": part for place, part in enumerate(parts, 1)}}
     settings = params.runs[run]
     start = params.pretrainings.get(settings.init_from)
     return {
@@ -115,30 +121,53 @@ def _but_for_seed(run: str, params: Params) -> dict[str, object]:
     }
 
 
-def _protocol(run: str, paths: Paths, *, of_positions: bool) -> dict[str, Any]:
-    metrics = paths.run(run).all_metrics
-    if not metrics.is_file():
-        raise DataError(f"'{run}' is not evaluated (no {metrics}); run `dvc repro evaluate@{run}`")
-    ignored = FIGURES if of_positions else (*FIGURES, "cold_positions")
-    found = read_json(metrics, _Evaluation)["protocol"]
-    return {name: value for name, value in found.items() if name not in ignored}
+def _seeds(run: str, params: Params) -> tuple[int, ...]:
+    """Of a run, or of an ensemble's parts."""
+    ensemble = params.ensembles.get(run)
+    parts = [part.run for part in ensemble.parts] if ensemble else [run]
+    return tuple(params.runs[part].seed for part in parts)
 
 
-def _ranks(run: str, paths: Paths, *, of_positions: bool) -> pa.Table:
-    results = paths.run(run)
-    if of_positions and not cold_ranks_of(results).is_file():
-        raise DataError(
-            f"'{run}' has no ranks of cold positions; set evaluate.cold_positions to heldout and "
-            f"run `dvc repro evaluate@{run}`"
-        )
-    return read_table(cold_ranks_of(results) if of_positions else results.ranks, schemas.RANKS)
+def _told(seeds: Sequence[tuple[int, ...]]) -> list[object]:
+    return [own[0] if len(own) == 1 else own for own in seeds]
 
 
-def _require_alike(
-    first: tuple[str, Mapping[str, Any], pa.Table], other: tuple[str, Mapping[str, Any], pa.Table]
-) -> None:
-    runs = f"'{first[0]}' and '{other[0]}'"
-    remedy = f"run `dvc repro evaluate@{first[0]} evaluate@{other[0]}`"
+@dataclass(frozen=True)
+class _Evaluated:
+    """A run or ensemble, the stage that evaluates it, and where its results are."""
+
+    name: str
+    stage: str
+    results: RunPaths
+    of_positions: bool
+
+    def protocol(self) -> dict[str, Any]:
+        metrics = self.results.all_metrics
+        if not metrics.is_file():
+            raise DataError(
+                f"'{self.name}' is not evaluated (no {metrics}); run `dvc repro {self.stage}`"
+            )
+        ignored = FIGURES if self.of_positions else (*FIGURES, "cold_positions")
+        found = read_json(metrics, _Evaluation)["protocol"]
+        return {name: value for name, value in found.items() if name not in ignored}
+
+    def ranks(self) -> pa.Table:
+        if not self.of_positions:
+            return read_table(self.results.ranks, schemas.RANKS)
+        if not cold_ranks_of(self.results).is_file():
+            raise DataError(
+                f"'{self.name}' has no ranks of cold positions; set evaluate.cold_positions to "
+                f"heldout and run `dvc repro {self.stage}`"
+            )
+        return read_table(cold_ranks_of(self.results), schemas.RANKS)
+
+
+_Found: TypeAlias = tuple[_Evaluated, Mapping[str, Any], pa.Table]
+
+
+def _require_alike(first: _Found, other: _Found) -> None:
+    runs = f"'{first[0].name}' and '{other[0].name}'"
+    remedy = f"run `dvc repro {first[0].stage} {other[0].stage}`"
     names = sorted({*first[1], *other[1]})
     if unlike := [name for name in names if first[1].get(name) != other[1].get(name)]:
         found = "; ".join(

@@ -124,38 +124,50 @@ def rank_held_out(
         ValueError: a score is not finite.
     """
     with inference(recommender):
-        scored = _scorer(recommender, held_out.histories)
-        histories = held_out.histories.to(scored.device)
-        targets = held_out.targets.to(scored.device)
+        scorer = scorer_of(recommender, held_out.histories)
+        return rank_by(scorer, held_out, mask_history=mask_history, list_length=list_length)
 
-        seen_at = 0.0 if mask_history == "zero" else -torch.inf
 
-        @torch.no_grad()
-        def ranked(rows: Tensor) -> Ranked:
-            scores = scored.scores(rows)  # [B, N]
-            if mask_history:
-                mask_items_(scores, histories.padded(rows), targets[rows], at=seen_at)
-            if not list_length:
-                return Ranked(rank_targets(scores, targets[rows]), targets.new_zeros(len(rows), 0))
-            found = rounds(scores)
-            ranks = rank_targets(scores, targets[rows], found[-1].amax(dim=0))
-            return Ranked(ranks, top_items(found, list_length))
+class Scorer(NamedTuple):
+    """Scores [B, N] of rows [B] of some histories, on a device; item 0 means nothing."""
 
-        chunks = _chunks(histories, recommender.num_items)
-        nobody = Ranked(targets[:0], targets.new_zeros(0, list_length))
-        found = [nobody, *side_by_side(ranked, chunks, scored.device)]
+    device: torch.device
+    num_items: int
+    scores: Callable[[Tensor], Tensor]
+
+
+def rank_by(
+    scorer: Scorer, held_out: HeldOut, *, mask_history: MaskHistory, list_length: int = 0
+) -> Ranked:
+    """The same by anything that scores the rows of what is held out; gradients are not taken."""
+    histories = held_out.histories.to(scorer.device)
+    targets = held_out.targets.to(scorer.device)
+    seen_at = 0.0 if mask_history == "zero" else -torch.inf
+
+    @torch.no_grad()
+    def ranked(rows: Tensor) -> Ranked:
+        scores = scorer.scores(rows)  # [B, N]
+        if mask_history:
+            mask_items_(scores, histories.padded(rows), targets[rows], at=seen_at)
+        if not list_length:
+            return Ranked(rank_targets(scores, targets[rows]), targets.new_zeros(len(rows), 0))
+        found = rounds(scores)
+        ranks = rank_targets(scores, targets[rows], found[-1].amax(dim=0))
+        return Ranked(ranks, top_items(found, list_length))
+
+    chunks = row_chunks(histories, scorer.num_items)
+    nobody = Ranked(targets[:0], targets.new_zeros(0, list_length))
+    found = [nobody, *side_by_side(ranked, chunks, scorer.device)]
     ranks, lists = zip(*found, strict=True)
     return Ranked(torch.cat(ranks).cpu(), torch.cat(lists).cpu())
 
 
-class _Scorer(NamedTuple):
-    """Scores [B, N] of rows [B] of some histories, on a device."""
+def scorer_of(recommender: Recommender, histories: Histories) -> Scorer:
+    """What scores rows of histories by a model, within `inference` of it.
 
-    device: torch.device
-    scores: Callable[[Tensor], Tensor]
-
-
-def _scorer(recommender: Recommender, histories: Histories) -> _Scorer:
+    Raises:
+        ValueError: a vector is not finite.
+    """
     if not isinstance(recommender, VectorRecommender):
         device = choose_device()
         latest = histories.to(device).latest(recommender.max_sequence_length)
@@ -165,17 +177,17 @@ def _scorer(recommender: Recommender, histories: Histories) -> _Scorer:
             scores[:, 0] = -torch.inf
             return scores
 
-        return _Scorer(device, scores_of)
+        return Scorer(device, recommender.num_items, scores_of)
     table = recommender.item_table().detach()  # [N, D']
     queries = encode_histories(recommender, histories.to(table.device), table)  # [R, D']
     if not (queries.isfinite().all() and table.isfinite().all()):
         raise ValueError(
             "the model gives vectors that are not finite; train it again with a lower learning_rate"
         )
-    return _Scorer(table.device, lambda rows: score(queries[rows], table))
+    return Scorer(table.device, len(table), lambda rows: score(queries[rows], table))
 
 
-def _chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
+def row_chunks(histories: Histories, num_items: int) -> tuple[Tensor, ...]:
     """Rows in chunks, what is left over in the last: a product of few rounds equal items unlike."""
     longest = int(histories.lengths.max()) if histories.num_rows else 0
     rows = torch.arange(histories.num_rows, device=histories.users.device)

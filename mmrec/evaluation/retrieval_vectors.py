@@ -39,6 +39,13 @@ def retrieval_vectors(
     with inference(recommender):
         table = recommender.item_table().detach()  # [N, D']
         queries = encode_histories(recommender, histories.to(table.device), table)
+    return vector_tables(table, queries, histories, items=items, users=users)
+
+
+def vector_tables(
+    table: Tensor, queries: Tensor, histories: Histories, *, items: pa.Table, users: pa.Table
+) -> tuple[pa.Table, pa.Table]:
+    """The same of an item table [N, D'] and of queries [U, D'] that are there already."""
     item_vectors = _checked(table[1:], items, "item")
     user_vectors = _checked(queries, users, "user")
     columns = {name: items.column(name) for name in ("item_index", "item_id", "title")}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mmrec.params.known_names import unknown
 from mmrec.params.pipeline import Params
+from mmrec.params.ranked import ranked_entries, without_vectors
 
 
 def wrong_last_stages(params: Params) -> Iterator[str]:
@@ -17,15 +18,14 @@ def wrong_last_stages(params: Params) -> Iterator[str]:
 def _wrong_lists(params: Params) -> Iterator[str]:
     recommend, report = params.recommend, params.report
     if recommend is not None:
-        yield from unknown("recommend.run", recommend.run, params.runs)
+        yield from unknown("recommend.run", recommend.run, ranked_entries(params))
     if report is not None:
         yield from unknown("report.dataset", report.dataset, params.datasets)
-    recommended = params.runs.get(recommend.run) if recommend is not None else None
-    model = params.models.get(recommended.model) if recommended else None
-    if recommend is not None and recommended and model and not model.has_vectors:
+    recommended = ranked_entries(params).get(recommend.run) if recommend is not None else None
+    if recommend is not None and (reason := without_vectors(params, recommend.run)):
         yield (
-            f"recommend.run: found '{recommend.run}', but its model '{recommended.model}' "
-            f"({model.name}) has no vectors to search; name a run of another model"
+            f"recommend.run: found '{recommend.run}', but {reason} has no vectors to search; name "
+            "a run of another model"
         )
     if report is not None and recommended and report.dataset != recommended.dataset:
         yield (
@@ -37,16 +37,15 @@ def _wrong_lists(params: Params) -> Iterator[str]:
 def _wrong_maps(params: Params) -> Iterator[str]:
     report = params.report
     for name in report.maps if report is not None else []:
-        yield from unknown("report.maps", name, params.runs)
-        run = params.runs.get(name)
-        model = params.models.get(run.model) if run else None
+        yield from unknown("report.maps", name, ranked_entries(params))
+        run = ranked_entries(params).get(name)
         if run and run.dataset != report.dataset:
             yield (
                 f"report.maps: found '{name}', which is on '{run.dataset}', but report.dataset is "
                 f"'{report.dataset}'; name runs on that alone"
             )
-        if run and model and not model.has_vectors:
+        if reason := without_vectors(params, name):
             yield (
-                f"report.maps: found '{name}', but its model '{run.model}' ({model.name}) has no "
-                "vectors to lay out; name a run of another model"
+                f"report.maps: found '{name}', but {reason} has no vectors to lay out; name a run "
+                "of another model"
             )

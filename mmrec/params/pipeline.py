@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from mmrec.params.datasets import DatasetParams, UnionParams
+from mmrec.params.ensemble import EnsembleParams
 from mmrec.params.features import EmbedParams
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Name, Section
@@ -151,6 +152,7 @@ class Params(Section):
     models: dict[Name, ModelParams]
     pretrainings: dict[Name, PretrainingParams]
     runs: dict[Name, RunParams]
+    ensembles: dict[Name, EnsembleParams]
     validation: ValidationParams
     evaluate: EvaluateParams
     recommend: RecommendParams

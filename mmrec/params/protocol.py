@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmrec.params.pipeline import Params
+from mmrec.params.ranked import ranked_entries
 
 
 def ranked_by(params: Params, run: str) -> dict[str, object]:
@@ -16,7 +17,7 @@ def ranked_by(params: Params, run: str) -> dict[str, object]:
     Runs that differ in it are not to be compared.
     """
     return {
-        "dataset": params.runs[run].dataset,
+        "dataset": ranked_entries(params)[run].dataset,
         "mask_history": params.evaluate.mask_history,
         "cold_positions": params.evaluate.cold_positions,
     }
@@ -27,7 +28,7 @@ def contradictions(params: Params) -> Iterator[str]:
     used = sorted({run.dataset for run in params.runs.values()})
     told = {name: told for name in used for told in _repeats(params, name)}
     yield from told.values()
-    if params.runs[params.recommend.run].dataset not in told:
+    if ranked_entries(params)[params.recommend.run].dataset not in told:
         yield from _lists(params)
     yield from _best_epoch(params)
     yield from _published(params)

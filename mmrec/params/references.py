@@ -18,6 +18,7 @@ from mmrec.params.known_names import unknown
 from mmrec.params.last_stages import wrong_last_stages
 from mmrec.params.model import Stage, SystemParams
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
+from mmrec.params.ranked import wrong_ensembles
 from mmrec.params.sources import names_pictures_on_the_web
 from mmrec.params.training import Modality
 from mmrec.params.users import wrong_without_users
@@ -81,6 +82,7 @@ def wrong_references(params: Params) -> Iterator[str]:
         yield from unknown(f"unions.{name}.right", union.right, params.datasets)
         if union.left == union.right:
             yield f"unions.{name}.right: found '{union.right}', as left; name another dataset"
+    yield from wrong_ensembles(params)
     yield from wrong_without_users(params)
     yield from wrong_last_stages(params)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from mmrec import schemas
 from mmrec.data.images import RawImages
@@ -13,16 +16,18 @@ from mmrec.evaluation.vectors import Vectors, vectors_of
 from mmrec.io import DataError, read_json, read_table, read_vectors
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import contradictions
+from mmrec.params.ranked import ranked_entries, stage_of
 from mmrec.params.training import LoopParams
 from mmrec.params.users import datasets_without_users
 from mmrec.paths import Paths
 from mmrec.report.categories import categories_of
 from mmrec.report.gallery import gallery
+from mmrec.report.identities import ensemble_in_words
 from mmrec.report.list_categories import with_categories
 from mmrec.report.maps import MapData, Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase
 from mmrec.report.runs import History, PretrainingReport, RunReport, load_history
-from mmrec.report.shapes import ListsSummary, Metrics
+from mmrec.report.shapes import ListsSummary, Metrics, OfEnsemble
 from mmrec.report.showcase import sample_users
 from mmrec.report.thumbnails import Thumbnails
 from mmrec.run_paths import cold_ranks_of, lists_of
@@ -61,7 +66,7 @@ def collect_pretrainings(params: Params, paths: Paths) -> dict[str, PretrainingR
 def collect_runs(
     params: Params, paths: Paths, pretrainings: Mapping[str, PretrainingReport]
 ) -> list[RunReport]:
-    """Metrics, histories, ranks and settings of all runs, in the order of `params.yaml`.
+    """Metrics, histories, ranks and settings of all runs and ensembles, in the file's order.
 
     Raises:
         DataError: runs have not been evaluated, or what was written of one is not whole.
@@ -70,42 +75,67 @@ def collect_runs(
     categories = cache(lambda: _categories(params, paths))
     reports = []
     for name, run in params.runs.items():
-        results, model = paths.run(name), params.models[run.model]
-        metrics = read_json(results.all_metrics, Metrics)
-        ranks = read_table(results.ranks, schemas.RANKS)
-        if metrics.get("lists") and run.dataset == params.report.dataset and categories():
-            lists = read_table(lists_of(results), schemas.LISTS)
-            metrics["lists"] = with_categories(metrics["lists"], lists, ranks, categories())
+        history, model = paths.run(name).finetune_history, params.models[run.model]
+        measured = _measured(params, paths, name, categories)
         reports.append(
             RunReport(
                 name=name,
                 dataset=run.dataset,
                 model=run.model,
-                metrics=metrics,
+                metrics=measured.metrics,
                 text=run.text,
                 image=run.image,
                 pretraining=pretrainings.get(run.init_from),
                 seed=run.seed,
-                finetuning=_history(results.finetune_history, model.finetune, f"finetune@{name}"),
+                finetuning=_history(history, model.finetune, f"finetune@{name}"),
                 finetune_metric=model.finetune.metric if model.finetune else "",
-                ranks=ranks,
-                cold_ranks=(
-                    read_table(cold_ranks_of(results), schemas.RANKS)
-                    if params.evaluate.cold_positions
-                    else None
-                ),
-                params={
-                    "run": run.model_dump(mode="json"),
-                    "model": model.described("finetune"),
-                },
+                ranks=measured.ranks,
+                cold_ranks=measured.cold_ranks,
+                params={"run": run.model_dump(mode="json"), "model": model.described("finetune")},
+            )
+        )
+    for name, ensemble in params.ensembles.items():
+        measured = _measured(params, paths, name, categories)
+        found = read_json(paths.run(name).all_metrics, OfEnsemble)["ensemble"]
+        reports.append(
+            RunReport(
+                name=name,
+                dataset=ensemble.dataset,
+                model=ensemble_in_words(found),
+                metrics=measured.metrics,
+                seed=None,
+                ranks=measured.ranks,
+                cold_ranks=measured.cold_ranks,
+                params={"ensemble": ensemble.model_dump(mode="json"), "found": found},
             )
         )
     return reports
 
 
+class _Measured(NamedTuple):
+    metrics: dict[str, Any]
+    ranks: pa.Table
+    cold_ranks: pa.Table | None
+
+
+def _measured(
+    params: Params, paths: Paths, name: str, categories: Callable[[], list[str | None]]
+) -> _Measured:
+    """What evaluation gave of a run or an ensemble."""
+    results, entry = paths.run(name), ranked_entries(params)[name]
+    metrics = read_json(results.all_metrics, Metrics)
+    ranks = read_table(results.ranks, schemas.RANKS)
+    if metrics.get("lists") and entry.dataset == params.report.dataset and categories():
+        lists = read_table(lists_of(results), schemas.LISTS)
+        metrics["lists"] = with_categories(metrics["lists"], lists, ranks, categories())
+    asked = params.evaluate.cold_positions
+    cold_ranks = read_table(cold_ranks_of(results), schemas.RANKS) if asked else None
+    return _Measured(metrics, ranks, cold_ranks)
+
+
 def collect_protocol(params: Params) -> Protocol:
     """The settings that say what the metrics mean, cold thresholds of all datasets with a run."""
-    names = {run.dataset for run in params.runs.values()}
+    names = {entry.dataset for entry in ranked_entries(params).values()}
     contradicting = list(contradictions(params))
     for sentence in contradicting:
         logger.warning("params.yaml: %s", sentence)
@@ -164,7 +194,7 @@ def collect_maps(params: Params, paths: Paths) -> Maps | None:
         categories=settings.categories,
         cold_threshold=params.datasets[settings.dataset].clean.cold_threshold,
     )
-    return draw_maps(data, _item_vectors(settings.maps, paths, data.items.num_rows))
+    return draw_maps(data, _item_vectors(params, paths, data.items.num_rows))
 
 
 def _categories(params: Params, paths: Paths) -> list[str | None]:
@@ -178,24 +208,26 @@ def _categories(params: Params, paths: Paths) -> list[str | None]:
     return categories_of(items["item_id"].to_pylist(), sentences, settings.categories)
 
 
-def _item_vectors(runs: list[str], paths: Paths, num_items: int) -> Iterator[tuple[str, Vectors]]:
-    for name in runs:
+def _item_vectors(params: Params, paths: Paths, num_items: int) -> Iterator[tuple[str, Vectors]]:
+    for name in params.report.maps:
         path = paths.run(name).item_vectors
         table = read_vectors(path, schemas.item_vectors)
         if table.num_rows != num_items:
             raise DataError(
                 f"{path}: {table.num_rows} vectors, expected {num_items}, one for each item; run "
-                f"`dvc repro evaluate@{name}`"
+                f"`dvc repro {stage_of(params, name)}`"
             )
         yield name, vectors_of(table, str(path))
 
 
 def _require_evaluated(params: Params, paths: Paths) -> None:
-    missing = [name for name in params.runs if not paths.run(name).all_metrics.is_file()]
+    names = ranked_entries(params)
+    missing = [name for name in names if not paths.run(name).all_metrics.is_file()]
     if missing:
         raise DataError(
-            f"not evaluated: {', '.join(missing)} ({len(missing)} of {len(params.runs)} runs; "
+            f"not evaluated: {', '.join(missing)} ({len(missing)} of {len(names)} runs; "
             f"no {paths.run(missing[0]).all_metrics}); run `dvc repro`, or take them out of `runs`"
+            f"{' and `ensembles`' if params.ensembles else ''}"
         )
 
 

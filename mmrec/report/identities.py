@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mmrec.evaluation.metrics import REFERENCES, reference_column
 from mmrec.report.runs import History, PretrainingReport, RunReport
@@ -22,7 +23,7 @@ class Identity:
     text: str
     image: str
     starts_from: str
-    seed: int
+    seed: int | str
     pretraining: str
     finetuning: str
     pretraining_shortfall: str
@@ -38,7 +39,7 @@ def identities(runs: Sequence[RunReport]) -> list[Identity]:
             text=feature(run.text),
             image=feature(run.image),
             starts_from=_start(run),
-            seed=run.seed,
+            seed=NONE if run.seed is None else run.seed,
             pretraining=epochs(*_pretrained(run)),
             finetuning=epochs(run.finetuning, run.finetune_metric),
             pretraining_shortfall=shortfall(*_pretrained(run)),
@@ -46,6 +47,19 @@ def identities(runs: Sequence[RunReport]) -> list[Identity]:
         )
         for run in runs
     ]
+
+
+def ensemble_in_words(found: Mapping[str, Any]) -> str:
+    """Parts of an ensemble and their weights, from what is known of these.
+
+    >>> ensemble_in_words({"parts": ["ids", "text"], "weights": [[[0.25, 0.75]]]})
+    'ensemble: 0.25 ids + 0.75 text'
+    """
+    parts, weights = found["parts"], found["weights"]
+    if len(weights) * len(weights[0]) > 1:
+        return f"ensemble, weights by group: {' + '.join(parts)}"
+    told = (f"{weight:g} {part}" for weight, part in zip(weights[0][0], parts, strict=True))
+    return f"ensemble: {' + '.join(told)}"
 
 
 def epochs(history: History, metric: str) -> str:

@@ -49,6 +49,7 @@ class RunReport:
         metrics: All metrics of all groups of users.
         text: Feature that stands for the text of items.
         image: Feature that stands for their pictures.
+        seed: None of an ensemble, which draws nothing.
         pretraining: That it starts from; None for fresh weights.
         finetune_metric: Validation metric that chose the epoch of fine-tuning.
         ranks: RANKS, for tests of significance; None leaves them out.
@@ -63,7 +64,7 @@ class RunReport:
     text: str = "none"
     image: str = "none"
     pretraining: PretrainingReport | None = None
-    seed: int = 0
+    seed: int | None = 0
     finetuning: History = field(default_factory=dict)
     finetune_metric: str = ""
     ranks: pa.Table | None = None

@@ -34,6 +34,21 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class EnsembleWeights:
+    """What is known of the weights of an ensemble, [H, C, P]: by history, candidate and part."""
+
+    parts: Sequence[str]
+    weights: Sequence[Sequence[Sequence[float]]]
+
+
+@dataclass(frozen=True)
+class OfEnsemble:
+    """What all_metrics.json of an ensemble has beside the metrics."""
+
+    ensemble: EnsembleWeights
+
+
+@dataclass(frozen=True)
 class ListsSummary:
     """summary.json of recommendations."""
 

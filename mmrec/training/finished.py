@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 
@@ -21,7 +21,7 @@ from mmrec.data.split import (
     hold_out_test,
 )
 from mmrec.device import choose_device
-from mmrec.evaluation.evaluator import lists_table, rank_held_out, ranks_table
+from mmrec.evaluation.evaluator import Ranked, lists_table, rank_held_out, ranks_table
 from mmrec.evaluation.retrieval_vectors import retrieval_vectors
 from mmrec.io import DataError, read_table, write_json, write_table
 from mmrec.models.data import ModelData
@@ -170,24 +170,46 @@ def evaluate_run(
     """
     recommender = load_finetuned(data, folder)
 
+    def rank(held_out: HeldOut, length: int) -> Ranked:
+        return rank_held_out(recommender, held_out, mask_history=mask_history, list_length=length)
+
+    found = rank_everything(rank, data, list_length=list_length, cold_positions=cold_positions)
+    if not isinstance(recommender, VectorRecommender):
+        return found
+    vectors = retrieval_vectors(
+        recommender, full_histories(data.sequences), items=data.items, users=users
+    )
+    return found._replace(vectors=vectors)
+
+
+def rank_everything(
+    rank: Callable[[HeldOut, int], Ranked],
+    data: ModelData,
+    *,
+    list_length: int,
+    cold_positions: ColdPositions | None,
+) -> Evaluated:
+    """Ranks of the test, lists of so many items, and ranks of cold positions; no vectors.
+
+    Args:
+        rank: ranks what is held out, with lists of a length.
+        data: of the run.
+        list_length: as of `evaluate_run`.
+        cold_positions: as of `evaluate_run`.
+    """
+
     def ranked(held_out: HeldOut, length: int) -> tuple[pa.Table, pa.Table]:
-        ranks, lists = rank_held_out(
-            recommender, held_out, mask_history=mask_history, list_length=length
-        )
+        ranks, lists = rank(held_out, length)
         counts = data.training_counts
         table = ranks_table(ranks, held_out, is_cold=data.is_cold, training_counts=counts)
         return table, lists_table(lists, held_out)
 
-    cold_ranks = vectors = None
+    cold_ranks = None
     ranks, lists = ranked(hold_out_test(data.sequences), list_length)
     if cold_positions is not None:
         samples = cold_samples(data.sequences, data.is_cold, cold_positions)
         cold_ranks, _ = ranked(samples, 0)
-    if isinstance(recommender, VectorRecommender):
-        vectors = retrieval_vectors(
-            recommender, full_histories(data.sequences), items=data.items, users=users
-        )
-    return Evaluated(ranks, lists if list_length else None, cold_ranks, vectors)
+    return Evaluated(ranks, lists if list_length else None, cold_ranks, None)
 
 
 def cold_samples(sequences: Sequences, is_cold: Tensor, which: ColdPositions) -> HeldOut:

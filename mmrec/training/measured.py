@@ -1,14 +1,17 @@
-"""What a finished run ranked and listed in, all of its metrics out."""
+"""What a finished run ranked and listed in; all of its metrics, and its tables on disk, out."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from mmrec import schemas
 from mmrec.evaluation.history_groups import history_ends
 from mmrec.evaluation.metrics import summarize_cold_positions, summarize_ranks
+from mmrec.io import write_table
 from mmrec.models.data import ModelData
 from mmrec.models.list_metrics import list_metrics
 from mmrec.params.pipeline import EvaluateParams, HistoryQuantiles
+from mmrec.run_paths import RunPaths, cold_ranks_of, lists_of
 from mmrec.training.finished import Evaluated
 
 
@@ -31,3 +34,16 @@ def all_metrics(found: Evaluated, data: ModelData, protocol: EvaluateParams) -> 
     if found.cold_ranks is not None:
         metrics |= summarize_cold_positions(found.cold_ranks, cutoffs=cutoffs)
     return metrics
+
+
+def write_evaluated(found: Evaluated, results: RunPaths) -> None:
+    """Write tables of ranks, and of lists, cold positions and vectors where there are any."""
+    write_table(found.ranks, results.ranks, schemas.RANKS)
+    if found.lists is not None:
+        write_table(found.lists, lists_of(results), schemas.LISTS)
+    if found.cold_ranks is not None:
+        write_table(found.cold_ranks, cold_ranks_of(results), schemas.RANKS)
+    if found.vectors is not None:
+        item_vectors, user_vectors = found.vectors
+        write_table(item_vectors, results.item_vectors, item_vectors.schema)
+        write_table(user_vectors, results.user_vectors, user_vectors.schema)

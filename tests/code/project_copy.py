@@ -31,6 +31,15 @@ def values() -> dict[str, Any]:
         **data["runs"]["demo-sasrec"],
         "model": "gru4rec",
     }
+    slots = {"text": "none", "image": "none"}
+    data["ensembles"]["both"] = {
+        "dataset": "demo",
+        "first": {"run": "demo-gru4rec", **slots},
+        "second": {"run": "demo-itemknn", **slots},
+        "third": {"run": "none", **slots},
+        "metric": "ndcg@10",
+        "weights": {"name": "global", "steps": 10},
+    }
     return Params.model_validate(data).model_dump()
 
 

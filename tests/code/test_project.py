@@ -112,10 +112,13 @@ def test_comments_docstrings_and_formatting_touch_nothing(
 
 
 def of_models(before: dict[str, str], *names: str) -> set[str]:
-    """The files of all entries with these architectures."""
+    """The files of all entries with these architectures, and of the ensemble of some."""
     entries = {entry for entry, model in VALUES["models"].items() if model["name"] in names}
     stages = ("pretrain", "finetune", "evaluate")
-    return {f"{stage}/{entry}" for stage in stages for entry in entries} & before.keys()
+    found = {f"{stage}/{entry}" for stage in stages for entry in entries}
+    if {"gru4rec", "itemknn"} & {*names}:  # parts of the ensemble
+        found |= {"ensemble/both", "evaluate_ensemble/both"}
+    return found & before.keys()
 
 
 TRAINED = ["mp4sr", "sasrec", "gru4rec"]

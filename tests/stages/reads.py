@@ -69,12 +69,23 @@ def filled_in(
 ) -> tuple[dict[str, str], set[str]]:
     """The `params` of a stage by what they are for one key, and the slots in its other parts."""
     section = stage["foreach"][2:-1] if "foreach" in stage else ""
-    entry = value_at(data, section)[key] if section else {}
+    entry = flat(value_at(data, section)[key]) if section else {}
     filled = {}
     for path in declared(stage, kind):
         text = path.replace("${key}", key)
         for slot, value in entry.items():
             text = text.replace(f"${{item.{slot}}}", str(value))
         filled[path] = text
-    slots = {f"{section}.{key}.{name}" for name in re.findall(r"item\.(\w+)", str(stage))}
+    slots = {f"{section}.{key}.{name}" for name in re.findall(r"item\.([\w.]+)", str(stage))}
     return filled, slots
+
+
+def flat(entry: dict[str, Any]) -> dict[str, Any]:
+    """Slots by name, those of slots by both names."""
+    inner = {
+        f"{slot}.{name}": value
+        for slot, own in entry.items()
+        if isinstance(own, dict)
+        for name, value in own.items()
+    }
+    return {**entry, **inner}

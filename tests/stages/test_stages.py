@@ -30,6 +30,7 @@ from mmrec.io import read_table, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
+from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.run_paths import cold_ranks_of
 from mmrec.training.finished import load_weights
@@ -143,6 +144,17 @@ def a_run(dataset: str, model: str, start: str = "none", **slots: str) -> dict[s
     } | slots
 
 
+def an_ensemble(dataset: str, *runs: str) -> dict[str, Any]:
+    """Of runs without features."""
+    slots = zip(("first", "second", "third"), (*runs, "none"), strict=False)
+    return {
+        "dataset": dataset,
+        **{slot: {"run": run, "text": "none", "image": "none"} for slot, run in slots},
+        "metric": "ndcg@3",
+        "weights": {"name": "global", "steps": 2},
+    }
+
+
 def params() -> dict[str, Any]:
     columns = {"user_id": "who", "item_id": "sku", "timestamp": "when", "timestamp_unit": "iso"}
     shop = {
@@ -233,6 +245,25 @@ def params() -> dict[str, Any]:
             "plain-popularity": a_run("plain", "popularity"),
             "plain-itemknn": a_run("plain", "itemknn"),
         },
+        "ensembles": {
+            "plain-two": an_ensemble("plain", "plain-sasrec", "plain-popularity"),
+            "shop-three": {
+                **an_ensemble("shop", "shop-mp4sr", "shop-fresh", "shop-transfer"),
+                "first": {"run": "shop-mp4sr", **words},
+                "second": {"run": "shop-fresh", **words},
+                "third": {"run": "shop-transfer", **both},
+            },
+            "plain-grouped": {
+                **an_ensemble("plain", "plain-sasrec", "plain-itemknn"),
+                "weights": {
+                    "name": "grouped",
+                    "steps": 2,
+                    "history_ends": [1],
+                    "count_ends": [2],
+                    "min_targets": 1,
+                },
+            },
+        },
         "validation": {"mask_history": False},
         "evaluate": {
             "mask_history": False,
@@ -321,6 +352,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             ("pretrain", checked.pretrainings),
             ("finetune", checked.runs),
             ("evaluate", checked.runs),
+            ("ensemble", checked.ensembles),
+            ("evaluate_ensemble", checked.ensembles),
         ):
             for key in keys:
                 with calls.of(stage, key):
@@ -401,34 +434,38 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
     for name in checked.datasets:
         assert paths.dataset(name).items.is_file()
         assert paths.dataset(name).keywords.is_file()
-    for name in checked.runs:
+    for name in ranked_entries(checked):
         metrics = json.loads(paths.run(name).metrics.read_text())
         assert metrics["all"]["num_users"] >= 9
         assert sum(map(len, metrics.values())) <= 15, "what `dvc exp show` has columns for"
         everything = json.loads(paths.run(name).all_metrics.read_text())
         held_out = {"all", "warm", "cold", "new", "history_length", "lists", "protocol"}
-        assert everything.keys() == held_out | {*COLD_POSITION_PARTS}
-        cleaned = json.loads(paths.dataset(checked.runs[name].dataset).clean_summary.read_text())
+        of_ensemble = {"ensemble"} if name in checked.ensembles else set()
+        assert everything.keys() == held_out | {*COLD_POSITION_PARTS} | of_ensemble
+        dataset = paths.dataset(ranked_entries(checked)[name].dataset)
+        cleaned = json.loads(dataset.clean_summary.read_text())
         assert everything["protocol"] == cleaned["protocol"] | ranked_by(checked, name)
         assert everything["cold_positions"]["num_samples"] >= everything["cold"]["num_users"]
         assert cold_ranks_of(paths.run(name)).is_file()
         assert everything["all"].items() >= metrics["all"].items()
-        assert paths.run(name).finetune_history.is_file()
+        assert (name in checked.runs) == paths.run(name).finetune_history.is_file()
     for name in checked.pretrainings:
         assert paths.pretraining(name).history.is_file()
         assert load_weights(paths.pretraining(name).pretrained) is not None
     assert {path.stem for path in (paths.code / "finetune").iterdir()} == {*checked.models}
     page = (paths.report / "index.html").read_text()
-    assert all(name in page for name in checked.runs)
+    assert all(name in page for name in ranked_entries(checked))
+    assert "ensemble, weights by group: plain-sasrec + plain-itemknn" in page
 
 
 def test_vectors_are_there_of_models_that_have_them(world: Path) -> None:
     with_vectors = {
         name: Paths(world).run(name).item_vectors.is_file()
         and Paths(world).run(name).user_vectors.is_file()
-        for name in load_params(world / "params.yaml").runs
+        for name in ranked_entries(load_params(world / "params.yaml"))
     }
-    assert [name for name, found in with_vectors.items() if not found] == ["plain-itemknn"]
+    without = [name for name, found in with_vectors.items() if not found]
+    assert without == ["plain-itemknn", "plain-grouped"]
 
 
 def vectors_of(world: Path, feature: str) -> dict[str, list[list[float]]]:
@@ -571,6 +608,7 @@ def refused(world: Path, stage: list[str], says: str, kilobytes: int | None = No
         ("datasets/shop/raw/summary.json", ["stages.clean", "shop"]),
         ("datasets/shop/raw/summary.json", ["stages.union", "both"]),
         ("models/shop-mp4sr/finetuned/model.json", ["stages.evaluate", "shop-mp4sr"]),
+        ("ensembles/plain-two/weights.json", ["stages.evaluate_ensemble", "plain-two"]),
         ("pretrainings/shop-mp4sr/model.json", ["stages.finetune", "shop-mp4sr"]),
         ("pretrainings/none/model.json", ["stages.finetune", "shop-fresh"]),
     ],
@@ -696,7 +734,8 @@ def test_every_field_of_the_schema_is_read_by_code_or_by_dvc() -> None:
     code = "\n".join(path.read_text() for path in files if path.parent.name != "params")
     # `clean` and the column maps are passed on as keyword arguments.
     dumped = {"CleanParams"}
-    slots = set(re.findall(r"\$\{item\.(\w+)\}", (ROOT / "dvc.yaml").read_text()))
+    named = re.findall(r"\$\{item\.([\w.]+)\}", (ROOT / "dvc.yaml").read_text())
+    slots = {name for slot in named for name in slot.split(".")}
     kinds: set[type[BaseModel]] = sections(Params)
     for kind in kinds:
         for field in kind.model_fields:

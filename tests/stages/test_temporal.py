@@ -15,9 +15,18 @@ from mmrec import schemas
 from mmrec.compare.__main__ import main as compare
 from mmrec.io import read_table
 from mmrec.params.pipeline import Params
+from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.run_paths import lists_of
-from tests.stages.test_stages import IDS, TRAINING, a_run, params, write_files, write_params
+from tests.stages.test_stages import (
+    IDS,
+    TRAINING,
+    a_run,
+    an_ensemble,
+    params,
+    write_files,
+    write_params,
+)
 
 VALIDATION, TEST = 5, 7
 """Days of January on which the periods begin."""
@@ -55,6 +64,7 @@ def with_models() -> dict[str, Any]:
     names = ("sasrec", "bert4rec", "popularity", "itemknn")
     data["models"] = {name: data["models"][name] for name in names}
     data["runs"] = {name: a_run("shop", name) for name in names}
+    data["ensembles"] = {"two": an_ensemble("shop", "sasrec", "itemknn")}
     data["recommend"] = {"run": "sasrec", "top_k": 3, "keep_seen": True}
     data["report"] |= {"maps": [], "num_sample_users": 20}
     return data
@@ -74,6 +84,7 @@ def run_all(folder: Path, log: Log, patch: pytest.MonkeyPatch) -> tuple[Params, 
     paths = Paths(folder)
     stages = [(stage, "shop") for stage in ("crawl", "clean", "keywords")]
     stages += [(stage, run) for stage in ("finetune", "evaluate") for run in checked.runs]
+    stages += [("ensemble", "two"), ("evaluate_ensemble", "two")]
     for stage, key in stages:
         importlib.import_module(f"stages.{stage}").main(checked, paths, key)
     for stage in ("recommend", "report"):
@@ -100,7 +111,7 @@ def test_every_interaction_of_the_test_is_ranked_after_what_came_before_it(
         if day >= TEST and of_user[0][0] < TEST
     }
     assert len(expected) == 9 + 4
-    for run in checked.runs:
+    for run in ranked_entries(checked):
         ranks = read_table(paths.run(run).ranks, schemas.RANKS).to_pylist()
         assert {(users[row["user_index"]], row["history_length"]) for row in ranks} == expected
         metrics = json.loads(paths.run(run).all_metrics.read_text())
@@ -116,7 +127,7 @@ def test_every_interaction_of_the_test_is_ranked_after_what_came_before_it(
 
 def test_lists_are_one_for_each_item_that_is_held_out(world: tuple[Params, Paths]) -> None:
     checked, paths = world
-    for run in checked.runs:
+    for run in ranked_entries(checked):
         ranks = read_table(paths.run(run).ranks, schemas.RANKS)
         lists = read_table(lists_of(paths.run(run)), schemas.LISTS)
         assert lists["user_index"] == ranks["user_index"]
@@ -164,6 +175,8 @@ def test_what_comes_after_the_border_changes_no_model(
             )
         history = paths.run(run).finetune_history.read_bytes()
         assert history == world[1].run(run).finetune_history.read_bytes()
+    found = [of.ensemble_weights("two").read_bytes() for of in (paths, world[1])]
+    assert found[0] == found[1]
     changed = [
         read_table(of.run("sasrec").ranks, schemas.RANKS)["target"] for of in (paths, world[1])
     ]

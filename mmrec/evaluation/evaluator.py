@@ -105,7 +105,7 @@ def validation_metrics(
     )
     ranked = rank_held_out(recommender, held_out, mask_history=mask_history, losses=losses)
     summary = summarize(ranked.ranks.numpy(), metric_names(cutoffs))
-    loss = losses and losses.mean()
+    loss = None if losses is None else losses.mean()
     metrics = {name: float(value) for name, value in summary.items() if name != "num_users"}
     return metrics if loss is None else {VALIDATION_LOSS: loss, **metrics}
 

@@ -21,6 +21,7 @@ from mmrec.evaluation.metrics import metric_names, summarize
 from mmrec.evaluation.ranks import mask_items_, rank_targets
 from mmrec.evaluation.side_by_side import side_by_side
 from mmrec.evaluation.top_items import rounds, top_items
+from mmrec.evaluation.validation_loss import VALIDATION_LOSS, TargetLosses
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
 from mmrec.params.pipeline import MaskHistory
@@ -83,16 +84,28 @@ def validation_metrics(
     *,
     mask_history: bool,
     cutoffs: Sequence[int],
+    log_weights: Tensor | None = None,
 ) -> dict[str, float]:
     """Mean metrics over the held-out items, for choosing the best epoch.
+
+    Args:
+        recommender: the model, on its device.
+        held_out: histories and what came next.
+        mask_history: items of the history are no candidates.
+        cutoffs: the K.
+        log_weights: of the softmax whose loss comes first, as `TargetLosses` takes them; None for
+            no loss.
 
     Raises:
         DataError: nobody is held out.
     """
     require_held_out(held_out)
-    ranks = rank_held_out(recommender, held_out, mask_history=mask_history).ranks
-    summary = summarize(ranks.numpy(), metric_names(cutoffs))
-    return {name: float(value) for name, value in summary.items() if name != "num_users"}
+    losses = None if log_weights is None else TargetLosses(len(held_out.targets), log_weights)
+    ranked = rank_held_out(recommender, held_out, mask_history=mask_history, losses=losses)
+    summary = summarize(ranked.ranks.numpy(), metric_names(cutoffs))
+    loss = None if losses is None else losses.mean()
+    metrics = {name: float(value) for name, value in summary.items() if name != "num_users"}
+    return metrics if loss is None else {VALIDATION_LOSS: loss, **metrics}
 
 
 def require_held_out(held_out: HeldOut) -> None:
@@ -109,7 +122,12 @@ def require_held_out(held_out: HeldOut) -> None:
 
 
 def rank_held_out(
-    recommender: Recommender, held_out: HeldOut, *, mask_history: MaskHistory, list_length: int = 0
+    recommender: Recommender,
+    held_out: HeldOut,
+    *,
+    mask_history: MaskHistory,
+    list_length: int = 0,
+    losses: TargetLosses | None = None,
 ) -> Ranked:
     """Rank of every target, and lists of the best items, scored in chunks of users.
 
@@ -119,13 +137,16 @@ def rank_held_out(
         mask_history: items of the whole history are no candidates, or candidates with score 0,
             unless they are the target.
         list_length: K; lists are of the candidates among which targets are ranked.
+        losses: takes the scores before anything is masked.
 
     Raises:
         ValueError: a score is not finite.
     """
     with inference(recommender):
         scorer = scorer_of(recommender, held_out.histories)
-        return rank_by(scorer, held_out, mask_history=mask_history, list_length=list_length)
+        return rank_by(
+            scorer, held_out, mask_history=mask_history, list_length=list_length, losses=losses
+        )
 
 
 class Scorer(NamedTuple):
@@ -137,7 +158,12 @@ class Scorer(NamedTuple):
 
 
 def rank_by(
-    scorer: Scorer, held_out: HeldOut, *, mask_history: MaskHistory, list_length: int = 0
+    scorer: Scorer,
+    held_out: HeldOut,
+    *,
+    mask_history: MaskHistory,
+    list_length: int = 0,
+    losses: TargetLosses | None = None,
 ) -> Ranked:
     """The same by anything that scores the rows of what is held out; gradients are not taken."""
     histories = held_out.histories.to(scorer.device)
@@ -147,6 +173,8 @@ def rank_by(
     @torch.no_grad()
     def ranked(rows: Tensor) -> Ranked:
         scores = scorer.scores(rows)  # [B, N]
+        if losses is not None:
+            losses.add(rows, scores, targets[rows])
         if mask_history:
             mask_items_(scores, histories.padded(rows), targets[rows], at=seen_at)
         if not list_length:

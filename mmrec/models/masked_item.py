@@ -73,7 +73,9 @@ def masked_training(
     require_held_out(held_out)  # and not when an epoch has been trained
     objective.to(choose_device())
     source = batches(sequences.to(choose_device()), derive_seed(run.seed, run.stage))
-    validation = next_item_validation(objective.recommender, held_out, settings, data, run)
+    validation = next_item_validation(
+        objective.recommender, objective.loss, held_out, settings, data, run
+    )
     return Training(objective, source, validation)
 
 

@@ -94,6 +94,13 @@ class NextItemLoss(nn.Module, ABC):
     def mean(self, recommender: NextItemModel, samples: Samples) -> Tensor:
         """Mean over the samples; 0 of none, with gradients that are zeros and not missing."""
 
+    def log_weights(self) -> Tensor | None:
+        """Of the items in the softmax over the catalogue that this loss is, or estimates.
+
+        [N], or a scalar for all; None where it is another loss.
+        """
+        return None
+
 
 class FullSoftmax(NextItemLoss):
     """Cross-entropy over the whole catalogue."""
@@ -105,6 +112,10 @@ class FullSoftmax(NextItemLoss):
         if not len(rows):
             return zero(queries, table)
         return full_cross_entropy(queries, table, targets)
+
+    def log_weights(self) -> Tensor:
+        """All alike."""
+        return torch.zeros(())
 
 
 class SampledSoftmax(NextItemLoss):
@@ -161,6 +172,10 @@ class SampledSoftmax(NextItemLoss):
             items=items,
         )
 
+    def log_weights(self) -> Tensor | None:
+        """All alike in what is estimated."""
+        return torch.zeros(()) if self.correction else None
+
 
 class InBatchSoftmax(NextItemLoss):
     """Cross-entropy among the distinct targets of the batch.
@@ -198,6 +213,10 @@ class InBatchSoftmax(NextItemLoss):
             targets=targets,
             items=items,
         )
+
+    def log_weights(self) -> Tensor | None:
+        """All alike in what is estimated."""
+        return torch.zeros(()) if self.correction else None
 
 
 def zero(*tensors: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ from mmrec.models.next_item import (
     NextItemObjective,
     SampledSoftmax,
 )
+from mmrec.models.popularity_correction import corrected
+from mmrec.models.weighed_softmax import WeighedSoftmax, log_counts
 from mmrec.params.training import (
     BinaryLoss,
     FullLoss,
@@ -85,30 +87,41 @@ def next_item_training(
         batch_size=settings.batch_size,
         seed=derive_seed(run.seed, run.stage),
     )
-    validation = next_item_validation(recommender, held_out, settings, data, run)
+    loss = objective.loss if isinstance(objective, NextItemObjective) else None
+    validation = next_item_validation(recommender, loss, held_out, settings, data, run)
     return Training(objective, batches, validation)
 
 
 def next_item_validation(
     recommender: Recommender,
+    loss: NextItemLoss | None,
     held_out: HeldOut,
     settings: UserTrainingParams,
     data: ModelData,
     run: TrainingRun,
 ) -> Validation:
-    """How an epoch is judged: by the ranks of held-out items, or of a sample of them."""
+    """How an epoch is judged: by the ranks of held-out items, or of a sample of them.
+
+    Where the training's whole loss is a softmax over the catalogue, or an estimate of it, that of
+    the held-out items is told with the metrics.
+    """
     seed = derive_seed(run.seed, run.stage, "validation")
     validated = draw_held_out(held_out, settings.validation_users, seed=seed)
     metric, mask_history = settings.metric, run.mask_history
     references = reference_metrics(
         validated, data.training_counts, metric, mask_history=mask_history
     )
+    power, counts = settings.popularity_power, data.training_counts
+    log_weights = loss.log_weights() if loss else None
+    if log_weights is not None and power:  # which ranks items, and is in no loss
+        log_weights = log_weights.cpu() - power * log_counts(counts)
     metrics = partial(
         validation_metrics,
-        recommender,
+        corrected(recommender, counts, power=power),
         validated,
         mask_history=mask_history,
         cutoffs=_cutoffs(metric),
+        log_weights=log_weights,
     )
     return Validation(metrics, references, validated.digest)
 
@@ -123,8 +136,12 @@ def next_item_objective(
 def build_next_item_loss(params: NextItemLossParams, training_counts: Tensor) -> NextItemLoss:
     """The loss that predicts the next item of a catalogue with these training counts, [N]."""
     match params:
-        case FullLoss():
+        case FullLoss(candidates="all", candidate_power=0):
             return FullSoftmax()
+        case FullLoss():
+            return WeighedSoftmax(
+                training_counts, candidates=params.candidates, power=params.candidate_power
+            )
         case SampledLoss():
             return SampledSoftmax(
                 training_counts,

@@ -37,6 +37,9 @@ class UserTrainingParams(LoopParams):
     validation_users: PositiveInt | None = None
     """At most so many users, drawn once by the run's seed, are ranked after each epoch; all by
     default. The test always ranks everyone."""
+    popularity_power: float = 0.0
+    """Where items are ranked, in validation and test and in retrieval vectors, their scores are
+    raised by this times the log of their training interactions, none as one. Losses are not."""
 
 
 class TrainingParams(UserTrainingParams):
@@ -54,6 +57,11 @@ class FullLoss(Section):
     """Softmax over the whole catalogue."""
 
     name: Literal["full"]
+    candidates: Literal["all", "trained"] = "all"
+    """`trained` leaves items without training interactions out, which no step then pushes down."""
+    candidate_power: float = 0.0
+    """Items weigh by their training interactions to this power, none as one: at 1 the softmax is
+    logit-adjusted (Menon et al., ICLR 2021), and scores need not hold popularity."""
 
 
 class SampledLoss(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mmrec.evaluation.metrics import is_metric, is_reference
+from mmrec.evaluation.validation_loss import VALIDATION_LOSS
 from mmrec.report.plots import Curve, Plot, Style, line_plot
 from mmrec.report.runs import History, RunReport
 from mmrec.report.tables import (
@@ -37,6 +38,9 @@ def training_plots(
     if not trained:
         return []
     plots = [_over_epochs(f"{dataset}: loss in {phase}", trained, "loss", "loss", looks)]
+    if any(VALIDATION_LOSS in history for _, history in trained):
+        title = f"{dataset}: validation loss in {phase}"
+        plots.append(_over_epochs(title, trained, VALIDATION_LOSS, "loss", looks))
     for metric in _watched(trained):
         label = metric_label(metric)
         title = f"{dataset}: validation {label} in {phase}"
@@ -89,7 +93,7 @@ def history_length_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) 
 
 def loss_names(history: History) -> list[str]:
     """Columns of a history that are single losses."""
-    others = (*_CLOCK, "loss")
+    others = (*_CLOCK, "loss", VALIDATION_LOSS)
     return [
         name
         for name in history

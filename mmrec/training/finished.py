@@ -26,9 +26,11 @@ from mmrec.evaluation.retrieval_vectors import retrieval_vectors
 from mmrec.io import DataError, read_table, write_json, write_table
 from mmrec.models.data import ModelData
 from mmrec.models.loading import TrainedWeights, check_items, load_finished
+from mmrec.models.popularity_correction import corrected
 from mmrec.models.registry import system_of
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.pipeline import ColdPositions, MaskHistory
+from mmrec.params.training import UserTrainingParams
 from mmrec.recommender import Recommender, VectorRecommender
 from mmrec.training.sealed_files import (
     DamagedError,
@@ -85,7 +87,7 @@ def load_weights(folder: Path) -> TrainedWeights | None:
 
 
 def load_finetuned(data: ModelData, folder: Path) -> Recommender:
-    """The recommender of a finished run, on the chosen device.
+    """The recommender of a finished run as it ranks, on the chosen device.
 
     Raises:
         DataError: a file is missing or damaged, or the weights do not go with the data.
@@ -104,7 +106,10 @@ def load_finetuned(data: ModelData, folder: Path) -> Recommender:
     if weights is not None:
         check_items(recommender, weights, data.items["item_id"])
         load_finished(recommender, weights)
-    return recommender.to(choose_device())
+    recommender = recommender.to(choose_device())
+    if not isinstance(params.finetune, UserTrainingParams):
+        return recommender
+    return corrected(recommender, data.training_counts, power=params.finetune.popularity_power)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -26,8 +26,12 @@ LOSSES = {
     "in_batch_sequences": {"name": "in_batch_sequences"},
     "in_batch_sequences uncorrected": {"name": "in_batch_sequences", "correction": False},
     "bce": {"name": "bce"},
+    "trained": {"name": "full", "candidates": "trained"},
+    "weighed": {"name": "full", "candidate_power": 0.5},
+    "weighed trained": {"name": "full", "candidates": "trained", "candidate_power": -0.5},
 }
-PARTIAL = [name for name in LOSSES if name != "full"]
+OVER_ALL = ("full", "weighed", "trained", "weighed trained")
+PARTIAL = [name for name in LOSSES if name not in OVER_ALL]
 COUNTS = torch.arange(worlds.NUM_ITEMS)
 WHOLE = torch.tensor([[1, 2, 4, 0], [2, 6, 0, 0], [4, 1, 2, 6]])
 
@@ -230,6 +234,48 @@ def test_the_joint_objective_of_mp4sr_has_the_same_losses(loss, kind):
     losses = objective(worlds.dense_batch(WHOLE))
     assert isinstance(objective.next_item, kind)
     assert losses["next_item"].isfinite()
+
+
+@pytest.mark.parametrize("loss", ["trained", "weighed", "weighed trained"])
+@pytest.mark.parametrize("name", MODELS)
+def test_weighed_softmax_is_the_formula_over_its_candidates(name, loss):
+    counts = torch.where(COUNTS % 4 == 3, 0, COUNTS)  # of 3, 7 and 11, which are no targets
+    settings = LOSSES[loss]
+    params = worlds.params(name, finetune={"loss": settings})
+    world = worlds.data(training_counts=counts)
+    model = worlds.recommender(params, world=world)
+    objective = worlds.objective(params, model, world=world).double().eval()
+    batch, rows, columns = positions(name)
+    (fast,) = objective(batch).values()
+    queries, table = model.queries_and_table(batch.items, rows, columns)
+    power = settings.get("candidate_power", 0)
+    total = 0
+    for query, target in zip(queries, batch.targets[rows, columns].tolist(), strict=True):
+        shares = {
+            item: max(1, int(counts[item])) ** power * torch.exp(query @ table[item])
+            for item in range(1, worlds.NUM_ITEMS)
+            if counts[item] or "trained" not in loss
+        }
+        total = total - torch.log(shares[target] / sum(shares.values()))
+    slow = total / len(rows)
+    torch.testing.assert_close(fast, slow)
+    weights = [weight for weight in objective.parameters() if weight.requires_grad]
+    for one, other in zip(
+        *(torch.autograd.grad(value, weights, materialize_grads=True) for value in (fast, slow)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_items_that_do_not_train_are_pushed_down_only_where_they_are_candidates():
+    counts = torch.where(COUNTS % 4 == 3, 0, COUNTS)
+    for loss, moved in (("full", True), ("trained", False)):
+        params = worlds.params("sasrec", finetune={"loss": LOSSES[loss]})
+        world = worlds.data(training_counts=counts)
+        model = worlds.recommender(params, world=world)
+        sum(worlds.objective(params, model, world=world)(positions()[0]).values()).backward()
+        gradients = model.get_parameter("item_ids").grad[[3, 7, 11]]
+        assert gradients.any().item() == moved
 
 
 @pytest.mark.parametrize("loss", LOSSES)

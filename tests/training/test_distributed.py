@@ -81,6 +81,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
             ("in_batch", LENGTH, {}),
             ("in_batch_sequences", 13, {}),
             ("in_batch_sequences", LENGTH, {}),
+            ("full", 13, {"candidates": "trained", "candidate_power": 0.5}),
             ("bce", 13, {}),
             ("bce", LENGTH, {}),
         )

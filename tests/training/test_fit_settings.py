@@ -17,6 +17,7 @@ from mmrec.device import choose_device
 from mmrec.evaluation.knowing_nothing import reference_metrics
 from mmrec.models.data import ModelData, TrainingRun
 from mmrec.models.loading import TrainedWeights
+from mmrec.models.popularity_correction import PopularityCorrected
 from mmrec.nn.mlp import Mlp
 from mmrec.nn.moe import MixtureOfExperts
 from mmrec.nn.sequence_encoder import SequenceEncoder
@@ -50,6 +51,7 @@ LOOP = {
 }
 TRAINING = LOOP | {
     "validation_users": 7,
+    "popularity_power": 0.5,
     "batch_size": 32,
     "batching": "dense",
     "window_overlap": 2,
@@ -81,6 +83,7 @@ LOSSES = {
     "replace_share": 0.125,
     "rcl_temperature": 0.375,
 }
+WEIGHED = {"name": "full", "candidates": "trained", "candidate_power": 0.5}
 MODELS: dict[str, dict[str, Any]] = {
     "mp4sr": {
         "architecture": TRANSFORMER
@@ -96,7 +99,13 @@ MODELS: dict[str, dict[str, Any]] = {
         | {"batch_size": 4, "held_out_share": 0.3}
         | {"contrast": {"text": 0.5, "image": 0.125, "text_to_image": 0.75, "both": 0.375}},
         "finetune": LOOP
-        | {"validation_users": 7, "batch_size": 32, "mask_probability": 0.3, "mask_share": 0.6}
+        | {
+            "validation_users": 7,
+            "popularity_power": 0.5,
+            "batch_size": 32,
+            "mask_probability": 0.3,
+            "mask_share": 0.6,
+        }
         | {"random_share": 0.3, "prefix_share": 0.5, "loss": {"name": "in_batch"}},
     },
     "mmsr": {
@@ -135,18 +144,27 @@ MODELS: dict[str, dict[str, Any]] = {
         "architecture": TRANSFORMER | {"attention_dropout": 0.4},
         "pretrain": None,
         "finetune": LOOP
-        | {"validation_users": 7, "batch_size": 32, "mask_probability": 0.3}
+        | {
+            "validation_users": 7,
+            "popularity_power": 0.5,
+            "batch_size": 32,
+            "mask_probability": 0.3,
+        }
         | {"last_only_share": 0.4, "loss": {"name": "in_batch"}},
     },
     "nextitnet": {
         "architecture": {"embedding_dim": 8, "max_sequence_length": 8, "dilations": [1, 3]},
         "pretrain": None,
-        "finetune": TRAINING,
+        "finetune": TRAINING | {"loss": WEIGHED},
     },
 }
 FEATURE_DROPOUT = {"attention_dropout": 0.4, "feature_dropout": 0.6}
 for _name, _own in (("sasrecm", FEATURE_DROPOUT), ("fdsa", FEATURE_DROPOUT), ("morec", {})):
-    MODELS[_name] = {"architecture": TRANSFORMER | _own, "pretrain": None, "finetune": TRAINING}
+    MODELS[_name] = {
+        "architecture": TRANSFORMER | _own,
+        "pretrain": None,
+        "finetune": TRAINING | ({} if _name == "morec" else {"loss": WEIGHED}),
+    }
 OTHER_ARM = {("pmmrec", "finetune"): "pmmrec, text"}
 """What has no effect in the one has it in the other."""
 
@@ -196,9 +214,17 @@ def train_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("mmrec.training.fit.train", train)
     monkeypatch.setattr(
         "mmrec.models.next_item_training.validation_metrics",
-        lambda _, held_out, **keywords: {"held out": held_out, **keywords},
+        _noted,
     )
     return fitted
+
+
+def _noted(
+    scored: Recommender, held_out: HeldOut, *, log_weights: torch.Tensor | None, **keywords: Any
+) -> dict[str, Any]:
+    loss = None if log_weights is None else log_weights.tolist()
+    power = scored.power if isinstance(scored, PopularityCorrected) else 0
+    return {"held out": held_out, **keywords, "loss": loss, "power": power}
 
 
 def data() -> ModelData:
@@ -242,6 +268,8 @@ def test_a_training_gets_the_settings_of_its_stage(
     assert training.validation == {
         "mask_history": mask_history,
         "cutoffs": [5, 7, 10, 20, 50],
+        "loss": None,  # of contrasts, or of more than the next item
+        "power": 0.5,
     } | reference_metrics(
         training.held_out, data().training_counts, "ndcg@7", mask_history=mask_history
     )

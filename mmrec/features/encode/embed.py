@@ -18,6 +18,7 @@ from mmrec.features.encode.distinct import DistinctRows, distinct_rows
 from mmrec.features.encode.executor import LOCAL
 from mmrec.features.encode.feature_files import write_token_states, write_vectors
 from mmrec.features.encode.job import Executor
+from mmrec.features.encode.knockout import knocked_out
 from mmrec.features.encode.pairs import item_pairs
 from mmrec.features.encode.raw_pictures import (
     RawPair,
@@ -31,6 +32,8 @@ from mmrec.features.encode.vectors import cached_vectors
 from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mmrec.features.contract import (
         Extractor,
         ImageExtractor,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
         TextTokenExtractor,
         TokenExtractor,
     )
+    from mmrec.params.knockout import KnockoutParams
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -53,6 +57,7 @@ def embed_sentences(
     precision: str,
     cache: FeatureCache | None = None,
     executor: Executor = LOCAL,
+    knockout: KnockoutParams | None = None,
 ) -> dict[str, int]:
     """Write a vector per sentence, or the states of its tokens, to `directory`.
 
@@ -65,13 +70,16 @@ def embed_sentences(
         precision: "float16" or "float32".
         cache: where vectors or states are looked for and kept; states need one.
         executor: who encodes.
+        knockout: what the feature is deprived of.
 
     Raises:
         DataError: a row is there twice, or a vector is not usable; names extractor and item.
     """
     keys = [sentence_key(text) for text in sentences["sentence"].to_pylist()]
     table = sentences.select(["item_id", "position", "sentence"])
-    rows = distinct_rows(table.append_column("content_key", pa.array(keys, schemas.CONTENT_KEY)))
+    table = table.append_column("content_key", pa.array(keys, schemas.CONTENT_KEY))
+    left, hit = knocked_out(table, knockout)
+    rows = distinct_rows(left)
     texts = rows.table["sentence"].take(pa.array(rows.first_row)).to_pylist()
     # The key is that of the canonical form, so that form is what is encoded.
     contents = [unicodedata.normalize("NFC", text) for text in texts]
@@ -86,6 +94,8 @@ def embed_sentences(
         # Of like length together: what is padded is computed for nothing.
         order=np.argsort([len(text) for text in contents], kind="stable"),
         executor=executor,
+        knockout=knockout,
+        hit=hit,
     )
 
 
@@ -98,6 +108,7 @@ def embed_images(
     precision: str,
     cache: FeatureCache | None = None,
     executor: Executor = LOCAL,
+    knockout: KnockoutParams | None = None,
 ) -> dict[str, int]:
     """Write a vector per picture, or the states of its tokens, to `directory`.
 
@@ -111,12 +122,14 @@ def embed_images(
         precision: "float16" or "float32".
         cache: where vectors or states are looked for and kept; states need one.
         executor: who encodes.
+        knockout: what the feature is deprived of.
 
     Raises:
         DataError: a picture is missing or does not decode, a row is there twice, or a vector is
             not usable; names the item.
     """
-    rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
+    left, hit = knocked_out(images.select(["item_id", "position", "content_key"]), knockout)
+    rows = distinct_rows(left)
     return _embed(
         rows,
         lambda places: raw_pictures(rows, places, raw_images),
@@ -128,6 +141,8 @@ def embed_images(
         order=np.arange(len(rows.keys)),
         prepare=decoded,
         executor=executor,
+        knockout=knockout,
+        hit=hit,
     )
 
 
@@ -141,6 +156,7 @@ def embed_pairs(
     precision: str,
     cache: FeatureCache,
     executor: Executor = LOCAL,
+    knockout: KnockoutParams | None = None,
 ) -> dict[str, int]:
     """Write the joint states of every item's text and first picture to `directory`.
 
@@ -155,11 +171,13 @@ def embed_pairs(
         precision: "float16" or "float32".
         cache: where states are looked for and kept.
         executor: who encodes.
+        knockout: what the feature is deprived of.
 
     Raises:
         DataError: a picture is missing or does not decode, or states are not usable.
     """
-    rows = distinct_rows(item_pairs(sentences, images))
+    left, hit = knocked_out(item_pairs(sentences, images), knockout)
+    rows = distinct_rows(left)
     image_keys = rows.table["image_key"].take(pa.array(rows.first_row)).to_pylist()
     texts = rows.table["text"].take(pa.array(rows.first_row)).to_pylist()
     texts = [unicodedata.normalize("NFC", text) for text in texts]
@@ -185,6 +203,8 @@ def embed_pairs(
         order=np.array(sorted(range(len(texts)), key=image_keys.__getitem__), np.int64),
         prepare=decoded_pair,
         executor=executor,
+        knockout=knockout,
+        hit=hit,
     )
 
 
@@ -199,6 +219,8 @@ def _embed(
     unit: str,
     order: IntArray,
     executor: Executor,
+    knockout: KnockoutParams | None,
+    hit: Mapping[str, int],
     prepare: Callable[[R], T] | None = None,
 ) -> dict[str, int]:
     if extractor.level == "vectors":
@@ -214,7 +236,7 @@ def _embed(
             prepare=prepare,
             executor=executor,
         )
-        return write_vectors(vectors, rows, directory)
+        return write_vectors(vectors, rows, directory, knockout=knockout, hit=hit)
     if cache is None:
         raise ValueError("token states go through the feature cache, found none; open one")
     states = CachedStates(
@@ -227,7 +249,9 @@ def _embed(
         prepare=prepare,
     )
     num_encoded = states.encode_missing(order, unit=unit, executor=executor)
-    counts = write_token_states(states, rows, directory, num_encoded=num_encoded)
+    counts = write_token_states(
+        states, rows, directory, num_encoded=num_encoded, knockout=knockout, hit=hit
+    )
     if extractor.blocks_plan.below_last:
         # Here, so that torch is not imported where states are final and all in the cache.
         from mmrec.features.extractors.kept_blocks import write_last_blocks

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +14,9 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.contract import IntArray
-from mmrec.features.encode.distinct import DistinctRows, distinct_rows
+from mmrec.features.encode.distinct import distinct_rows
+from mmrec.features.encode.embed_rows import embed_rows
 from mmrec.features.encode.executor import LOCAL
-from mmrec.features.encode.feature_files import write_token_states, write_vectors
 from mmrec.features.encode.job import Executor
 from mmrec.features.encode.knockout import knocked_out
 from mmrec.features.encode.pairs import item_pairs
@@ -27,26 +27,17 @@ from mmrec.features.encode.raw_pictures import (
     decoded_pair,
     raw_pictures,
 )
-from mmrec.features.encode.token_states import CachedStates
-from mmrec.features.encode.vectors import cached_vectors
 from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mmrec.features.contract import (
-        Extractor,
         ImageExtractor,
         ImageTokenExtractor,
         PairTokenExtractor,
         TextExtractor,
         TextTokenExtractor,
-        TokenExtractor,
     )
     from mmrec.params.knockout import KnockoutParams
-
-R = TypeVar("R")
-T = TypeVar("T")
 
 
 def embed_sentences(
@@ -83,7 +74,7 @@ def embed_sentences(
     texts = rows.table["sentence"].take(pa.array(rows.first_row)).to_pylist()
     # The key is that of the canonical form, so that form is what is encoded.
     contents = [unicodedata.normalize("NFC", text) for text in texts]
-    return _embed(
+    return embed_rows(
         rows,
         lambda places: (contents[place] for place in places),
         extractor,
@@ -130,7 +121,7 @@ def embed_images(
     """
     left, hit = knocked_out(images.select(["item_id", "position", "content_key"]), knockout)
     rows = distinct_rows(left)
-    return _embed(
+    return embed_rows(
         rows,
         lambda places: raw_pictures(rows, places, raw_images),
         extractor,
@@ -192,7 +183,7 @@ def embed_pairs(
                 image_key, data = next(drawn)
             yield RawPair(texts[place], RawPicture.of(key, rows.item_of(place), data))
 
-    return _embed(
+    return embed_rows(
         rows,
         contents,
         extractor,
@@ -206,57 +197,3 @@ def embed_pairs(
         knockout=knockout,
         hit=hit,
     )
-
-
-def _embed(
-    rows: DistinctRows,
-    contents: Callable[[IntArray], Iterable[R]],
-    extractor: Extractor[T] | TokenExtractor[T],
-    directory: Path,
-    *,
-    precision: str,
-    cache: FeatureCache | None,
-    unit: str,
-    order: IntArray,
-    executor: Executor,
-    knockout: KnockoutParams | None,
-    hit: Mapping[str, int],
-    prepare: Callable[[R], T] | None = None,
-) -> dict[str, int]:
-    if extractor.level == "vectors":
-        vectors = cached_vectors(
-            rows.keys,
-            contents,
-            extractor,
-            cache,
-            precision=precision,
-            unit=unit,
-            item_of=rows.item_of,
-            order=order,
-            prepare=prepare,
-            executor=executor,
-        )
-        return write_vectors(vectors, rows, directory, knockout=knockout, hit=hit)
-    if cache is None:
-        raise ValueError("token states go through the feature cache, found none; open one")
-    states = CachedStates(
-        rows.keys,
-        contents,
-        extractor,
-        cache,
-        precision=precision,
-        item_of=rows.item_of,
-        prepare=prepare,
-    )
-    num_encoded = states.encode_missing(order, unit=unit, executor=executor)
-    counts = write_token_states(
-        states, rows, directory, num_encoded=num_encoded, knockout=knockout, hit=hit
-    )
-    if extractor.blocks_plan.below_last:
-        # Here, so that torch is not imported where states are final and all in the cache.
-        from mmrec.features.extractors.kept_blocks import write_last_blocks
-
-        write_last_blocks(
-            extractor.last_blocks, extractor.blocks_plan, states.fingerprint, directory
-        )
-    return counts

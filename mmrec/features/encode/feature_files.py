@@ -94,7 +94,7 @@ def write_token_states(
     with PartWriter(directory, schema) as writer:
         for part, of_row in _states_of_rows(states, rows):
             if replaced is not None:
-                part, of_row = _replaced(part, of_row, replaced)  # noqa: PLW2901
+                part, of_row = _replaced(part, of_row, replaced)
             lengths = np.array([len(one) for one in of_row], np.int64)
             repeated = np.repeat(np.arange(len(of_row)), lengths)
             token = np.arange(len(repeated)) - (lengths.cumsum() - lengths)[repeated]

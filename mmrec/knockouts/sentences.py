@@ -112,67 +112,81 @@ def _of_features(
     metric: str, own: float, slots: tuple[str, ...], found: Mapping[str, Outcome]
 ) -> Told:
     what, conclusion = " and ".join(slots), concluded(found)
-    kind = max(found, key=lambda one: found[one].value)  # the knock-out that costs least
-    best, given = found[kind], _GIVEN[kind].format(what=what)
-    interval = f"95 % interval of the difference {best.low:+.4f} to {best.high:+.4f}"
     match conclusion:
         case "helps" | "helps little":
-            share = 1 - best.value / own
-            falls = ", ".join(
-                f"to {one.value:.4f} when {_GIVEN[name].format(what=what)}"
-                for name, one in found.items()
-            )
-            much = (
-                f"at least {share:.0%} of {metric} depend on it"
-                if conclusion == "helps"
-                else f"but little, {share:.1%} of {metric}, depends on it"
-            )
-            text = (
-                f"{metric} falls from {own:.4f} {falls}: the content of {what} carries "
-                f"information about the next item, and {much}."
-            )
+            text = _content_helps(metric, own, what, found)
         case "no help":
             kind = next(name for name, one in found.items() if one.verdict == "same")
-            best, given = found[kind], _GIVEN[kind].format(what=what)
-            interval = f"95 % interval of the difference {best.low:+.4f} to {best.high:+.4f}"
             text = (
-                f"{metric} does not fall when {given} ({own:.4f} and {best.value:.4f}; "
-                f"{interval}): what helps is not the content of {what}{_instead(found, what)}."
+                f"{metric} does not fall when {_given(kind, what)} ({own:.4f} and "
+                f"{_shown(found[kind])}): what helps is not the content of {what}."
             )
         case "harm":
+            rising = [name for name, one in found.items() if one.verdict == "rises"]
+            kind = max(rising, key=lambda one: found[one].value)
             text = (
-                f"{metric} rises from {own:.4f} to {best.value:.4f} when {given}: the content of "
-                f"{what} does harm{_instead(found, what)}."
+                f"{metric} rises from {own:.4f} to {found[kind].value:.4f} when "
+                f"{_given(kind, what)}: the content of {what} does harm."
             )
         case "open":
+            unclear = [name for name, one in found.items() if one.verdict == "unclear"]
+            kind = max(unclear, key=lambda one: found[one].value)
             text = (
-                f"Whether the content of {what} helps is open: {metric} has {own:.4f}, and "
-                f"{best.value:.4f} when {given} ({interval}), which may be chance and may be more "
+                f"Whether the content of {what} helps is open: {metric} has {own:.4f}, and, when "
+                f"{_given(kind, what)}, {_shown(found[kind])}, which may be chance and may be more "
                 "than a tenth; it takes more users or seeds to tell."
             )
-    return Told(conclusion, text)
+    instead = _instead(found, what) if conclusion in ("no help", "harm") else ""
+    return Told(conclusion, text + instead)
+
+
+def _content_helps(metric: str, own: float, what: str, found: Mapping[str, Outcome]) -> str:
+    """How far it falls with each, and how much depends on content: what the least one costs."""
+    falls = ", ".join(
+        f"to {one.value:.4f} when {_given(kind, what)}" for kind, one in found.items()
+    )
+    share = 1 - max(one.value for one in found.values()) / own
+    much = (
+        f"but little of {metric}, {share:.1%}, depends on it"
+        if concluded(found) == "helps little"
+        else f"and at least {share:.0%} of {metric} depends on it"
+    )
+    return (
+        f"{metric} falls from {own:.4f} {falls}: the content of {what} carries information about "
+        f"the next item, {much}."
+    )
+
+
+def _given(kind: str, what: str) -> str:
+    return _GIVEN[kind].format(what=what)
+
+
+def _shown(one: Outcome) -> str:
+    """Its value, with how sure the difference is."""
+    return f"{one.value:.4f}; 95 % interval of the difference {one.low:+.4f} to {one.high:+.4f}"
 
 
 def _instead(found: Mapping[str, Outcome], what: str) -> str:
     """What helps where content does not, as far as the knock-outs tell it apart."""
     falls = {kind for kind, one in found.items() if one.verdict.startswith("falls")}
+    constant = found["constant"]
     if "constant" in falls:
         return (
-            f", but that items can be told apart by {what}, as by an ID: with the same for all "
-            f"it falls to {found['constant'].value:.4f}"
+            f" What helps is that items can be told apart by {what}, as by an ID: with the same "
+            f"for all it falls to {constant.value:.4f}."
         )
-    if found["constant"].verdict == "unclear":
+    if constant.verdict == "unclear":
         return ""
-    wrong = (
-        f"; wrong content ({found['shuffled'].value:.4f}) does harm, which the right one does not "
-        "make up for"
-        if "shuffled" in falls
-        else ""
+    text = (
+        f" Nor does it help that items can be told apart by {what}: with the same for all it is "
+        f"{constant.value:.4f}, from what else the model has (parameters, popularity, IDs)."
     )
-    return (
-        ", nor that items can be told apart by it, but what the model has without it "
-        f"(parameters, popularity, IDs){wrong}"
-    )
+    if "shuffled" in falls:
+        text += (
+            f" Wrong content does harm ({found['shuffled'].value:.4f}), and the right one does no "
+            "good."
+        )
+    return text
 
 
 def _either_will_do(told: Mapping[tuple[str, ...], Told]) -> Iterator[str]:

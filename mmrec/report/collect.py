@@ -18,6 +18,7 @@ from mmrec.params.users import datasets_without_users
 from mmrec.paths import Paths
 from mmrec.report.categories import categories_of
 from mmrec.report.gallery import gallery
+from mmrec.report.knockouts import load_knockouts
 from mmrec.report.list_categories import with_categories
 from mmrec.report.maps import MapData, Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase
@@ -94,6 +95,7 @@ def collect_runs(
                     if params.evaluate.cold_positions
                     else None
                 ),
+                knockouts=load_knockouts(params, paths, name),
                 params={
                     "run": run.model_dump(mode="json"),
                     "model": model.described("finetune"),

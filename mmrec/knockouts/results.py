@@ -38,12 +38,12 @@ def knockout_results(
     tables = {row: [*map(sorted_samples, of_row)] for row, of_row in ranks.items()}
     for table in (table for of_row in tables.values() for table in of_row):
         require_same_samples(tables[run][0], table)
-    parts = {part: _of_part(params, study, part, tables) for part in study.parts}
+    parts = [_of_part(params, study, part, tables) for part in study.parts]
     return {
         "run": run,
         "seeds": study.seeds,
         "settings": run_settings(params, run),
-        "parts": {part: found for part, found in parts.items() if found},
+        "parts": [found for found in parts if found],
     }
 
 
@@ -56,8 +56,8 @@ def knockout_markdown(results: Mapping[str, Any]) -> str:
         f"Seeds {', '.join(map(str, seeds))}. {_note(seeds)}",
         "",
     ]
-    for part, found in results["parts"].items():
-        lines += [f"## {part_name(part)}: {found['size']:,} {found['unit']}s", ""]
+    for found in results["parts"]:
+        lines += [f"## {part_name(found['part'])}: {found['size']:,} {found['unit']}s", ""]
         lines += [*(f"- {sentence}" for sentence in found["sentences"])]
         lines += ["", *_table(run, found), ""]
     return "\n".join(lines)
@@ -84,9 +84,14 @@ def _sentences(params: Params, found: CompareTable) -> list[str]:
 
 
 def _figures(found: CompareTable) -> dict[str, Any]:
-    rows = {name: row.as_json() for name, row in found.rows.items()}
-    metric = metric_label(found.metric)
-    return {"metric": metric, "size": found.size, "unit": found.unit, "rows": rows}
+    return {
+        "part": found.part,
+        "metric": metric_label(found.metric),
+        "size": found.size,
+        "unit": found.unit,
+        # A list: JSON that is written with sorted keys keeps its order alone.
+        "rows": [{"row": name, **row.as_json()} for name, row in found.rows.items()],
+    }
 
 
 def _note(seeds: Sequence[int]) -> str:
@@ -105,11 +110,11 @@ def _note(seeds: Sequence[int]) -> str:
 def _table(run: str, found: Mapping[str, Any]) -> list[str]:
     heads = ["", found["metric"], "difference", "95 % interval", "p, Holm", "d"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for name, row in found["rows"].items():
+    for row in found["rows"]:
         spread = row["standard_deviation"]
         shown = f"{row['mean']:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
-        cells = [name, shown, "", "", "", ""]
-        if name != run:
+        cells = [row["row"], shown, "", "", "", ""]
+        if row["row"] != run:
             effect = row["effect_size"]
             cells[2:] = [
                 f"{row['difference']:+.4f}",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mmrec.params.features import EmbedParams
-from mmrec.params.pipeline import Params
+from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 
 
 def run_settings(params: Params, name: str) -> dict[str, Any]:
     """Those of a run, its pre-training, their dataset's source and features, and the protocol."""
     run = params.runs[name]
     start = params.pretrainings.get(run.init_from)
-    trained = [run, *([start] if start else [])]
+    trained: list[RunParams | PretrainingParams] = [run, *([start] if start else [])]
     datasets = {entry.dataset for entry in trained}
     read = {(entry.dataset, feature) for entry in trained for feature in (entry.text, entry.image)}
     return {

@@ -26,6 +26,6 @@ def load_knockouts(params: Params, paths: Paths, name: str) -> KnockoutReport | 
     return KnockoutReport(
         run=name,
         seeds=found["seeds"],
-        parts={part_name(part): of_part for part, of_part in found["parts"].items()},
+        parts={part_name(of_part["part"]): of_part for of_part in found["parts"]},
         changed=[section for section in now if then.get(section) != now[section]],
     )

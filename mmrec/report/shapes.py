@@ -76,6 +76,7 @@ class CleanSummary:
 class KnockedOutRow:
     """A row of a part of knockouts.json; the run itself differs from nothing."""
 
+    row: str
     mean: float
     standard_deviation: float | None
     difference: float | None
@@ -89,10 +90,11 @@ class KnockedOutRow:
 class KnockedOutPart:
     """A part of it."""
 
+    part: str
     metric: str
     size: int
     unit: str
-    rows: Mapping[str, KnockedOutRow]
+    rows: Sequence[KnockedOutRow]
     sentences: Sequence[str]
 
 
@@ -103,4 +105,4 @@ class KnockedOut:
     run: str
     seeds: Sequence[int]
     settings: Mapping[str, object]
-    parts: Mapping[str, KnockedOutPart]
+    parts: Sequence[KnockedOutPart]

@@ -180,6 +180,10 @@ def params() -> dict[str, Any]:
                     **text_feature("shop", "clean/sentences.parquet", "shuffled"),
                     "knockout": {"name": "shuffled", "seed": 1},
                 },
+                "shop-constant": {
+                    **text_feature("shop", "clean/sentences.parquet", "constant"),
+                    "knockout": {"name": "constant"},
+                },
             },
             "image": {
                 "shop-tokens": tokens["image"],
@@ -192,7 +196,14 @@ def params() -> dict[str, Any]:
                     for dataset in ("shop", "both")
                 },
             },
-            "pair": {"shop-tokens": tokens["pair"]},
+            "pair": {
+                "shop-tokens": tokens["pair"],
+                "shop-noise": {
+                    **tokens["pair"],
+                    "feature": "pair_noise",
+                    "knockout": {"name": "noise", "seed": 1},
+                },
+            },
         },
         "models": {
             "mp4sr": {
@@ -446,6 +457,17 @@ def test_a_knocked_out_feature_is_the_other_one_but_for_what_it_lost(world: Path
     assert given.keys() == sentences.keys()
     assert sorted(given.values()) == sorted(sentences.values())
     assert given != sentences
+    constant = vectors_of(world, "constant")
+    assert {item: len(of) for item, of in constant.items()} == {
+        item: len(of) for item, of in sentences.items()
+    }
+    assert len({tuple(one) for of in constant.values() for one in of}) == 1
+    pair = token_features()["pair"]["feature"]
+    noise, states = vectors_of(world, "pair_noise"), vectors_of(world, pair)
+    assert {item: len(of) for item, of in noise.items()} == {
+        item: len(of) for item, of in states.items()
+    }
+    assert noise != states
 
 
 def test_a_user_with_one_interaction_is_counted_and_not_recommended_to(world: Path) -> None:

@@ -70,7 +70,12 @@ def knockout_study(params: Params, name: str, seeds: Sequence[int], metric: str)
         IDS: {"model": ids, **without},
         POPULARITY: {"model": popularity, **without},
     }
-    untrained = {"name": "popularity", "architecture": {}, "pretrain": None, "finetune": None}
+    untrained: dict[str, Any] = {
+        "name": "popularity",
+        "architecture": {},
+        "pretrain": None,
+        "finetune": None,
+    }
     settings = {
         "base": "params.yaml",
         "models": {ids: ids_alone(params.models[run.model]), popularity: untrained},

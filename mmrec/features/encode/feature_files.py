@@ -122,7 +122,7 @@ def _states_of_rows(
     for start in range(0, keyed.num_rows, _STATES_PER_WRITE):
         contents = rows.content_of_row[start : start + _STATES_PER_WRITE]
         distinct, places = np.unique(contents, return_inverse=True)
-        yield keyed.slice(start, _STATES_PER_WRITE), states.read(distinct)[places]
+        yield keyed.slice(start, _STATES_PER_WRITE), [*states.read(distinct)[places]]
 
 
 def _replaced(
@@ -130,11 +130,14 @@ def _replaced(
 ) -> tuple[pa.Table, list[npt.NDArray[Any]]]:
     """Rows with other keys and other values, as many of each."""
     items, positions = rows["item_id"].to_pylist(), rows["position"].to_pylist()
-    places = [(*place, len(one)) for *place, one in zip(items, positions, values, strict=True)]
-    keys = pa.array([replaced.key(*place) for place in places], schemas.CONTENT_KEY)
-    given = [replaced.values(*place, one.dtype) for place, one in zip(places, values, strict=True)]
+    keys, given = [], []
+    for item, position, one in zip(items, positions, values, strict=True):
+        keys.append(replaced.key(item, position, len(one)))
+        given.append(replaced.values(item, position, len(one), one.dtype))
     column = rows.schema.get_field_index("content_key")
-    return rows.set_column(column, rows.schema.field(column), keys), given
+    return rows.set_column(
+        column, rows.schema.field(column), pa.array(keys, schemas.CONTENT_KEY)
+    ), given
 
 
 def _described(

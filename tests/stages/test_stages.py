@@ -26,12 +26,12 @@ from mmrec import schemas
 from mmrec.code.closure import Closure
 from mmrec.code.pipeline import closures
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS
-from mmrec.io import read_table, write_table
+from mmrec.io import read_table, write_json, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
 from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of
+from mmrec.run_paths import cold_ranks_of, knockouts_of
 from mmrec.training.finished import load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
@@ -336,6 +336,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             for key in keys:
                 with calls.of(stage, key):
                     reads.call(stage, key)
+        # What the report reads of knock-outs, where somebody asked for them.
+        found = {"run": "shop-mp4sr", "seeds": [1], "settings": {}, "parts": []}
+        write_json(found, knockouts_of(Paths(folder).run("shop-mp4sr")))
         for stage in ("recommend", "report"):
             with calls.of(stage):
                 reads.call(stage)

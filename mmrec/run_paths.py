@@ -83,3 +83,8 @@ def cold_ranks_of(run: RunPaths) -> Path:
     No property of `RunPaths`: every stage depends on all of these, and would run again.
     """
     return run.evaluated / "cold_ranks.parquet"
+
+
+def knockouts_of(run: RunPaths) -> Path:
+    """What `python -m mmrec.knockouts` found of a run, which git keeps; no property, as above."""
+    return run.data / "runs" / run.name / "knockouts.json"

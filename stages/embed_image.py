@@ -14,7 +14,6 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.data.images import RawImages
     from mmrec.features.encode.embed import embed_images
     from mmrec.features.encode.inputs import first_images
-    from mmrec.features.encode.knockout import knocked_out
     from mmrec.features.encode.opening import open_extractor
     from mmrec.features.extractors.build import build_image_extractor
 
@@ -23,20 +22,16 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     extractor, cache, executor = open_extractor(
         settings.extractor, build_image_extractor, paths.root
     )
-    contents, knocked = knocked_out(
+    return embed_images(
         first_images(read_table(dataset.images, schemas.IMAGES), settings.max_per_item),
-        settings.knockout,
-    )
-    counts = embed_images(
-        contents,
         RawImages(dataset.raw_images),
         extractor,
         dataset.features(settings.feature),
         precision=settings.precision,
         cache=cache,
         executor=executor,
+        knockout=settings.knockout,
     )
-    return {**counts, **knocked}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         precision=settings.precision,
         cache=cache,
         executor=executor,
+        knockout=settings.knockout,
     )
 
 

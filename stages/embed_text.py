@@ -13,7 +13,6 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Embed the text of entry `key` of `embed.text`."""
     from mmrec.features.encode.embed import embed_sentences
     from mmrec.features.encode.inputs import joined_sentences
-    from mmrec.features.encode.knockout import knocked_out
     from mmrec.features.encode.opening import open_extractor
     from mmrec.features.extractors.build import build_text_extractor
 
@@ -26,18 +25,15 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         sentences = read_table(dataset.keywords, schemas.KEYWORDS)
     else:
         sentences = read_table(dataset.sentences, schemas.SENTENCES)
-    contents, knocked = knocked_out(
-        joined_sentences(sentences) if settings.per == "item" else sentences, settings.knockout
-    )
-    counts = embed_sentences(
-        contents,
+    return embed_sentences(
+        joined_sentences(sentences) if settings.per == "item" else sentences,
         extractor,
         dataset.features(settings.feature),
         precision=settings.precision,
         cache=cache,
         executor=executor,
+        knockout=settings.knockout,
     )
-    return {**counts, **knocked}
 
 
 if __name__ == "__main__":

@@ -235,6 +235,7 @@ class EmbedPairParams(Section):
     feature: Name
     precision: Precision
     extractor: VisionLanguageTokensParams
+    knockout: KnockoutParams | None = None
 
 
 class EmbedParams(Section):

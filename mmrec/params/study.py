@@ -68,6 +68,8 @@ class StudyParams(Section):
     base: str
     """A params file of the project: its datasets, features, models and protocol are the study's,
     so that another base is the same study on other data."""
+    models: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    """Models of the study's own, beside those of the base and written as there."""
     datasets: dict[Name, StudyVariant] = Field(default_factory=dict)
     """Datasets of the study's own, such as one of fewer users, with all features of that which
     they are made of, under the same names."""

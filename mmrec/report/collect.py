@@ -23,6 +23,7 @@ from mmrec.paths import Paths
 from mmrec.report.categories import categories_of
 from mmrec.report.gallery import gallery
 from mmrec.report.identities import ensemble_in_words
+from mmrec.report.knockouts import load_knockouts
 from mmrec.report.list_categories import with_categories
 from mmrec.report.maps import MapData, Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase
@@ -91,6 +92,7 @@ def collect_runs(
                 finetune_metric=model.finetune.metric if model.finetune else "",
                 ranks=measured.ranks,
                 cold_ranks=measured.cold_ranks,
+                knockouts=load_knockouts(params, paths, name),
                 params={"run": run.model_dump(mode="json"), "model": model.described("finetune")},
             )
         )

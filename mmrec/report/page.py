@@ -23,7 +23,7 @@ from mmrec.report.identities import Identity, identities
 from mmrec.report.maps import Maps
 from mmrec.report.ordering import Ordering, ordering
 from mmrec.report.plots import Plot, Style, styles
-from mmrec.report.runs import PretrainingReport, RunReport
+from mmrec.report.runs import KnockoutReport, PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
 from mmrec.report.steps import DatasetReport
 from mmrec.report.tables import (
@@ -107,6 +107,7 @@ class _Comparison:
     metrics: _Table
     lists: _Table
     contrast: Contrast | None
+    knockouts: Sequence[KnockoutReport]
     looks: Mapping[str, Style]
     history_length: Sequence[Plot]
     told: Ordering
@@ -175,6 +176,7 @@ def _comparison(dataset: str, runs: Sequence[RunReport], chosen: str) -> _Compar
         metrics=_table(comparison_rows(runs), best_values),
         lists=_table(list_rows(runs), _no_best),
         contrast=contrast(runs, chosen),
+        knockouts=[run.knockouts for run in runs if run.knockouts],
         looks=looks,
         history_length=history_length_plots(runs, looks),
         told=ordering(runs[0].metrics["protocol"]),

@@ -42,6 +42,21 @@ class PretrainingReport:
 
 
 @dataclass(frozen=True)
+class KnockoutReport:
+    """Tables of the knock-outs of a run, and what follows from them.
+
+    Attributes:
+        parts: Content of knockouts.json by the name of the part.
+        changed: Sections of settings that are others now than when it was found.
+    """
+
+    run: str
+    seeds: list[int]
+    parts: Mapping[str, Mapping[str, Any]]
+    changed: list[str]
+
+
+@dataclass(frozen=True)
 class RunReport:
     """What the page says of one run.
 
@@ -54,6 +69,7 @@ class RunReport:
         finetune_metric: Validation metric that chose the epoch of fine-tuning.
         ranks: RANKS, for tests of significance; None leaves them out.
         cold_ranks: The same of cold positions; None where they are not ranked.
+        knockouts: What it loses without content; None where that was not asked for.
         params: Resolved settings, shown as they are.
     """
 
@@ -69,6 +85,7 @@ class RunReport:
     finetune_metric: str = ""
     ranks: pa.Table | None = None
     cold_ranks: pa.Table | None = None
+    knockouts: KnockoutReport | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -85,3 +85,39 @@ class CleanSummary:
     steps: Sequence[Step]
     counted: Mapping[str, int]
     protocol: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class KnockedOutRow:
+    """A row of a part of knockouts.json; the run itself differs from nothing."""
+
+    row: str
+    mean: float
+    standard_deviation: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    holm: float | None
+    effect_size: float | None
+
+
+@dataclass(frozen=True)
+class KnockedOutPart:
+    """A part of it."""
+
+    part: str
+    metric: str
+    size: int
+    unit: str
+    rows: Sequence[KnockedOutRow]
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class KnockedOut:
+    """knockouts.json of a run."""
+
+    run: str
+    seeds: Sequence[int]
+    settings: Mapping[str, object]
+    parts: Sequence[KnockedOutPart]

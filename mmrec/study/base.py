@@ -12,7 +12,7 @@ from mmrec.params.yaml_file import read_yaml
 
 
 def read_base(study: StudyParams, project: Path) -> dict[str, Any]:
-    """What the base says, without defaults, with the study's own features and datasets.
+    """What the base says, without defaults, with the study's own models, features and datasets.
 
     Raises:
         StudyError: it is no valid params file, or has not what the study takes from it.
@@ -23,7 +23,7 @@ def read_base(study: StudyParams, project: Path) -> dict[str, Any]:
         base: Any = read_yaml(path)
     except (ParamsError, OSError) as error:
         raise StudyError(f"base: {study.base} cannot be taken ({error})") from None
-    return _with_datasets(_with_features(base, study), study)
+    return _with_datasets(_with_features(_with_models(base, study), study), study)
 
 
 def features_of(params: Mapping[str, Any], dataset: str) -> list[str]:
@@ -43,6 +43,14 @@ def _entries(params: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Kind and settings of every entry of `embed`."""
     for kind, entries in params["embed"].items():
         yield from ((kind, entry) for entry in entries.values())
+
+
+def _with_models(base: Mapping[str, Any], study: StudyParams) -> dict[str, Any]:
+    if taken := study.models.keys() & base["models"].keys():
+        raise StudyError(
+            f"models.{min(taken)}: found a name that a model of the base has; choose another"
+        )
+    return {**base, "models": {**base["models"], **study.models}}
 
 
 def _with_features(base: Mapping[str, Any], study: StudyParams) -> dict[str, Any]:

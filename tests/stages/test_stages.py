@@ -26,13 +26,13 @@ from mmrec import schemas
 from mmrec.code.closure import Closure
 from mmrec.code.pipeline import closures
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS
-from mmrec.io import read_table, write_table
+from mmrec.io import read_table, write_json, write_table
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
 from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of
+from mmrec.run_paths import cold_ranks_of, knockouts_of
 from mmrec.training.finished import load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
@@ -192,6 +192,10 @@ def params() -> dict[str, Any]:
                     **text_feature("shop", "clean/sentences.parquet", "shuffled"),
                     "knockout": {"name": "shuffled", "seed": 1},
                 },
+                "shop-constant": {
+                    **text_feature("shop", "clean/sentences.parquet", "constant"),
+                    "knockout": {"name": "constant"},
+                },
             },
             "image": {
                 "shop-tokens": tokens["image"],
@@ -204,7 +208,14 @@ def params() -> dict[str, Any]:
                     for dataset in ("shop", "both")
                 },
             },
-            "pair": {"shop-tokens": tokens["pair"]},
+            "pair": {
+                "shop-tokens": tokens["pair"],
+                "shop-noise": {
+                    **tokens["pair"],
+                    "feature": "pair_noise",
+                    "knockout": {"name": "noise", "seed": 1},
+                },
+            },
         },
         "models": {
             "mp4sr": {
@@ -358,6 +369,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
             for key in keys:
                 with calls.of(stage, key):
                     reads.call(stage, key)
+        # What the report reads of knock-outs, where somebody asked for them.
+        found = {"run": "shop-mp4sr", "seeds": [1], "settings": {}, "parts": []}
+        write_json(found, knockouts_of(Paths(folder).run("shop-mp4sr")))
         for stage in ("recommend", "report"):
             with calls.of(stage):
                 reads.call(stage)
@@ -483,6 +497,17 @@ def test_a_knocked_out_feature_is_the_other_one_but_for_what_it_lost(world: Path
     assert given.keys() == sentences.keys()
     assert sorted(given.values()) == sorted(sentences.values())
     assert given != sentences
+    constant = vectors_of(world, "constant")
+    assert {item: len(of) for item, of in constant.items()} == {
+        item: len(of) for item, of in sentences.items()
+    }
+    assert len({tuple(one) for of in constant.values() for one in of}) == 1
+    pair = token_features()["pair"]["feature"]
+    noise, states = vectors_of(world, "pair_noise"), vectors_of(world, pair)
+    assert {item: len(of) for item, of in noise.items()} == {
+        item: len(of) for item, of in states.items()
+    }
+    assert noise != states
 
 
 def test_a_user_with_one_interaction_is_counted_and_not_recommended_to(world: Path) -> None:

@@ -148,6 +148,14 @@ def test_a_feature_of_the_study_is_one_of_every_dataset_that_has_the_other(tmp_p
     assert_valid(params)
 
 
+def test_a_model_of_the_study_is_one_that_rows_name(tmp_path: Path) -> None:
+    own = {"name": "sasrec", "architecture": {"num_layers": 1}, "pretrain": None, "finetune": {}}
+    rows = {"full": {"model": "mp4sr"}, "IDs": {"model": "flat", "text": "none", "image": "none"}}
+    params, _ = expand(study(tmp_path, rows=rows, models={"flat": own}), PROJECT)
+    assert params["models"]["IDs"] == own
+    assert_valid(params)
+
+
 def test_entries_of_the_study_replace_none_of_the_base(tmp_path: Path) -> None:
     base = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
     base["embed"]["image"]["demo-gaps"] = base["embed"]["image"].pop("demo-clip_image")
@@ -277,6 +285,10 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
             "^features.sentences: found a name that dataset 'demo' of the base has a feature of",
         ),
         ({"features": {"none": CLIP_TEXT}}, "^features.none: found a name"),
+        (
+            {"models": {"sasrec": {"name": "sasrec"}}},
+            "^models.sasrec: found a name that a model of the base has; choose another$",
+        ),
         (
             {"features": {"gaps": {"of": "sentences", "change": {"dataset": "demo"}}}},
             "features.gaps.change: found 'dataset', which is settled by",

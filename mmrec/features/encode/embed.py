@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,11 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.features.cache.place import FeatureCache
 from mmrec.features.contract import IntArray
-from mmrec.features.encode.distinct import DistinctRows, distinct_rows
+from mmrec.features.encode.distinct import distinct_rows
+from mmrec.features.encode.embed_rows import embed_rows
 from mmrec.features.encode.executor import LOCAL
-from mmrec.features.encode.feature_files import write_token_states, write_vectors
 from mmrec.features.encode.job import Executor
+from mmrec.features.encode.knockout import knocked_out
 from mmrec.features.encode.pairs import item_pairs
 from mmrec.features.encode.raw_pictures import (
     RawPair,
@@ -26,23 +27,17 @@ from mmrec.features.encode.raw_pictures import (
     decoded_pair,
     raw_pictures,
 )
-from mmrec.features.encode.token_states import CachedStates
-from mmrec.features.encode.vectors import cached_vectors
 from mmrec.io import sentence_key
 
 if TYPE_CHECKING:
     from mmrec.features.contract import (
-        Extractor,
         ImageExtractor,
         ImageTokenExtractor,
         PairTokenExtractor,
         TextExtractor,
         TextTokenExtractor,
-        TokenExtractor,
     )
-
-R = TypeVar("R")
-T = TypeVar("T")
+    from mmrec.params.knockout import KnockoutParams
 
 
 def embed_sentences(
@@ -53,6 +48,7 @@ def embed_sentences(
     precision: str,
     cache: FeatureCache | None = None,
     executor: Executor = LOCAL,
+    knockout: KnockoutParams | None = None,
 ) -> dict[str, int]:
     """Write a vector per sentence, or the states of its tokens, to `directory`.
 
@@ -65,17 +61,20 @@ def embed_sentences(
         precision: "float16" or "float32".
         cache: where vectors or states are looked for and kept; states need one.
         executor: who encodes.
+        knockout: what the feature is deprived of.
 
     Raises:
         DataError: a row is there twice, or a vector is not usable; names extractor and item.
     """
     keys = [sentence_key(text) for text in sentences["sentence"].to_pylist()]
     table = sentences.select(["item_id", "position", "sentence"])
-    rows = distinct_rows(table.append_column("content_key", pa.array(keys, schemas.CONTENT_KEY)))
+    table = table.append_column("content_key", pa.array(keys, schemas.CONTENT_KEY))
+    left, hit = knocked_out(table, knockout)
+    rows = distinct_rows(left)
     texts = rows.table["sentence"].take(pa.array(rows.first_row)).to_pylist()
     # The key is that of the canonical form, so that form is what is encoded.
     contents = [unicodedata.normalize("NFC", text) for text in texts]
-    return _embed(
+    return embed_rows(
         rows,
         lambda places: (contents[place] for place in places),
         extractor,
@@ -86,6 +85,8 @@ def embed_sentences(
         # Of like length together: what is padded is computed for nothing.
         order=np.argsort([len(text) for text in contents], kind="stable"),
         executor=executor,
+        knockout=knockout,
+        hit=hit,
     )
 
 
@@ -98,6 +99,7 @@ def embed_images(
     precision: str,
     cache: FeatureCache | None = None,
     executor: Executor = LOCAL,
+    knockout: KnockoutParams | None = None,
 ) -> dict[str, int]:
     """Write a vector per picture, or the states of its tokens, to `directory`.
 
@@ -111,13 +113,15 @@ def embed_images(
         precision: "float16" or "float32".
         cache: where vectors or states are looked for and kept; states need one.
         executor: who encodes.
+        knockout: what the feature is deprived of.
 
     Raises:
         DataError: a picture is missing or does not decode, a row is there twice, or a vector is
             not usable; names the item.
     """
-    rows = distinct_rows(images.select(["item_id", "position", "content_key"]))
-    return _embed(
+    left, hit = knocked_out(images.select(["item_id", "position", "content_key"]), knockout)
+    rows = distinct_rows(left)
+    return embed_rows(
         rows,
         lambda places: raw_pictures(rows, places, raw_images),
         extractor,
@@ -128,6 +132,8 @@ def embed_images(
         order=np.arange(len(rows.keys)),
         prepare=decoded,
         executor=executor,
+        knockout=knockout,
+        hit=hit,
     )
 
 
@@ -141,6 +147,7 @@ def embed_pairs(
     precision: str,
     cache: FeatureCache,
     executor: Executor = LOCAL,
+    knockout: KnockoutParams | None = None,
 ) -> dict[str, int]:
     """Write the joint states of every item's text and first picture to `directory`.
 
@@ -155,11 +162,13 @@ def embed_pairs(
         precision: "float16" or "float32".
         cache: where states are looked for and kept.
         executor: who encodes.
+        knockout: what the feature is deprived of.
 
     Raises:
         DataError: a picture is missing or does not decode, or states are not usable.
     """
-    rows = distinct_rows(item_pairs(sentences, images))
+    left, hit = knocked_out(item_pairs(sentences, images), knockout)
+    rows = distinct_rows(left)
     image_keys = rows.table["image_key"].take(pa.array(rows.first_row)).to_pylist()
     texts = rows.table["text"].take(pa.array(rows.first_row)).to_pylist()
     texts = [unicodedata.normalize("NFC", text) for text in texts]
@@ -174,7 +183,7 @@ def embed_pairs(
                 image_key, data = next(drawn)
             yield RawPair(texts[place], RawPicture.of(key, rows.item_of(place), data))
 
-    return _embed(
+    return embed_rows(
         rows,
         contents,
         extractor,
@@ -185,54 +194,6 @@ def embed_pairs(
         order=np.array(sorted(range(len(texts)), key=image_keys.__getitem__), np.int64),
         prepare=decoded_pair,
         executor=executor,
+        knockout=knockout,
+        hit=hit,
     )
-
-
-def _embed(
-    rows: DistinctRows,
-    contents: Callable[[IntArray], Iterable[R]],
-    extractor: Extractor[T] | TokenExtractor[T],
-    directory: Path,
-    *,
-    precision: str,
-    cache: FeatureCache | None,
-    unit: str,
-    order: IntArray,
-    executor: Executor,
-    prepare: Callable[[R], T] | None = None,
-) -> dict[str, int]:
-    if extractor.level == "vectors":
-        vectors = cached_vectors(
-            rows.keys,
-            contents,
-            extractor,
-            cache,
-            precision=precision,
-            unit=unit,
-            item_of=rows.item_of,
-            order=order,
-            prepare=prepare,
-            executor=executor,
-        )
-        return write_vectors(vectors, rows, directory)
-    if cache is None:
-        raise ValueError("token states go through the feature cache, found none; open one")
-    states = CachedStates(
-        rows.keys,
-        contents,
-        extractor,
-        cache,
-        precision=precision,
-        item_of=rows.item_of,
-        prepare=prepare,
-    )
-    num_encoded = states.encode_missing(order, unit=unit, executor=executor)
-    counts = write_token_states(states, rows, directory, num_encoded=num_encoded)
-    if extractor.blocks_plan.below_last:
-        # Here, so that torch is not imported where states are final and all in the cache.
-        from mmrec.features.extractors.kept_blocks import write_last_blocks
-
-        write_last_blocks(
-            extractor.last_blocks, extractor.blocks_plan, states.fingerprint, directory
-        )
-    return counts

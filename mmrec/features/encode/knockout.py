@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmrec.io import content_key
-from mmrec.params.knockout import DroppedParams, KnockoutParams, ShuffledParams
+from mmrec.params.knockout import (
+    ConstantParams,
+    DroppedParams,
+    KnockoutParams,
+    NoiseParams,
+    ShuffledParams,
+)
 
 
 def knocked_out(
     contents: pa.Table, knockout: KnockoutParams | None
 ) -> tuple[pa.Table, dict[str, int]]:
-    """Contents as a knock-out leaves them, and how many items it hit.
+    """Contents as a knock-out leaves them, and how many items it hits.
+
+    One of values leaves all contents where they are (`mmrec/features/encode/replacement.py`).
 
     Args:
         contents: column item_id, and any others.
@@ -27,6 +37,9 @@ def knocked_out(
         case ShuffledParams():
             given, num_items = shuffled(contents, knockout.seed)
             return given, {"items_shuffled": num_items}
+        case ConstantParams() | NoiseParams():
+            return contents, {"items_replaced": len(contents["item_id"].unique())}
+    assert_never(knockout)
 
 
 def dropped(contents: pa.Table, share: float, seed: int) -> tuple[pa.Table, int]:

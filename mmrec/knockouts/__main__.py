@@ -1,0 +1,61 @@
+"""`python -m mmrec.knockouts RUN`: does the content of its features help this run?
+
+Trains the run as it is, with its features shuffled, constant and noise, and by IDs alone, in a
+workspace of its own; writes tables, tests and what follows from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmrec.evaluation.metrics import is_metric
+from mmrec.io import write_json, write_text
+from mmrec.knockouts.arms import knockout_study
+from mmrec.knockouts.results import knockout_markdown, knockout_results
+from mmrec.params.file import ParamsError, load_params
+from mmrec.params.study import StudyError
+from mmrec.paths import Paths
+from mmrec.run_paths import knockouts_of
+from mmrec.study.run import run_study
+from mmrec.study.workspace import PROJECT
+
+
+def main(arguments: list[str], project: Path = PROJECT) -> None:
+    """Knock out the features of a run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mmrec.knockouts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", help="a run of params.yaml that reads features")
+    parser.add_argument("--seeds", type=int, nargs="+", help="of every training (the run's own)")
+    parser.add_argument("--metric", default="recall@10", help="recall@K, ndcg@K or mrr")
+    found = parser.parse_args(arguments)
+    print(_knocked_out(found.run, found.seeds, found.metric, project))
+
+
+def _knocked_out(name: str, seeds: list[int] | None, metric: str, project: Path) -> str:
+    if not is_metric(metric) or metric.startswith("mrr@"):
+        raise StudyError(f"--metric: found '{metric}', allowed are recall@K, ndcg@K and mrr")
+    paths = Paths(project)
+    params = load_params(paths.params)
+    own = [params.runs[name].seed] if name in params.runs else [0]
+    study = knockout_study(params, name, seeds or own, metric)
+    runs = run_study(f"knockouts-{name}", study, project)
+    results = knockout_results(params, study, runs.ranks.held_out)
+    text = knockout_markdown(results)
+    kept = project / "studies" / "results"
+    kept.mkdir(parents=True, exist_ok=True)
+    write_text(text, kept / f"knockouts-{name}.md")
+    # Among the run's texts that git keeps, where the report finds it.
+    write_json(results, knockouts_of(paths.run(name)))
+    return text
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (StudyError, ParamsError) as error:
+        sys.exit(f"error: {error}")

@@ -85,7 +85,10 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "evaluate.mask_history: missing" in text
     assert "runs.with space: a name is made of letters" in text
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
-    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mmsrec" in text
+    assert (
+        "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, meanvectors, mistyped"
+        in text
+    )
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "report.maps: found 'demo-mp4sr', which is on 'shop', but report.dataset is" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text

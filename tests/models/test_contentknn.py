@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from mmrec import schemas
 from mmrec.data.words import bags_of_words, write_bags_of_words
+from mmrec.features.empty import write_empty_feature
 from mmrec.features.token_table import TokenTable
 from mmrec.features.word_table import WordTable, load_word_table
 from mmrec.io import DataError
@@ -17,6 +18,7 @@ from mmrec.models.contentknn.model import nearest_by_content
 from mmrec.models.contentknn.tfidf import tfidf_vectors
 from mmrec.models.data import Feature
 from mmrec.params.models.contentknn import ContentKnnArchitecture
+from mmrec.paths import Paths
 from mmrec.recommender import VectorRecommender
 from tests.models import worlds
 
@@ -272,3 +274,16 @@ def test_the_defaults_are_ten_items_alike_and_all_neighbours():
     found = ContentKnnArchitecture.model_validate({"content": {"name": "tfidf"}})
     assert (found.history_length, found.decay, found.num_neighbours) == (10, 1.0, None)
     assert found.content.model_dump(exclude={"name"}) == SWITCHES
+
+
+def test_words_on_disk_are_words_and_no_vectors(tmp_path):
+    dataset = Paths(tmp_path).dataset("shop")
+    write_bags_of_words(bags_of_words(sentences()), dataset.features("bag_of_words"))
+    write_empty_feature(dataset.features("none"))
+    found = Feature.stored(dataset, "bag_of_words", items(12))
+    assert found.level == "words"
+    assert found.words.counts.tolist() == [0, 5, 2, 0, 2, 4, 0, 0, 5, 3, 2, 2, 3]
+    with pytest.raises(DataError, match="found the words of items; expected vectors or token"):
+        _ = found.vectors
+    with pytest.raises(DataError, match="column 'words': found none"):
+        _ = Feature.stored(dataset, "none", items(12)).words

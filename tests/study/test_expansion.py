@@ -254,11 +254,11 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
         ),
         (
             {"text": "plots"},
-            r"^text \(of row 'full'\): found 'plots', allowed: none, sentences, .* 'demo'\)$",
+            r"^text \(of row 'full'\): found 'plots', allowed: none, bag_of_words, sentences, .* 'demo'\)$",
         ),
         (
             {"rows": {"full": {"model": "mp4sr", "image": "posters"}}},
-            r"^rows.full.image: found 'posters', allowed: none, sentences, .* 'demo'\)$",
+            r"^rows.full.image: found 'posters', allowed: none, bag_of_words, sentences, .* 'demo'\)$",
         ),
         (
             {"datasets": {"demo-9": {"of": "shop", "change": {}}}},

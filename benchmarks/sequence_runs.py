@@ -48,7 +48,7 @@ def read(file: Path, settings: CleanParams) -> CleanResult:
             RawImages(Path(folder)),
             skipped=raw.skipped,
             has_users=raw.has_users,
-            **settings.model_dump(),
+            **dict(settings),
         )
 
 

@@ -17,7 +17,12 @@ from mmrec.models.data import ModelData
 from mmrec.models.items.features import require_features
 from mmrec.nn.scoring import unit
 from mmrec.params.model import Stage
-from mmrec.params.models.contentknn import ContentKnnArchitecture, ContentKnnParams
+from mmrec.params.models.contentknn import (
+    ContentKnnArchitecture,
+    ContentKnnParams,
+    MeanVectorsContent,
+    TfidfContent,
+)
 from mmrec.recommender import Recommender
 
 
@@ -28,11 +33,17 @@ def build_recommender(params: ContentKnnParams, data: ModelData, stage: Stage) -
         ValueError: the run has not the features that are compared, or they have no content.
     """
     architecture = params.architecture
-    match architecture.content.name:
-        case "tfidf":
-            switches = architecture.content.model_dump(exclude={"name"})
-            return _by_words(tfidf_vectors(data.features["text"].words, **switches), architecture)
-        case "mean_vectors":
+    match architecture.content:
+        case TfidfContent() as content:
+            vectors = tfidf_vectors(
+                data.features["text"].words,
+                sublinear_tf=content.sublinear_tf,
+                smooth_idf=content.smooth_idf,
+                min_df=content.min_df,
+                max_df=content.max_df,
+            )
+            return _by_words(vectors, architecture)
+        case MeanVectorsContent():
             return _by_vectors(_mean_vectors(params, data, stage), architecture)
         case _:
             assert_never(architecture.content)

@@ -29,12 +29,7 @@ def _list(kind: pa.DataType) -> pa.ListType:
     return pa.list_(pa.field("item", kind, nullable=False))
 
 
-TEXT_FIELD: Final = pa.struct(
-    [
-        pa.field("field", pa.string(), nullable=False),
-        pa.field("text", pa.string(), nullable=False),
-    ]
-)
+TEXT_FIELD: Final = pa.struct(list(_schema(("field", pa.string()), ("text", pa.string()))))
 
 RAW_ITEMS: Final = _schema(
     ("item_id", pa.string()),
@@ -102,6 +97,11 @@ CLEAN_SEQUENCES: Final = _schema(
 SENTENCES: Final = _schema(
     ("item_id", pa.string()), ("position", pa.int32()), ("sentence", pa.string())
 )
+
+BAGS_OF_WORDS: Final = _schema(
+    ("item_id", pa.string()), ("words", _list(pa.string())), ("counts", _list(pa.int32()))
+)
+"""The distinct words of each item that has any, and how often; ordered by `item_id`, word."""
 
 IMAGES: Final = _schema(
     ("item_id", pa.string()), ("position", pa.int32()), ("content_key", CONTENT_KEY)

@@ -1,9 +1,10 @@
-"""clean: raw tables -> items, users, sequences, sentences and valid pictures."""
+"""clean: raw tables -> items, users, sequences, sentences, their words, and valid pictures."""
 
 from __future__ import annotations
 
 from mmrec import schemas
 from mmrec.io import read_json, read_table
+from mmrec.params.features import BAG_OF_WORDS
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 from mmrec.stage import Summary, entry, run
@@ -14,6 +15,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     from mmrec.data.clean import clean, write_clean
     from mmrec.data.images import RawImages
     from mmrec.data.verdicts import Verdicts
+    from mmrec.data.words import bags_of_words, write_bags_of_words
     from mmrec.features.empty import write_empty_feature
 
     settings, dataset = entry(params.datasets, key, "datasets").clean, paths.dataset(key)
@@ -30,6 +32,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     )
     write_clean(result, dataset)
     write_empty_feature(dataset.features("none"))
+    write_bags_of_words(bags_of_words(result.sentences), dataset.features(BAG_OF_WORDS))
     return {
         "items": result.items.num_rows,
         "users": result.users.num_rows,

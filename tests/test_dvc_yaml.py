@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from mmrec.params.ensemble import EnsemblePart
-from mmrec.params.features import EmbedPairParams
+from mmrec.params.features import BAG_OF_WORDS, EmbedPairParams
 from mmrec.params.file import load_params
 from mmrec.params.ranked import SLOTS
 from mmrec.paths import Paths
@@ -65,7 +65,8 @@ def test_outputs_lie_where_paths_says() -> None:
     assert outs("code") == {str(paths.code)}
     assert outs("crawl") == {str(dataset.raw)}
     assert outs("union") == {str(paths.union("${key}"))}
-    assert outs("clean") == {str(dataset.clean), str(dataset.features("none"))}
+    written = {str(dataset.features(name)) for name in ("none", BAG_OF_WORDS)}
+    assert outs("clean") == {str(dataset.clean), *written}
     assert outs("keywords") == {str(dataset.keywords.parent), str(dataset.keywords_stores)}
     feature = paths.dataset("${item.dataset}").features("${item.feature}")
     for stage in ("embed_text", "embed_image", "embed_pair"):

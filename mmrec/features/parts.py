@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from mmrec import schemas
 from mmrec.io import DataError, check_schema, open_parquet, part_files
-from mmrec.params.features import Level
+from mmrec.params.features import Level, StoredLevel
 
 _ROWS_AT_ONCE: Final = 512
 _WHERE_TO_LOOK: Final[dict[Level, str]] = {
@@ -31,6 +31,9 @@ _WHERE_TO_LOOK: Final[dict[Level, str]] = {
     ),
 }
 """What is said to whoever expects it and finds the other."""
+_AN_EXTRACTOR: Final = (
+    "expected vectors or token states; name a feature of an extractor, or a model that reads words"
+)
 
 
 class Parts(NamedTuple):
@@ -54,12 +57,14 @@ class Parts(NamedTuple):
         return dtype
 
 
-def level_of_files(directory: Path) -> Level:
-    """Whether a feature is of vectors or of token states; that without rows is of vectors.
+def level_of_files(directory: Path) -> StoredLevel:
+    """Whether a feature is of vectors, of token states or of words; one without rows is of vectors.
 
     Raises:
         DataError: there are no files, or they are of two extractors.
     """
+    if _has_words(directory):
+        return "words"
     return "tokens" if "token" in open_parts(directory, level=None).schema.names else "vectors"
 
 
@@ -73,8 +78,8 @@ def open_parts(directory: Path, *, level: Level | None) -> Parts:
     Raises:
         DataError: there are none, they are of two extractors, or of the other level.
     """
-    if not directory.is_dir():
-        raise DataError(f"{directory}: no such folder; run the stage that writes this feature")
+    if _has_words(directory):
+        raise DataError(f"{directory}: found the words of items; {_AN_EXTRACTOR}")
     found: dict[tuple[pa.DataType, bool, bytes], str] = {}
     for path in part_files(directory):
         with open_parquet(path) as file:
@@ -97,6 +102,16 @@ def open_parts(directory: Path, *, level: Level | None) -> Parts:
         raise DataError(f"{directory}: {_WHERE_TO_LOOK[level]}")
     make = schemas.token_features if of_tokens else schemas.features
     return Parts(directory, make(kind.list_size, kind.value_type), fingerprint)
+
+
+def _has_words(directory: Path) -> bool:
+    if not directory.is_dir():
+        raise DataError(f"{directory}: no such folder; run the stage that writes this feature")
+    files = part_files(directory)
+    if not files:
+        return False
+    with open_parquet(files[0]) as file:
+        return "words" in file.schema_arrow.names
 
 
 def read_places(parts: Parts, columns: list[str]) -> pa.Table:

@@ -18,8 +18,9 @@ from mmrec.dataset_paths import DatasetPaths
 from mmrec.features.parts import level_of_files
 from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.features.token_table import TokenTable, load_token_table
+from mmrec.features.word_table import WordTable, load_word_table
 from mmrec.io import DataError, read_table
-from mmrec.params.features import Level
+from mmrec.params.features import StoredLevel
 from mmrec.params.model import Stage
 from mmrec.params.training import Modality
 from mmrec.stage import memory_for
@@ -29,6 +30,10 @@ def _of_vectors() -> NoReturn:
     raise ValueError("a feature of vectors has no token states; name a feature of token states")
 
 
+def _of_no_words() -> NoReturn:
+    raise ValueError("a feature of an extractor has no words; name bag_of_words")
+
+
 class Feature:
     """A feature of a dataset, read on first use, in the form that is asked for.
 
@@ -36,8 +41,9 @@ class Feature:
         vectors: gives the vectors of every item; of dimension 0 where a run has no such feature.
         tokens: gives the token states of every item's contents.
         last_blocks: builds the blocks that the states enter, with the extractor's weights.
-        level: says which of the two it has.
+        level: says which of them it has.
         has_last_blocks: says whether the states enter blocks, or are final.
+        words: gives the words of every item.
     """
 
     def __init__(
@@ -45,11 +51,12 @@ class Feature:
         vectors: Callable[[], FeatureTable],
         tokens: Callable[[], TokenTable] = _of_vectors,
         last_blocks: Callable[[], nn.Module] = _of_vectors,
-        level: Callable[[], Level] = lambda: "vectors",
+        level: Callable[[], StoredLevel] = lambda: "vectors",
         has_last_blocks: Callable[[], bool] = lambda: False,
+        words: Callable[[], WordTable] = _of_no_words,
     ) -> None:
         self._vectors, self._tokens, self._last_blocks = vectors, tokens, last_blocks
-        self._level, self._has_last_blocks = level, has_last_blocks
+        self._level, self._has_last_blocks, self._words = level, has_last_blocks, words
 
     @classmethod
     def stored(cls, dataset: DatasetPaths, name: str, items: pa.Table) -> Self:
@@ -74,11 +81,18 @@ class Feature:
 
             return has_blocks(folder)
 
-        return cls(vectors, tokens, last_blocks, lambda: level_of_files(folder), has_last_blocks)
+        def words() -> WordTable:
+            with _memory(dataset):
+                return load_word_table(folder, items)
+
+        def level() -> StoredLevel:
+            return level_of_files(folder)
+
+        return cls(vectors, tokens, last_blocks, level, has_last_blocks, words)
 
     @cached_property
-    def level(self) -> Level:
-        """Whether it has one vector of a content or the states of its tokens.
+    def level(self) -> StoredLevel:
+        """Whether it has one vector of a content, the states of its tokens, or words.
 
         Raises:
             DataError: a file is not what it must be.
@@ -103,6 +117,16 @@ class Feature:
             ValueError: it is a feature of vectors.
         """
         return self._tokens()
+
+    @cached_property
+    def words(self) -> WordTable:
+        """Words of every item.
+
+        Raises:
+            DataError: a file is not what it must be.
+            ValueError: it is a feature of an extractor.
+        """
+        return self._words()
 
     @property
     def has_last_blocks(self) -> bool:

@@ -26,6 +26,8 @@ def list_metrics(
 ) -> dict[str, Summary | dict[str, Summary]]:
     """`summarize_lists`, with diversity by the text and by the image feature that the run has.
 
+    Words are no vectors: a run that reads them has none by text.
+
     Args:
         lists: `LISTS`.
         ranks: `RANKS` of the same users.
@@ -45,6 +47,8 @@ def list_metrics(
 
 def _features_of(data: ModelData) -> Iterator[tuple[str, Callable[[Items], Vectors]]]:
     for modality, feature in data.features.items():
+        if feature.level == "words":
+            continue
         table = feature.vectors if feature.level == "vectors" else feature.tokens
         if table.dim:
             yield modality, partial(_vectors_of, table)

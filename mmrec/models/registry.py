@@ -58,6 +58,10 @@ def system_of(params: ModelParams) -> System:
             from mmrec.models.itemknn import build as untrained
 
             return untrained
+        case "contentknn":
+            from mmrec.models.contentknn import build as untrained
+
+            return untrained
         case "transitions":
             from mmrec.models.transitions import build as untrained
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -15,6 +15,11 @@ Revision = Annotated[str, NAMES_NO_FILE]
 
 Level = Literal["vectors", "tokens"]
 """What a feature has of a content: one vector, or the states of its tokens."""
+
+BAG_OF_WORDS: Final = "bag_of_words"
+"""A feature of every dataset, which `clean` writes: the words of each item, of level `words`."""
+
+StoredLevel = Level | Literal["words"]
 
 
 class SentenceTransformerParams(Section):

@@ -28,9 +28,6 @@ class NoSettings(Section):
 class SystemParams(Section):
     """A model of `params.yaml`; a training that it does not have is null."""
 
-    has_vectors: ClassVar[bool] = True
-    """It scores by inner products; without them there is no index to recommend from."""
-
     levels: ClassVar[tuple[Level, ...]] = ("vectors",)
     """What it can read of features."""
 
@@ -38,6 +35,16 @@ class SystemParams(Section):
     architecture: Section
     pretrain: LoopParams | None
     finetune: LoopParams | None
+
+    @property
+    def has_vectors(self) -> bool:
+        """It scores by inner products; without them there is no index to recommend from."""
+        return True
+
+    @property
+    def reads_words(self) -> bool:
+        """It reads the words of items as its text, and no extractor's feature."""
+        return False
 
     def training(self, stage: Stage) -> LoopParams | None:
         """Settings of one of its trainings."""

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mmrec.params.features import (
+    BAG_OF_WORDS,
     EmbedImageParams,
     EmbedPairParams,
     EmbedParams,
@@ -22,6 +23,7 @@ from mmrec.params.ranked import wrong_ensembles
 from mmrec.params.sources import names_pictures_on_the_web
 from mmrec.params.training import Modality
 from mmrec.params.users import wrong_without_users
+from mmrec.params.words import NOT_EXTRACTED, wrong_words
 
 T = TypeVar("T")
 MODALITIES: Final[tuple[Modality, ...]] = ("text", "image")
@@ -109,6 +111,7 @@ def _wrong_slots(
     yield from _unknown_features(params, where, trained)
     yield from _missing_modalities(params, where, trained, stage)
     yield from _wrong_level(params, where, trained, stage)
+    yield from wrong_words(params, where, trained)
 
 
 def _unknown_features(
@@ -120,7 +123,7 @@ def _unknown_features(
         return  # the feature may be that of an entry that is wrong itself
     found = {entry.feature for entry in entries.values() if entry.dataset == trained.dataset}
     known = ["none", *sorted(found)]
-    yield from unknown(f"{where}.text", trained.text, known)
+    yield from unknown(f"{where}.text", trained.text, [*known, BAG_OF_WORDS])
     yield from unknown(f"{where}.image", trained.image, known)
 
 
@@ -179,8 +182,9 @@ def _too_little_kept(
 def _wrong_features(params: Params) -> Iterator[str]:
     owners: dict[tuple[str, str], str] = {}
     for path, entry in _embed_entries(params).items():
-        if entry.feature == "none":
-            yield f"{path}.feature: 'none' is the name of no feature; choose another"
+        if entry.feature in NOT_EXTRACTED:
+            reason = NOT_EXTRACTED[entry.feature]
+            yield f"{path}.feature: '{entry.feature}' is {reason}; choose another"
         key = (entry.dataset, entry.feature)
         if owners.setdefault(key, path) != path:
             yield (
@@ -201,7 +205,7 @@ def _missing_modalities(
     params: Params, where: str, trained: PretrainingParams | RunParams, stage: Stage
 ) -> Iterator[str]:
     model = params.models.get(trained.model)
-    if model is None:
+    if model is None or model.reads_words:
         return
     advice = ", or ".join(filter(None, ["name one", model.without_features(stage)]))
     for modality in model.modalities(stage):

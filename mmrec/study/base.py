@@ -8,6 +8,7 @@ from typing import Any
 
 from mmrec.params.file import ParamsError, load_params
 from mmrec.params.study import StudyError, StudyParams, changed
+from mmrec.params.words import NOT_EXTRACTED
 from mmrec.params.yaml_file import read_yaml
 
 
@@ -29,6 +30,11 @@ def read_base(study: StudyParams, project: Path) -> dict[str, Any]:
 def features_of(params: Mapping[str, Any], dataset: str) -> list[str]:
     """Names of a dataset's features, in the order of their entries."""
     return [entry["feature"] for _, entry in _entries(params) if entry["dataset"] == dataset]
+
+
+def known_features(params: Mapping[str, Any], dataset: str) -> list[str]:
+    """What a row on a dataset can name: its features, those that every dataset has, and none."""
+    return [*NOT_EXTRACTED, *features_of(params, dataset)]
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:
@@ -66,7 +72,7 @@ def _with_features(base: Mapping[str, Any], study: StudyParams) -> dict[str, Any
                 "of the base)"
             )
         for kind, entry in sources:
-            if name in ("none", *features_of(base, entry["dataset"])):
+            if name in known_features(base, entry["dataset"]):
                 raise StudyError(
                     f"features.{name}: found a name that dataset '{entry['dataset']}' of the base "
                     "has a feature of; choose another"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mmrec.evaluation.lists import list_cutoffs
 from mmrec.params.study import StudyError, StudyParams, StudyRow, changed
-from mmrec.study.base import features_of, free_name, read_base
+from mmrec.study.base import free_name, known_features, read_base
 
 Names = Mapping[str, tuple[str, ...]]
 """Run names of each row, a seed each."""
@@ -96,7 +96,7 @@ def _slots(row: str, study: StudyParams, base: Mapping[str, Any]) -> dict[str, s
         "image": (settings.image, study.image),
     }
     slots = {"dataset": dataset}
-    known = ["none", *features_of(base, dataset)]
+    known = known_features(base, dataset)
     for modality, (own, common) in features.items():
         slots[modality] = own or common
         if slots[modality] not in known:
@@ -113,7 +113,7 @@ def _check_source(row: str, source: Mapping[str, str], base: Mapping[str, Any]) 
     where, dataset = f"rows.{row}.pretrained_on", source["dataset"]
     if dataset not in base["datasets"]:
         raise StudyError(f"{where}: found '{dataset}', allowed: {', '.join(base['datasets'])}")
-    known = ["none", *features_of(base, dataset)]
+    known = known_features(base, dataset)
     for modality in ("text", "image"):
         if source[modality] not in known:
             raise StudyError(

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from mmrec.study.workspace import PROJECT
 
-LEFT_OUT = ("demo-itemknn", "demo-transitions")
+LEFT_OUT = ("demo-itemknn", "demo-transitions", "demo-tfidf", "demo-meanvectors")
 """Runs that take time and show nothing of the pipeline that popularity does not."""
 
 

@@ -163,6 +163,13 @@ CASES = {
         vectors=False,
         by_content=("finetune",),
     ),
+    "contentknn": Case(
+        {"content": {"name": "mean_vectors"}},
+        None,
+        trainings=(),
+        ordered=False,
+        by_content=("finetune",),
+    ),
     "transitions": Case(
         {}, None, trainings=(), ordered=False, vectors=False, by_content=("finetune",)
     ),

@@ -44,15 +44,21 @@ def params(name, **changes):
     return TypeAdapter(ModelParams).validate_python(sections)
 
 
-def data(text=None, image=None, num_items=NUM_ITEMS, training_counts=None, histories=None):
-    """A catalogue with features, and users who went through it."""
+def data(
+    text=None, image=None, num_items=NUM_ITEMS, training_counts=None, histories=None, words=None
+):
+    """A catalogue with features, or with `words` in place of a text feature, and its users."""
     tables = {"text": text or text_table(), "image": image or image_table()}
+    features = {name: Feature(partial(_itself, table)) for name, table in tables.items()}
+    if words is not None:
+        told = {"level": partial(_itself, "words"), "words": partial(_itself, words)}
+        features["text"] = Feature(partial(_itself, None), **told)
     if training_counts is None:
         training_counts = torch.arange(num_items)
     return ModelData(
         items=pa.table({"item_id": [f"i{item}" for item in range(1, num_items)]}),
         sequences=Sequences.from_lists(HISTORIES if histories is None else histories),
-        features={name: Feature(partial(_itself, table)) for name, table in tables.items()},
+        features=features,
         training_counts=training_counts,
         is_cold=torch.zeros(num_items, dtype=torch.bool),
     )

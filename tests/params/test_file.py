@@ -85,7 +85,10 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "evaluate.mask_history: missing" in text
     assert "runs.with space: a name is made of letters" in text
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
-    assert "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, mistyped, mmsrec" in text
+    assert (
+        "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, meanvectors, mistyped"
+        in text
+    )
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "report.maps: found 'demo-mp4sr', which is on 'shop', but report.dataset is" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
@@ -226,6 +229,63 @@ def test_a_run_of_one_feature_is_told_how_to_do_without_the_other(
     path = tmp_path / "params.yaml"
     YAML(typ="safe").dump(data, path)
     assert load_params(path).runs["mine"].image == "none"
+
+
+def with_words(data: Any, **run: str) -> dict[str, Any]:
+    """The shipped run by TF-IDF, changed; and its dataset's cleaning."""
+    data["runs"]["demo-tfidf"] |= run
+    clean: dict[str, Any] = data["datasets"]["demo"]["clean"]
+    return clean
+
+
+def test_words_go_to_a_model_of_words_and_to_no_other(data: Any, tmp_path: Path) -> None:
+    with_words(data, text="sentences", image="bag_of_words")
+    data["runs"]["demo-mp4sr-id"]["text"] = "bag_of_words"
+    lines = "\n".join(messages(data, tmp_path))
+    for expected in (
+        "runs.demo-tfidf.text: found 'sentences', but model 'tfidf' (contentknn) reads the words "
+        "of items; name bag_of_words",
+        "runs.demo-mp4sr-id.text: found 'bag_of_words', but model 'mp4sr-id' (mp4sr) reads "
+        "vectors; name a feature of an extractor",
+        "runs.demo-tfidf.image: found 'bag_of_words', allowed: none, ",
+    ):
+        assert expected in lines
+    data["embed"]["text"]["demo-sentences"]["feature"] = "bag_of_words"
+    expected = (
+        "embed.text.demo-sentences.feature: 'bag_of_words' is the words of items, which clean "
+        "writes of every dataset; choose another"
+    )
+    assert expected in "\n".join(messages(data, tmp_path))
+
+
+def test_words_need_text(data: Any, tmp_path: Path) -> None:
+    with_words(data)["text_fields"] = []
+    assert "clean.text_fields is [], so that no item has words" in "\n".join(
+        messages(data, tmp_path)
+    )
+    with_words(data, text="none")
+    assert "found 'none', but model 'tfidf' (contentknn) reads the words" in "\n".join(
+        messages(data, tmp_path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "has_vectors"),
+    [({}, True), ({"num_neighbours": 5}, False), ({"content": {"name": "tfidf"}}, False)],
+)
+def test_neighbours_by_content_have_vectors_where_these_are_exact(
+    data: Any, tmp_path: Path, change: dict[str, Any], has_vectors: bool
+) -> None:
+    data["models"]["meanvectors"]["architecture"] |= change
+    if "content" in change:
+        data["runs"]["demo-meanvectors"] |= {"text": "bag_of_words", "image": "none"}
+    data["recommend"]["run"] = "demo-meanvectors"
+    path = tmp_path / "params.yaml"
+    YAML(typ="safe").dump(data, path)
+    if has_vectors:
+        assert load_params(path).recommend.run == "demo-meanvectors"
+    else:
+        assert "(contentknn) has no vectors to search" in "\n".join(messages(data, tmp_path))
 
 
 TOKENS = {

@@ -133,6 +133,15 @@ def a_pretraining(dataset: str, **slots: str) -> dict[str, Any]:
     return {"dataset": dataset, "model": "mp4sr", "seed": 1} | slots
 
 
+def content_knn(content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": "contentknn",
+        "architecture": {"content": content},
+        "pretrain": None,
+        "finetune": None,
+    }
+
+
 def a_run(dataset: str, model: str, start: str = "none", **slots: str) -> dict[str, Any]:
     return {
         "dataset": dataset,
@@ -242,6 +251,8 @@ def params() -> dict[str, Any]:
                 "pretrain": None,
                 "finetune": None,
             },
+            "tfidf": content_knn({"name": "tfidf"}),
+            "mean-vectors": content_knn({"name": "mean_vectors"}),
         },
         "pretrainings": {
             "larger": a_pretraining("both", **both),
@@ -255,6 +266,8 @@ def params() -> dict[str, Any]:
             "plain-sasrec": a_run("plain", "sasrec"),
             "plain-popularity": a_run("plain", "popularity"),
             "plain-itemknn": a_run("plain", "itemknn"),
+            "shop-tfidf": a_run("shop", "tfidf", text="bag_of_words"),
+            "shop-mean-vectors": a_run("shop", "mean-vectors", **words),
         },
         "ensembles": {
             "plain-two": an_ensemble("plain", "plain-sasrec", "plain-popularity"),
@@ -479,7 +492,7 @@ def test_vectors_are_there_of_models_that_have_them(world: Path) -> None:
         for name in ranked_entries(load_params(world / "params.yaml"))
     }
     without = [name for name, found in with_vectors.items() if not found]
-    assert without == ["plain-itemknn", "plain-grouped"]
+    assert without == ["plain-itemknn", "shop-tfidf", "plain-grouped"]
 
 
 def vectors_of(world: Path, feature: str) -> dict[str, list[list[float]]]:

@@ -208,7 +208,7 @@ def test_a_source_without_the_features_of_the_row_is_refused(tmp_path: Path) -> 
     rows = {"full": {"model": "mp4sr", "pretrained": True, "pretrained_on": "shop"}}
     says = (
         "^rows.full.pretrained_on: found 'shop', which has no feature 'sentences', the row's text; "
-        "it has none, clip_image: give it one"
+        "it has none, bag_of_words, clip_image: give it one"
     )
     with pytest.raises(StudyError, match=says):
         expand(study(tmp_path, base="base.yaml", rows=rows), tmp_path)
@@ -262,11 +262,11 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
         ),
         (
             {"text": "plots"},
-            r"^text \(of row 'full'\): found 'plots', allowed: none, sentences, .* 'demo'\)$",
+            r"^text \(of row 'full'\): found 'plots', allowed: none, bag_of_words, .* 'demo'\)$",
         ),
         (
             {"rows": {"full": {"model": "mp4sr", "image": "posters"}}},
-            r"^rows.full.image: found 'posters', allowed: none, sentences, .* 'demo'\)$",
+            r"^rows.full.image: found 'posters', allowed: none, bag_of_words, .* 'demo'\)$",
         ),
         (
             {"datasets": {"demo-9": {"of": "shop", "change": {}}}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
@@ -22,9 +22,12 @@ class ItemKnnArchitecture(Section):
 class ItemKnnParams(SystemParams):
     """Items that the users of a history's items chose as well; nothing to train."""
 
-    has_vectors: ClassVar[bool] = False
-
     name: Literal["itemknn"]
     architecture: ItemKnnArchitecture
     pretrain: None
     finetune: None
+
+    @property
+    def has_vectors(self) -> bool:
+        """It sums up weights of pairs of items."""
+        return False

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mmrec.params.models.bert4rec import Bert4RecParams
+from mmrec.params.models.contentknn import ContentKnnParams
 from mmrec.params.models.fdsa import FdsaParams
 from mmrec.params.models.gru4rec import Gru4RecParams
 from mmrec.params.models.itemknn import ItemKnnParams
@@ -34,6 +35,7 @@ ModelParams = Annotated[
     | NextitnetParams
     | Bert4RecParams
     | ItemKnnParams
+    | ContentKnnParams
     | TransitionsParams
     | PopularityParams,
     Field(discriminator="name"),

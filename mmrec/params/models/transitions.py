@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from mmrec.params.model import NoSettings, SystemParams
 
@@ -10,9 +10,12 @@ from mmrec.params.model import NoSettings, SystemParams
 class TransitionsParams(SystemParams):
     """Items by how often they came directly after the last one; nothing to train."""
 
-    has_vectors: ClassVar[bool] = False
-
     name: Literal["transitions"]
     architecture: NoSettings
     pretrain: None
     finetune: None
+
+    @property
+    def has_vectors(self) -> bool:
+        """It sums up weights of pairs of items."""
+        return False

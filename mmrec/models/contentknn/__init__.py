@@ -1,0 +1,1 @@
+"""Neighbours by content: the models, and how they are built."""

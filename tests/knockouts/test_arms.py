@@ -73,8 +73,8 @@ def test_ids_alone_of_every_trained_model_are_a_model_that_reads_nothing() -> No
     for kind in get_args(get_args(ModelParams)[0]):
         name = get_args(kind.model_fields["name"].annotation)[0]
         written: dict[str, Any] = {"name": name, "architecture": {}, "pretrain": None}
-        if name in ("itemknn", "transitions", "popularity"):
-            continue
+        if kind.model_fields["finetune"].annotation in (None, type(None)):
+            continue  # it is not trained
         model = kind.model_validate({**written, "finetune": {"epochs": 7, "learning_rate": 0.004}})
         found = _validated(ids_alone(model))
         assert found.modalities("finetune") == ()

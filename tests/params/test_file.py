@@ -73,7 +73,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     data["pretrainings"]["demo-mp4sr"]["model"] = "bert"
     data["unions"]["twice"] = {"left": "demo", "right": "demo"}
     lines = messages(data, tmp_path)
-    assert lines[0] == "params.yaml: 14 errors"
+    assert lines[0] == "params.yaml: 13 errors"
     text = "\n".join(lines)
     assert "datasets.demo.clean.user_core: found -1; Input should be greater than or equal" in text
     assert "datasets.demo.source.num_item: unknown key (did you mean num_items?)" in text
@@ -85,7 +85,6 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "evaluate.mask_history: missing" in text
     assert "runs.with space: a name is made of letters" in text
     assert "runs.demo-mp4sr.dataset: found 'shop', allowed: demo" in text
-    assert "ensembles.demo-ensemble" in text
     assert (
         "pretrainings.demo-mp4sr.model: found 'bert', allowed: itemknn, meanvectors, mistyped"
         in text

@@ -17,11 +17,10 @@ LEFT_OUT = ("demo-itemknn", "demo-transitions", "demo-tfidf", "demo-meanvectors"
 
 
 def small_params() -> Any:
-    """The shipped params, with a small shop, two epochs, fewer runs and maps, and no ensemble."""
+    """The shipped params, with a small shop, two epochs, fewer runs and maps, and their models."""
     data = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
     for run in LEFT_OUT:
         del data["runs"][run]
-    data["ensembles"] = {}
     trained = {entry["model"] for part in ("pretrainings", "runs") for entry in data[part].values()}
     data["models"] = {name: data["models"][name] for name in sorted(trained)}
     data["report"]["maps"] = ["demo-mp4sr"]

@@ -17,11 +17,11 @@ from mmrec import schemas
 from mmrec.data.histories import Histories, inference_batches
 from mmrec.data.split import HeldOut
 from mmrec.device import choose_device
-from mmrec.evaluation.metrics import metric_names, summarize
+from mmrec.evaluation.metrics import VALIDATION_LOSS, metric_names, summarize
 from mmrec.evaluation.ranks import mask_items_, rank_targets
 from mmrec.evaluation.side_by_side import side_by_side
 from mmrec.evaluation.top_items import rounds, top_items
-from mmrec.evaluation.validation_loss import VALIDATION_LOSS, TargetLosses
+from mmrec.evaluation.validation_loss import TargetLosses
 from mmrec.io import DataError
 from mmrec.nn.scoring import score
 from mmrec.params.pipeline import MaskHistory

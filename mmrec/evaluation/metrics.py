@@ -26,6 +26,9 @@ _METRIC = re.compile(r"(recall|ndcg|mrr)@([1-9]\d*)")
 _COMPARED_PARTS = ("all", "warm", "cold")
 _COMPARED_CUTOFFS = (10, 20)
 
+VALIDATION_LOSS = "validation_loss"
+"""Column of a training's history: what its loss is on the targets that it is validated on."""
+
 REFERENCES = ("random", "popularity")
 """Rankings that have learned nothing, by increasing quality: see `knowing_nothing`."""
 

@@ -5,13 +5,8 @@ Shapes: R rows, B rows of a chunk, N items incl. padding.
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
 from torch import Tensor
-
-VALIDATION_LOSS: Final = "validation_loss"
-"""Column of a training's history: what its loss is on the targets that it is validated on."""
 
 
 class TargetLosses:

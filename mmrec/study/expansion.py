@@ -56,7 +56,8 @@ def expand(study: StudyParams, project: Path) -> Expanded:
                 start = f"{shared}-{seed}"
                 pretrainings.setdefault(start, {**source, "seed": seed})
             runs[name] = {**entry, "init_from": start, "seed": seed}
-    own = {"models": models, "pretrainings": pretrainings, "runs": runs}
+    # Ensembles of the base are of its runs.
+    own = {"models": models, "pretrainings": pretrainings, "runs": runs, "ensembles": {}}
     # These stages do not run; what they name has to be there.
     shown = {
         "recommend": {"run": names[study.reference][0]},

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmrec.evaluation.validation_loss import VALIDATION_LOSS
+from mmrec.evaluation.metrics import VALIDATION_LOSS
 from mmrec.models.data import TrainingRun
 from mmrec.models.registry import system_of
 from tests.models import worlds

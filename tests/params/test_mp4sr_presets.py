@@ -35,6 +35,7 @@ LOOP = {
     "groups": [],
     "metric": "recall@20",
     "validation_users": None,
+    "popularity_power": 0.0,
     "batching": "prefix",
     "window_overlap": None,
     "epochs": 300,
@@ -43,7 +44,7 @@ LOOP = {
 PRETRAIN = LOOP | {"learning_rate": 1e-3, "weight_decay": 0.0, "items": "all"}
 FINETUNE = LOOP | {
     "keep": "best",
-    "loss": {"name": "full"},
+    "loss": {"name": "full", "candidates": "all", "candidate_power": 0.0},
     "use_id": True,
     "score_branches": "both",
     "joint": None,

@@ -68,6 +68,8 @@ def test_only_what_runs_start_from_is_an_entry_and_names_are_the_users_own(tmp_p
         "demo-popularity": "none",
         "demo-itemknn": "none",
         "demo-transitions": "none",
+        "demo-tfidf": "none",
+        "demo-meanvectors": "none",
         "demo-sasrec": "none",
         "demo-mp4sr-id": "Yes",
         "Yes": "Yes",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmrec.evaluation.metrics import is_metric, is_reference
-from mmrec.evaluation.metrics import VALIDATION_LOSS
+from mmrec.evaluation.metrics import VALIDATION_LOSS, is_metric, is_reference
 from mmrec.report.plots import Curve, Plot, Style, line_plot
 from mmrec.report.runs import History, RunReport
 from mmrec.report.tables import (

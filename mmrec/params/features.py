@@ -16,10 +16,9 @@ Revision = Annotated[str, NAMES_NO_FILE]
 Level = Literal["vectors", "tokens"]
 """What a feature has of a content: one vector, or the states of its tokens."""
 
+StoredLevel = Level | Literal["words"]
 BAG_OF_WORDS: Final = "bag_of_words"
 """A feature of every dataset, which `clean` writes: the words of each item, of level `words`."""
-
-StoredLevel = Level | Literal["words"]
 
 
 class SentenceTransformerParams(Section):

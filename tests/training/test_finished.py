@@ -65,6 +65,22 @@ def save(params: ModelParams, folder: Path, run: ModelData | None = None) -> Any
     return recommender
 
 
+def test_scores_that_are_corrected_by_popularity_are_corrected_when_read_back(
+    tmp_path: Path,
+) -> None:
+    run = data()
+    counts = torch.arange(NUM_ITEMS + 1)
+    run = replace(run, training_counts=counts)
+    saved = save(model("sasrec", popularity_power=-0.5), tmp_path, run).eval()
+    history = History(torch.arange(1), torch.tensor([[1, 2, 3]]))
+
+    with torch.no_grad():
+        found = load_finetuned(run, tmp_path).eval().scores(history)[:, 1:]
+        expected = saved.scores(history)[:, 1:] - 0.5 * counts[1:].float().log()
+
+    torch.testing.assert_close(found, expected)
+
+
 def test_what_was_written_comes_back(tmp_path: Path) -> None:
     for params in (CONTENT, model("morec"), *BY_ID):
         saved = save(params, tmp_path)

@@ -43,6 +43,7 @@ def expand(study: StudyParams, project: Path) -> Expanded:
     for row, settings in study.rows.items():
         key = free_name(_key(row), models)
         models[key] = _model(row, settings, base)
+        _check_convergence(row, settings, models[key], study)
         entry = {**_slots(row, study, base), "model": key}
         source = {**entry, "dataset": settings.pretrained_on or entry["dataset"]}
         shared = key
@@ -84,6 +85,17 @@ def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, A
             "the base)"
         )
     return changed(models[settings.model], settings.change)
+
+
+def _check_convergence(
+    row: str, settings: StudyRow, model: Mapping[str, Any], study: StudyParams
+) -> None:
+    """Refuse what has no epochs to be told of, before others are trained."""
+    if study.convergence and model.get("finetune") is None:
+        raise StudyError(
+            f"rows.{row}.model: found '{settings.model}', which is not trained, but convergence is "
+            "told of every row; take out the row or convergence"
+        )
 
 
 def _slots(row: str, study: StudyParams, base: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -109,7 +109,7 @@ def to_test(found: Found) -> list[Point]:
     return [replace(point, seed=seed) for point, seed in product(chosen, TEST_SEEDS)]
 
 
-def _point(one: Found) -> Point:
+def _point(one: Mapping[str, Any]) -> Point:
     return Point(**{name: one[name] for name in asdict(default_of(""))})
 
 

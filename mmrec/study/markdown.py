@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from mmrec.evaluation.lists import is_list_metric
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS
 from mmrec.params.study import StudyParams
 from mmrec.report.ordering import ordering
@@ -35,7 +36,7 @@ def study_markdown(
     """
     lines = [f"# {name}", "", *_protocols(protocols)]
     for part, rows in cells.items():
-        lines += [_users(study, part, sizes[part]), "", *_table(study, rows), ""]
+        lines += [_users(study, part, sizes[part]), "", *_table(study, part, rows), ""]
     return "\n".join([*lines, _note(study, sizes), ""])
 
 
@@ -86,13 +87,17 @@ def _users(study: StudyParams, part: str, sizes: Mapping[str, PartSize]) -> str:
     return f"{', '.join(counts)}, {part_label(study, part)}; seeds {seeds}:"
 
 
-def _table(study: StudyParams, rows: Mapping[str, Mapping[str, StudyCell]]) -> Iterator[str]:
+def _table(
+    study: StudyParams, part: str, rows: Mapping[str, Mapping[str, StudyCell]]
+) -> Iterator[str]:
+    # Lists are of all users together.
+    columns = [one for one in study.columns if part == "all" or not is_list_metric(one)]
     labels = _labels(study)
-    heads = ["", *labels, *(head for column in study.columns for head in (column, "gain"))]
+    heads = ["", *labels, *(head for column in columns for head in (column, "gain"))]
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for row, of_row in rows.items():
-        found = [of_row[column] for column in study.columns]
+        found = [of_row[column] for column in columns]
         figures = [text for cell in found for text in (str(cell), cell.percent)]
         yield f"| {' | '.join([row, *(of[row] for of in labels.values()), *figures])} |"
 

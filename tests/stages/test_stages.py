@@ -31,9 +31,10 @@ from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
 from mmrec.params.ranked import ranked_entries
-from mmrec.paths import Paths
+from mmrec.paths import Paths, costs_of
 from mmrec.run_paths import cold_ranks_of, knockouts_of
-from mmrec.training.finished import load_weights
+from mmrec.training.costs import read_cost
+from mmrec.training.finished import RECORD, load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
 from tests.interpreters import forking, threads
@@ -483,6 +484,19 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
     page = (paths.report / "index.html").read_text()
     assert all(name in page for name in ranked_entries(checked))
     assert "ensemble, weights by group: plain-sasrec + plain-itemknn" in page
+
+
+def test_what_was_computed_has_a_cost_and_what_is_not_trained_has_none(world: Path) -> None:
+    paths, checked = Paths(world), load_params(world / "params.yaml")
+    folders = [paths.run(name).finetuned for name in checked.runs]
+    folders += [paths.pretraining(name).pretrained for name in checked.pretrainings]
+    for folder in folders:
+        cost = read_cost(folder / RECORD, costs_of(paths))
+        assert (cost is not None) == (load_weights(folder) is not None)
+    found = [paths.run(name).all_metrics for name in ranked_entries(checked)]
+    found += map(paths.ensemble_weights, checked.ensembles)
+    costs = [read_cost(record, costs_of(paths)) for record in found]
+    assert all(cost is not None and cost.whole and cost.seconds > 0 for cost in costs)
 
 
 def test_vectors_are_there_of_models_that_have_them(world: Path) -> None:

@@ -1,0 +1,1 @@
+"""Subcommands of the terminal, a module each; imported when they are called."""

@@ -1,0 +1,102 @@
+"""What a finished run, or an ensemble of runs, ranks by: histories in, scores of items out.
+
+Shapes: N items incl. padding, D' width of a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from torch import Tensor
+
+from mmrec.data.histories import Histories
+from mmrec.evaluation.ensemble import Ensemble
+from mmrec.evaluation.evaluator import Scorer, scorer_of
+from mmrec.models.popularity_correction import PopularityCorrected
+from mmrec.recommender import Recommender, VectorRecommender, inference
+
+
+class Ranker(Protocol):
+    """Scores the catalogue after histories."""
+
+    def scoring(self, histories: Histories) -> AbstractContextManager[Scorer]:
+        """What scores the rows of some histories, inside."""
+
+    def item_table(self) -> Tensor | None:
+        """Item vectors [N, D'] whose inner product with a query is the score; None of none."""
+
+    def likeness_table(self) -> Tensor | None:
+        """Item vectors [N, D'] that say which items are alike; None of none."""
+
+    @property
+    def without_vectors(self) -> str:
+        """Why there are no vectors that say which items are alike; empty where there are."""
+
+
+class SingleRanker:
+    """One model.
+
+    Args:
+        recommender: as it ranks, on its device.
+        kind: its name, for messages.
+    """
+
+    def __init__(self, recommender: Recommender, kind: str) -> None:
+        self._recommender, self._kind = recommender, kind
+
+    @contextmanager
+    def scoring(self, histories: Histories) -> Iterator[Scorer]:
+        """As evaluation scores them."""
+        with inference(self._recommender):
+            yield scorer_of(self._recommender, histories)
+
+    def item_table(self) -> Tensor | None:
+        """As `evaluate` writes it."""
+        return _table_of(self._recommender)
+
+    def likeness_table(self) -> Tensor | None:
+        """The same without what corrects scores by popularity, which is no likeness."""
+        found = self._recommender
+        table = _table_of(
+            found.recommender if isinstance(found, PopularityCorrected) else found,
+        )
+        return None if table is None or table.shape[1] < 2 else table
+
+    @property
+    def without_vectors(self) -> str:
+        """Scores only, or a number for each item."""
+        if not isinstance(self._recommender, VectorRecommender):
+            return f"its model ({self._kind}) scores items without vectors of them"
+        if self.likeness_table() is None:
+            return f"its model ({self._kind}) has one number for an item, not a vector"
+        return ""
+
+
+class EnsembleRanker:
+    """Several models that rank together; what they sum are scores, each with its own vectors."""
+
+    without_vectors = "it is an ensemble, whose runs have each their own vectors; name one of them"
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self._ensemble = ensemble
+
+    def scoring(self, histories: Histories) -> AbstractContextManager[Scorer]:
+        """As evaluation scores them."""
+        return self._ensemble.scoring(histories)
+
+    def item_table(self) -> Tensor | None:
+        """None."""
+        return None
+
+    def likeness_table(self) -> Tensor | None:
+        """None."""
+        return None
+
+
+def _table_of(recommender: Recommender) -> Tensor | None:
+    if not isinstance(recommender, VectorRecommender):
+        return None
+    with inference(recommender):
+        return recommender.item_table().detach().float().cpu()

@@ -48,11 +48,11 @@ class Catalogue:
         known = sequences["user_id"]
         unknown = [user for user in users if user not in self._user_index]
         if unknown:
-            of_all = f"{len(unknown)} of {len(users)} are" if len(users) > 1 else "is"
+            hint = nearest(unknown[0], known.to_list())
             raise ValueError(
-                f"users: {unknown[0]!r} {'and others, ' * (len(unknown) > 1)}{of_all} not among "
-                f"the {len(known):,} of the dataset; {nearest(unknown[0], known.to_list())}those "
-                "with too few interactions were cleaned away; give the history itself"
+                f"users: {len(unknown)} of {len(users)} are not among the {len(known):,} of the "
+                f"dataset (first: {unknown[0]!r}); {hint}those with too few interactions were "
+                "cleaned away, give their history itself"
             )
         rows = [self._user_index[user] for user in users]
         return dict(zip(users, sequences["item_ids"].gather(rows).to_list(), strict=True))

@@ -1,1 +1,1 @@
-"""Subcommands of the terminal, a module each; imported when they are called."""
+"""The console script `mmrec`: its registry, and the commands that are of it alone."""

@@ -45,7 +45,7 @@ REFUSED: dict[str, tuple[Callable[[Run], object], str]] = {
     ),
     "an unknown item alone": (asked(include=["x"]), "include: 'x' is not in the catalogue"),
     "an id twice": (
-        lambda run: Filters(exclude=[item(1), item(2), item(1)]),
+        lambda _: Filters(exclude=[item(1), item(2), item(1)]),
         "exclude: found 'i-01' twice, expected each once; leave one out",
     ),
     "an unknown category": (
@@ -62,13 +62,13 @@ REFUSED: dict[str, tuple[Callable[[Run], object], str]] = {
     ),
     "no length": (asked(k=0), "k: found 0, expected at least 1"),
     "no places": (
-        lambda run: Filters(max_per_category=0),
+        lambda _: Filters(max_per_category=0),
         "max_per_category: found 0, expected at least 1 or None",
     ),
-    "too diverse": (lambda run: Filters(diversity=1.5), "diversity: found 1.5, expected 0 to 1"),
+    "too diverse": (lambda _: Filters(diversity=1.5), "diversity: found 1.5, expected 0 to 1"),
     "an unknown user": (
         lambda run: run.histories_of(["u3", "u333"]),
-        "users: 1 of 2 are not among the 40 of the dataset (first: 'u333'); did you mean 'u33'? those with too few",
+        "users: 1 of 2 are not among the 40 of the dataset (first: 'u333'); did you mean 'u33'? ",
     ),
     "several unknown users": (
         lambda run: run.histories_of(["u3", "x1", "x2"]),
@@ -112,7 +112,7 @@ def test_a_run_that_is_not_there_or_not_trained_says_what_to_do(shop: Path) -> N
         ValueError, match=r"run 'sasrecs': did you mean 'sasrec'\? there is .*tfidf"
     ):
         open_run("sasrecs", shop)
-    with pytest.raises(DataError, match=r"run 'untrained' is not trained \(.*model.json: file not"):
+    with pytest.raises(DataError, match=r"run 'untrained' is not trained .*json: file not"):
         open_run("untrained", project=shop)
     with pytest.raises(DataError, match="run `dvc repro finetune@untrained`, or `dvc pull"):
         open_run("untrained", project=shop)
@@ -121,9 +121,7 @@ def test_a_run_that_is_not_there_or_not_trained_says_what_to_do(shop: Path) -> N
 
 
 def test_a_dataset_or_feature_that_is_not_there_says_which_are(shop: Path) -> None:
-    with pytest.raises(ValueError, match="dataset 'shops': did you mean 'shop'. there is shop"):
+    with pytest.raises(ValueError, match=r"dataset 'shops': did you mean 'shop'\? there is shop"):
         open_dataset("shops", shop)
-    with pytest.raises(
-        ValueError, match=r"feature of dataset 'shop' 'words': .*bag_of_words, none"
-    ):
+    with pytest.raises(ValueError, match=r"feature .* 'words': .*bag_of_words, none"):
         open_feature("shop", "words", shop)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,16 @@ from tests.library.worlds import make_shop
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with finished runs; not to be changed."""
-    folder = tmp_path_factory.mktemp("shop")
-    make_shop(folder)
+    """A project with finished runs, made once for all processes that test; not to be changed."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = shared / "library"
+    with (shared / "library.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "library.made").exists():
+            folder.mkdir()
+            make_shop(folder)
+            (shared / "library.made").touch()
     return folder
 
 

@@ -6,15 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 import torch
 
 import mmrec
 from mmrec import open_dataset, open_feature, schemas
-from mmrec.io import read_table, write_table
+from mmrec.io import read_table
 from tests.library.worlds import NUM_ITEMS, NUM_USERS, item
 
 
@@ -63,24 +61,8 @@ def test_words_are_rows_without_a_tensor(shop: Path) -> None:
             asked()
 
 
-def write_feature(shop: Path, name: str, places: list[tuple[int, ...]], *, tokens: bool) -> None:
-    make = schemas.token_features if tokens else schemas.features
-    schema = make(2, pa.float16())
-    values = np.arange(2 * len(places)).astype(np.float16)
-    columns = {
-        "item_id": [item(place[0]) for place in places],
-        "position": [place[1] for place in places],
-        **({"token": [place[2] for place in places]} if tokens else {}),
-        "content_key": pa.array([bytes(16)] * len(places), schemas.CONTENT_KEY),
-        "embedding": pa.FixedSizeListArray.from_arrays(values, type=schema.field("embedding").type),
-    }
-    folder = open_dataset("shop", shop).paths.features(name)
-    write_table(pa.table(columns, schema=schema), folder / "part-00000.parquet", schema)
-
-
 def test_vectors_are_a_tensor_a_frame_and_means_of_items(shop: Path) -> None:
-    write_feature(shop, "two_dims", [(2, 0), (2, 1), (5, 0)], tokens=False)
-    found = open_feature("shop", "two_dims", shop)
+    found = open_feature("shop", "sentences", shop)
     assert found.level == "vectors"
     assert torch.equal(found.tensor, torch.arange(6).reshape(3, 2).half())
     assert found.frame.columns == ["item_id", "position", "vector"]
@@ -90,7 +72,6 @@ def test_vectors_are_a_tensor_a_frame_and_means_of_items(shop: Path) -> None:
 
 
 def test_token_states_are_rows_of_tokens(shop: Path) -> None:
-    write_feature(shop, "states", [(2, 0, 0), (2, 0, 1), (5, 0, 0)], tokens=True)
     found = open_feature("shop", "states", shop)
     assert found.level == "tokens"
     assert found.rows.rows() == [(item(2), 0, 0), (item(2), 0, 1), (item(5), 0, 0)]

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from mmrec import schemas
+from mmrec.io import write_table
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
 from tests.stages.test_stages import DATASET, a_run, an_ensemble, content_knn, params, write_params
@@ -89,8 +92,24 @@ def write_shop(folder: Path) -> None:
                 rows.writerow([f"u{user}", item(place), 1000 + step])
 
 
+def write_feature(shop: Path, name: str, places: list[tuple[int, ...]], *, tokens: bool) -> None:
+    """A feature with rows of two numbers: item, position, and token of token states."""
+    make = schemas.token_features if tokens else schemas.features
+    schema = make(2, pa.float16())
+    values = np.arange(2 * len(places)).astype(np.float16)
+    columns = {
+        "item_id": [item(place[0]) for place in places],
+        "position": [place[1] for place in places],
+        **({"token": [place[2] for place in places]} if tokens else {}),
+        "content_key": pa.array([bytes(16)] * len(places), schemas.CONTENT_KEY),
+        "embedding": pa.FixedSizeListArray.from_arrays(values, type=schema.field("embedding").type),
+    }
+    folder = Paths(shop).dataset("shop").features(name)
+    write_table(pa.table(columns, schema=schema), folder / "part-00000.parquet", schema)
+
+
 def make_shop(folder: Path) -> None:
-    """Every stage but of `untrained`, in this process."""
+    """Every stage but of `untrained`, in this process; two features that no run reads."""
     write_shop(folder)
     checked = write_params(shop_params(), folder)
     note = Paths(folder).pretraining("none").pretrained
@@ -113,3 +132,5 @@ def make_shop(folder: Path) -> None:
                 main = importlib.import_module(f"stages.{stage}").main
                 main(load_params(Path("params.yaml")), Paths(Path()), key)
         importlib.import_module("stages.recommend").main(checked, Paths(Path()))
+    write_feature(folder, "sentences", [(2, 0), (2, 1), (5, 0)], tokens=False)
+    write_feature(folder, "states", [(2, 0, 0), (2, 0, 1), (5, 0, 0)], tokens=True)

@@ -1,7 +1,7 @@
 """mmrec: offline multimodal features and sequential recommendation, driven by DVC.
 
-For programs and notebooks: `open_run`, `open_dataset`, `open_feature` and `Filters`; see
-docs/library.md.
+For programs and notebooks: `open_run`, `open_dataset`, `open_feature`, `export_run` and `Filters`;
+see docs/library.md.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmrec.library.dataset import open_dataset
+    from mmrec.library.exporting import export_run
     from mmrec.library.feature import open_feature
     from mmrec.library.filters import Filters
     from mmrec.library.opening import open_run
 
-__all__ = ["Filters", "open_dataset", "open_feature", "open_run"]
+__all__ = ["Filters", "export_run", "open_dataset", "open_feature", "open_run"]
 
 
 def __getattr__(name: str) -> object:
@@ -24,6 +25,10 @@ def __getattr__(name: str) -> object:
             from mmrec.library import filters
 
             return filters.Filters
+        case "export_run":
+            from mmrec.library import exporting
+
+            return exporting.export_run
         case "open_dataset":
             from mmrec.library import dataset
 

@@ -24,17 +24,24 @@ class Catalogue:
         items: CLEAN_ITEMS as a frame.
         dataset: where they are from; None where a run is apart from its project.
         words: categories, of which an item has the one that its text has first.
+        kept: categories by these words, where a run is apart from its project.
     """
 
     items: pl.DataFrame
     dataset: Dataset | None
     words: Sequence[str] = ()
+    kept: Categories | None = None
 
     @cached_property
     def index_of(self) -> dict[str, int]:
         """Item index by item id."""
         ids = self.items["item_id"].to_list()
         return {item: index for index, item in enumerate(ids, start=1)}
+
+    @property
+    def has_words(self) -> bool:
+        """Whether items have categories by words."""
+        return self.kept is not None or bool(self.words)
 
     def histories_of(self, users: Sequence[str]) -> dict[str, list[str]]:
         """Everything that users did, oldest first.
@@ -77,7 +84,9 @@ class Catalogue:
         return dict(first.select("item_id", "text").iter_rows())
 
     def _categories_by_words(self) -> Categories:
-        if not self.words:
+        if self.kept is not None:
+            return self.kept
+        if not self.has_words:
             raise ValueError(
                 "categories: none are known; name a field of the source, give them by item id, or "
                 "list words under report.categories in params.yaml, for the dataset of the report"

@@ -90,6 +90,15 @@ def open_dataset(name: str, project: Path | str = PROJECT) -> Dataset:
     """
     paths = Paths(Path(project))
     require_name("dataset", name, load_params(paths.params).datasets)
+    return dataset_of(name, paths)
+
+
+def dataset_of(name: str, paths: Paths) -> Dataset:
+    """A dataset that there is.
+
+    Raises:
+        DataError: it is not cleaned yet.
+    """
     dataset = paths.dataset(name)
     if not dataset.items.is_file():
         raise DataError(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mmrec.io import DataError
 from mmrec.library.catalogue import Catalogue
-from mmrec.library.dataset import PROJECT, open_dataset
+from mmrec.library.dataset import PROJECT, dataset_of
+from mmrec.library.exported import is_exported, open_exported
 from mmrec.library.ids import require_name
 from mmrec.library.ranker import EnsembleRanker, Ranker, SingleRanker
 from mmrec.library.run import Run
@@ -19,27 +20,43 @@ from mmrec.training.ensemble import build_ensemble, load_members, read_weights
 from mmrec.training.finished import RECORD, load_finetuned
 
 
-def open_run(name: str, project: Path | str = PROJECT) -> Run:
-    """A finished run, or an ensemble of runs, of a project; on the device of `MMREC_DEVICE`.
+def open_run(name: str | Path, project: Path | str = PROJECT) -> Run:
+    """A finished run, or an ensemble of runs, on the device of `MMREC_DEVICE`.
 
     Args:
-        name: an entry of `runs` or `ensembles`.
+        name: an entry of `runs` or `ensembles` of the project; or a folder that `export_run`
+            wrote, which needs no project.
         project: the folder with `params.yaml`.
 
     Raises:
         ParamsError: `params.yaml` is missing or wrong.
         ValueError: there is no such run; names those that there are.
+        DataError: the run is not trained, or a file is damaged, of other data or another version.
+    """
+    paths, folder = Paths(Path(project)), Path(name)
+    if isinstance(name, Path) or len(folder.parts) > 1 or folder.is_absolute():
+        return open_exported(folder)
+    if is_exported(folder) and not paths.params.is_file():
+        return open_exported(folder)
+    params = load_params(paths.params)
+    if is_exported(folder) and name not in ranked_entries(params):
+        return open_exported(folder)
+    return open_run_of(name, params, paths)
+
+
+def open_run_of(name: str, params: Params, paths: Paths) -> Run:
+    """The same of a project whose settings are at hand.
+
+    Raises:
+        ValueError: there is no such run.
         DataError: the run is not trained, or a file is damaged or of other data.
     """
-    paths = Paths(Path(project))
-    params = load_params(paths.params)
     entries = ranked_entries(params)
     require_name("run", name, entries)
-    dataset = open_dataset(entries[name].dataset, project)
+    dataset = dataset_of(entries[name].dataset, paths)
     of_report = params.report.dataset == dataset.name
     words = params.report.categories if of_report else []
-    catalogue = Catalogue(dataset.items, dataset, words)
-    return Run(name, catalogue, _ranker(name, params, paths))
+    return Run(name, Catalogue(dataset.items, dataset, words), _ranker(name, params, paths))
 
 
 def _ranker(name: str, params: Params, paths: Paths) -> Ranker:

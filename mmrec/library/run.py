@@ -140,6 +140,18 @@ class Run:
         vectors = pl.Series("vector", table[1:].numpy(), dtype=pl.Array(pl.Float32, table.shape[1]))
         return self.items.select("item_index", "item_id", "title").with_columns(vectors)
 
+    @property
+    def has_vectors(self) -> bool:
+        """Whether there are item vectors."""
+        return self._ranker.item_table() is not None
+
+    def known_categories(self) -> dict[str, str]:
+        """Category by item id, of the items that have one by the words of `report.categories`."""
+        if not self._catalogue.has_words:
+            return {}
+        found = self._catalogue.categories(None)
+        return {item: name for item, name in found.items() if name is not None}
+
     @cached_property
     def _units(self) -> Vectors:
         """Item vectors of length 1, [N, D']."""

@@ -12,7 +12,7 @@ from mmrec import schemas
 from mmrec.io import read_table
 from mmrec.library.dataset import Dataset
 from mmrec.library.filters import Categories
-from mmrec.library.ids import listed, nearest, refuse_text, require_once
+from mmrec.library.ids import listed, nearest, require_ids, require_once
 from mmrec.report.categories import categories_of
 
 
@@ -49,7 +49,7 @@ class Catalogue:
         Raises:
             ValueError: a user is not there, asked for twice, or no users are known.
         """
-        refuse_text("users", users)
+        require_ids("users", users)
         require_once("users", users)
         sequences = self._dataset("users").sequences
         known = sequences["user_id"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from mmrec.library.ids import listed, nearest, refuse_text, require_known, require_once
+from mmrec.library.ids import listed, nearest, require_ids, require_known, require_once
 
 Categories: TypeAlias = Mapping[str, str | None]
 """Category by item id; items that are not in it, or with None, have none."""
@@ -46,8 +46,9 @@ class Filters:
     def __post_init__(self) -> None:
         for name in ("exclude", "include"):
             ids = getattr(self, name)
-            refuse_text(name, ids)
-            require_once(name, ids or ())
+            if ids is not None:
+                require_ids(name, ids)
+                require_once(name, ids)
         if self.max_per_category is not None and self.max_per_category < 1:
             raise ValueError(
                 f"max_per_category: found {self.max_per_category}, expected at least 1 or None"

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 from mmrec.data.histories import Histories
-from mmrec.library.ids import refuse_text, require_known
+from mmrec.library.ids import require_ids, require_known
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,9 @@ def read_histories(
         ValueError: a history is empty, or there is none.
         TypeError: a text where a list of ids is expected.
     """
-    refuse_text("histories", given)
-    if not given:
+    if isinstance(given, str):
+        require_ids("histories", given)
+    if not len(given):
         raise ValueError("histories: found none, expected at least one")
     names: list[str] | list[int]
     if isinstance(given, Mapping):
@@ -72,8 +73,8 @@ def read_histories(
 def _indices(
     where: str, items: Sequence[str], known: Mapping[str, int], *, skip_unknown: bool
 ) -> list[int]:
-    refuse_text(where, items)
-    if not items:
+    require_ids(where, items)
+    if not len(items):
         raise ValueError(
             f"{where}: found no items, expected at least one: a model says what comes after "
             "something; to somebody new show what is popular (`items` has training counts)"

@@ -54,14 +54,20 @@ def require_known(where: str, ids: Sequence[str], known: Mapping[str, int]) -> N
     )
 
 
-def refuse_text(where: str, ids: object) -> None:
-    """Refuse one id where several are expected: it would be read letter by letter.
+def require_ids(where: str, ids: Iterable[object]) -> None:
+    """Refuse what is no list of ids: one id would be read letter by letter.
 
     Raises:
-        TypeError: it is a text.
+        TypeError: it is a text, or holds something else than texts.
     """
     if isinstance(ids, str):
         raise TypeError(f"{where}: found the text {ids!r}, expected a list; put it into [ ]")
+    for one in ids:
+        if not isinstance(one, str):
+            raise TypeError(
+                f"{where}: found {one!r} ({type(one).__name__}), expected ids, which are texts; "
+                "write them as the catalogue has them, in quotes"
+            )
 
 
 def require_once(where: str, ids: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from mmrec.evaluation.vectors import Vectors
 from mmrec.library.catalogue import Catalogue
 from mmrec.library.filters import Filters, ItemGroups, candidates_of, group_items
 from mmrec.library.histories import GivenHistories, read_histories
-from mmrec.library.ids import refuse_text, require_known, require_once
+from mmrec.library.ids import require_ids, require_known, require_once
 from mmrec.library.ranker import Ranker
 from mmrec.retrieval.nearest import Indices, nearest_items
 from mmrec.retrieval.reranking import Lists, Reranking, reranked
@@ -168,8 +168,8 @@ class Run:
         return self._ranker.without_vectors
 
     def _indices(self, items: Sequence[str]) -> Indices:
-        refuse_text("items", items)
-        if not items:
+        require_ids("items", items)
+        if not len(items):
             raise ValueError("items: found none, expected at least one")
         require_once("items", items)
         known = self._catalogue.index_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmrec.cli import recommend, similar
+from mmrec.cli import export, recommend, similar
 from tests.library.worlds import item
 
 PAGE = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
@@ -31,14 +31,19 @@ def in_the_shop(text: str) -> str:
 
 
 def test_the_examples_run(
-    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shop: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(shop)
+    for path in shop.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
     for block in blocks:
         exec(in_the_shop(block), names)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert 0 < names["lists"].height <= 10
     assert names["alike"].height == 5
     assert not {item(3), item(9)} & {*names["lists"]["item_id"]}
@@ -46,9 +51,10 @@ def test_the_examples_run(
 
 
 def test_the_options_of_the_terminal_are_known() -> None:
-    lines = re.findall(r"^    mmrec (recommend|similar) (.*)$", PAGE, re.MULTILINE)
-    assert len(lines) == 3
+    lines = re.findall(r"^    mmrec (\w+) (.*)$", PAGE, re.MULTILINE)
+    assert len(lines) == 4
+    commands = {"recommend": recommend, "similar": similar, "export": export}
     for command, options in lines:
         parser = argparse.ArgumentParser()
-        {"recommend": recommend, "similar": similar}[command].add_arguments(parser)
+        commands[command].add_arguments(parser)
         assert parser.parse_args(options.split()).run == "demo-mp4sr"

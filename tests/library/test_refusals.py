@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from mmrec import Filters, open_dataset, open_feature, open_run
@@ -105,6 +107,24 @@ def test_an_id_in_place_of_a_list_is_not_read_letter_by_letter(
 ) -> None:
     with pytest.raises(TypeError, match=r"found the text '(i-03|u3)', expected a list"):
         call(runs["sasrec"])
+
+
+def test_a_number_is_no_id(runs: dict[str, Run]) -> None:
+    with pytest.raises(
+        TypeError, match=r"history 1: found 7 \(int\), expected ids, which are"
+    ):
+        runs["sasrec"].recommend([[item(3)], [7]])  # type: ignore[list-item]
+
+
+def test_ids_may_be_columns_of_a_frame(runs: dict[str, Run]) -> None:
+    run = runs["sasrec"]
+    frame = pl.DataFrame({"items": GOOD, "who": ["ann"]})
+    expected = run.recommend(GOOD, filters=Filters(exclude=[item(1)]))
+    ids = pl.Series([item(1)])
+    for given in (frame["items"], np.array(GOOD)):
+        assert run.recommend(given, filters=Filters(exclude=ids)).equals(expected)
+    named = run.recommend(dict(frame.select("who", "items").iter_rows()))
+    assert named["user_id"].unique().to_list() == ["ann"]
 
 
 def test_a_run_that_is_not_there_or_not_trained_says_what_to_do(shop: Path) -> None:

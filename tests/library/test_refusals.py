@@ -110,9 +110,7 @@ def test_an_id_in_place_of_a_list_is_not_read_letter_by_letter(
 
 
 def test_a_number_is_no_id(runs: dict[str, Run]) -> None:
-    with pytest.raises(
-        TypeError, match=r"history 1: found 7 \(int\), expected ids, which are"
-    ):
+    with pytest.raises(TypeError, match=r"history 1: found 7 \(int\), expected ids, which are"):
         runs["sasrec"].recommend([[item(3)], [7]])  # type: ignore[list-item]
 
 

@@ -20,6 +20,12 @@ _WIDEST: Final = 60
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """What lists may have."""
+    parser.add_argument(
+        "--new-items",
+        metavar="TABLE",
+        type=Path,
+        help="items that may be on lists, too, though the run was trained without them",
+    )
     parser.add_argument("-k", type=int, default=10, help="length of a list (10)")
     for name, what in (("exclude", "that no list has"), ("include", "that alone are on lists")):
         ids = parser.add_mutually_exclusive_group()

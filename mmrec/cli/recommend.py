@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     share_cores()
     from mmrec.library.opening import open_run
 
-    found = open_run(arguments.run)
+    found = open_run(arguments.run, new_items=arguments.new_items)
     lists = found.recommend(
         _histories(arguments, found),
         arguments.k,

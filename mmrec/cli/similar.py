@@ -33,5 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     share_cores()
     from mmrec.library.opening import open_run
 
-    found = open_run(arguments.run).similar(arguments.item, arguments.k, filters=filters)
+    found = open_run(arguments.run, new_items=arguments.new_items).similar(
+        arguments.item, arguments.k, filters=filters
+    )
     put_out(found, arguments.output)

@@ -52,7 +52,7 @@ def test_the_examples_run(
 
 def test_the_options_of_the_terminal_are_known() -> None:
     lines = re.findall(r"^    mmrec (\w+) (.*)$", PAGE, re.MULTILINE)
-    assert len(lines) == 4
+    assert len(lines) == 5
     commands = {"recommend": recommend, "similar": similar, "export": export}
     for command, options in lines:
         parser = argparse.ArgumentParser()

@@ -519,6 +519,27 @@ def test_everything_that_ranks_recommends_to_anybody_what_it_was_evaluated_by(
             ), name
 
 
+def test_a_new_item_with_the_content_of_an_old_one_is_ranked_as_that(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_CACHE", str(world / "cache"))
+    shutil.copy(world / "files" / "1.jpg", tmp_path)
+    table = tmp_path / "new.csv"
+    words = '"Useful. Red &amp; new."'
+    table.write_text(f"item_id,title,about,images\ntwin,Thing 1,{words},1.jpg\nbare,,,\n")
+    seen, everything = [[IDS[2]], [IDS[0], IDS[3]]], Filters(keep_seen=True)
+    run = open_run("shop-mean-vectors", world, new_items=table)
+    found = run.recommend(seen, 10, filters=everything)
+    for place in range(2):
+        scores = dict(found.filter(history=place).select("item_id", "score").rows())
+        assert scores["twin"] == pytest.approx(scores[IDS[1]], abs=1e-6)
+    old = open_run("shop-mean-vectors", world).recommend(seen, 10, filters=everything)
+    left = found.filter(~pl.col("item_id").is_in(["twin", "bare"]))
+    assert left["item_id"].to_list() == old["item_id"].to_list()
+    with pytest.raises(ValueError, match=r"its model \(mp4sr\) knows items by their ids, too"):
+        open_run("shop-mp4sr", world, new_items=table)
+
+
 def vectors_of(world: Path, feature: str) -> dict[str, list[list[float]]]:
     """Every item's vectors of a feature of the shop, in order."""
     parts = pl.read_parquet(Paths(world).dataset("shop").features(feature) / "*.parquet")

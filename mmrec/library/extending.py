@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -85,16 +84,16 @@ def extended_data(
         paths: of the project.
         folder: an empty one.
     """
-    old, own = paths.dataset(run.dataset), DatasetPaths(folder)
-    write_table(
-        _items(read_table(old.items, schemas.CLEAN_ITEMS), new), own.items, schemas.CLEAN_ITEMS
-    )
-    own.sequences.symlink_to(old.sequences.resolve())
-    write_image_parts(sorted(new.pictures.items()), own.raw_images)
+    old = paths.dataset(run.dataset)
+    fresh, whole = DatasetPaths(folder / "new"), DatasetPaths(folder / "whole")
+    items = _items(read_table(old.items, schemas.CLEAN_ITEMS), new)
+    write_table(items, whole.items, schemas.CLEAN_ITEMS)
+    whole.sequences.symlink_to(old.sequences.resolve())
+    write_image_parts(sorted(new.pictures.items()), fresh.raw_images)
     for feature in {run.text, run.image}:
-        _encode(feature, run.dataset, new, params, paths, own)
-        _link(old.features(feature), own.features(feature))
-    return load_model_data(own, text=run.text, image=run.image)
+        _encode(feature, run.dataset, new, params, paths, fresh)
+        _join(old.features(feature), fresh.features(feature), whole.features(feature))
+    return load_model_data(whole, text=run.text, image=run.image)
 
 
 def _items(old: pa.Table, new: NewItems) -> pa.Table:
@@ -118,20 +117,14 @@ def _items(old: pa.Table, new: NewItems) -> pa.Table:
     return pa.concat_tables([old, added.cast(schemas.CLEAN_ITEMS)])
 
 
-def _link(old: Path, own: Path) -> None:
-    """The old parts and what lies beside them, before the new ones that have rows."""
-    new = [path for path in part_files(own) if _num_rows(path)] if own.is_dir() else []
-    fresh = own.with_name(f"{own.name}.new")
-    if own.is_dir():
-        own.rename(fresh)
-    own.mkdir(parents=True)
+def _join(old: Path, fresh: Path, whole: Path) -> None:
+    """The old parts and what lies beside them; behind them the new ones that have rows."""
+    whole.mkdir(parents=True)
     for path in old.iterdir():
-        (own / path.name).symlink_to(path.resolve())
-    first = len(part_files(old))
-    for number, path in enumerate(new, start=first):
-        (fresh / path.name).rename(own / f"part-{number:05d}.parquet")
-    if fresh.is_dir():
-        shutil.rmtree(fresh)
+        (whole / path.name).symlink_to(path.resolve())
+    parts = [path for path in part_files(fresh) if _num_rows(path)] if fresh.is_dir() else []
+    for number, path in enumerate(parts, start=len(part_files(old))):
+        path.rename(whole / f"part-{number:05d}.parquet")
 
 
 def _num_rows(path: Path) -> int:
@@ -140,23 +133,28 @@ def _num_rows(path: Path) -> int:
 
 
 def _encode(
-    feature: str, dataset: str, new: NewItems, params: Params, paths: Paths, own: DatasetPaths
+    feature: str, dataset: str, new: NewItems, params: Params, paths: Paths, fresh: DatasetPaths
 ) -> None:
     """Write what the new items have of a feature."""
     if feature == "none":
         return
     if feature == BAG_OF_WORDS:
-        write_bags_of_words(bags_of_words(new.sentences), own.features(feature))
+        write_bags_of_words(bags_of_words(new.sentences), fresh.features(feature))
         return
     embed = params.embed
-    for entry in (*embed.text.values(), *embed.image.values(), *embed.pair.values()):
+    entries: list[EmbedTextParams | EmbedImageParams | EmbedPairParams] = [
+        *embed.text.values(),
+        *embed.image.values(),
+        *embed.pair.values(),
+    ]
+    for entry in entries:
         if (entry.dataset, entry.feature) == (dataset, feature):
             if entry.knockout is not None:
                 raise ValueError(
                     f"feature '{feature}' is knocked out, so that new items cannot have it; take "
                     "a run with the whole one"
                 )
-            _encode_by(entry, new, params, paths, own)
+            _encode_by(entry, new, params, paths, fresh)
 
 
 def _encode_by(
@@ -164,9 +162,9 @@ def _encode_by(
     new: NewItems,
     params: Params,
     paths: Paths,
-    own: DatasetPaths,
+    fresh: DatasetPaths,
 ) -> None:
-    folder, images = own.features(entry.feature), RawImages(own.raw_images)
+    folder, images = fresh.features(entry.feature), RawImages(fresh.raw_images)
     match entry:
         case EmbedTextParams():
             texts = new.sentences

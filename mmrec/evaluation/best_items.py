@@ -41,7 +41,7 @@ def best_items(
         keep_seen: items of the history are candidates, too.
 
     Raises:
-        ValueError: a score is NaN or infinite.
+        ValueError: a score is NaN or plus infinity.
     """
     histories = histories.to(scorer.device)
     barred = ~candidates.to(scorer.device)  # [N]
@@ -50,11 +50,13 @@ def best_items(
     @torch.no_grad()
     def found_of(rows: Tensor) -> BestItems:
         scores = scorer.scores(rows)  # [B, N]
-        _require_finite(scores[:, 1:])
         scores.masked_fill_(barred, -torch.inf)
         if not keep_seen:
             scores.scatter_(1, histories.padded(rows), -torch.inf)
-        items = top_items(rounds(scores), length)
+        found = rounds(scores)
+        # A maximum is NaN if any of its row is.
+        _require_finite(found[-1].amax(dim=0))
+        items = top_items(found, length)
         return BestItems(items, scores.gather(1, items))
 
     chunks = row_chunks(histories, scorer.num_items)
@@ -76,8 +78,8 @@ def at_least_a_chunk(histories: Histories) -> Histories:
     )
 
 
-def _require_finite(scores: Tensor) -> None:
-    if not scores.isfinite().all():
+def _require_finite(largest: Tensor) -> None:
+    if not (largest < torch.inf).all():
         raise ValueError(
             "the model gives scores that are not finite; train it again with a lower learning_rate"
         )

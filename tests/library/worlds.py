@@ -64,6 +64,7 @@ def shop_params() -> dict[str, Any]:
     }
     data["ensembles"] = {"two": an_ensemble("shop", "sasrec", "itemknn")}
     data["evaluate"] |= {"lists_at": [6], "cold_positions": None, "mask_history": True}
+    data["validation"] = {"mask_history": True}
     data["recommend"] |= {"run": "sasrec", "top_k": 5, "keep_seen": False}
     data["report"] |= {"dataset": "shop", "maps": [], "categories": [*KINDS]}
     return data

@@ -48,16 +48,22 @@ def open_run(
         DataError: the run is not trained, or a file is damaged, of other data or another version.
     """
     paths, folder = Paths(Path(project)), Path(name)
-    if new_items is not None:
-        return _with_new_items(str(name), load_params(paths.params), paths, Path(new_items))
-    if isinstance(name, Path) or len(folder.parts) > 1 or folder.is_absolute():
-        return open_exported(folder)
-    if is_exported(folder) and not paths.params.is_file():
+    is_path = isinstance(name, Path) or len(folder.parts) > 1
+    if is_path or (is_exported(folder) and not _has_run(str(name), paths)):
+        if new_items is not None:
+            raise ValueError(
+                f"{folder}: new items are encoded by the extractors of the project, which a run "
+                "apart from it does not have; open it there by its name"
+            )
         return open_exported(folder)
     params = load_params(paths.params)
-    if is_exported(folder) and name not in ranked_entries(params):
-        return open_exported(folder)
-    return open_run_of(name, params, paths)
+    if new_items is not None:
+        return _with_new_items(str(name), params, paths, Path(new_items))
+    return open_run_of(str(name), params, paths)
+
+
+def _has_run(name: str, paths: Paths) -> bool:
+    return paths.params.is_file() and name in ranked_entries(load_params(paths.params))
 
 
 def open_run_of(name: str, params: Params, paths: Paths) -> Run:

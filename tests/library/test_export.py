@@ -135,5 +135,7 @@ def test_a_run_of_the_project_goes_before_a_folder_of_its_name(
     assert open_run("sasrec", project=shop).name == "sasrec"
     assert open_run("./sasrec", project=shop).name == "popularity"
     assert open_run("apart", project=shop).name == "popularity"
+    with pytest.raises(ValueError, match="apart: new items are encoded by the extractors of the"):
+        open_run("apart", project=shop, new_items="new.csv")
     with pytest.raises(DataError, match=r"nothing/run\.json: file not found; export the run again"):
         open_run(tmp_path / "nothing")

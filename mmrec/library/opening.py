@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +17,7 @@ from mmrec.library.exported import is_exported, open_exported
 from mmrec.library.extending import extended_data, refuse_ids, refuse_without_content
 from mmrec.library.ids import require_name
 from mmrec.library.new_items import read_new_items
-from mmrec.library.ranker import EnsembleRanker, Ranker, SingleRanker
+from mmrec.library.ranker import EnsembleRanker, Ranker, SingleRanker, kept
 from mmrec.library.run import Run
 from mmrec.models.data import load_model_data
 from mmrec.params.file import load_params
@@ -110,8 +111,8 @@ def _with_new_items(name: str, params: Params, paths: Paths, table: Path) -> Run
         [read_table(dataset.paths.sentences, schemas.SENTENCES), new.sentences]
     )
     ids = items["item_id"].to_list()
-    kept = dict(zip(ids, categories_of(ids, sentences, words), strict=True)) if words else None
-    return Run(name, Catalogue(items, dataset, words, kept), SingleRanker(recommender, kind))
+    found = dict(zip(ids, categories_of(ids, sentences, words), strict=True)) if words else None
+    return Run(name, Catalogue(items, dataset, words, found), SingleRanker(recommender, kind))
 
 
 def _ranker(name: str, params: Params, paths: Paths) -> Ranker:
@@ -136,6 +137,7 @@ def _ensemble(name: str, params: Params, paths: Paths) -> Ranker:
         what = f"the weights of ensemble '{name}' are not found yet"
         raise DataError(_not_there(what, weights, "ensemble", name))
     members = load_members(settings, paths)
+    members = replace(members, recommenders=[kept(part) for part in members.recommenders])
     return EnsembleRanker(build_ensemble(members, read_weights(weights, members.names)))
 
 

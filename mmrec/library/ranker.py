@@ -15,7 +15,37 @@ from mmrec.data.histories import Histories
 from mmrec.evaluation.ensemble import Ensemble
 from mmrec.evaluation.evaluator import Scorer, scorer_of
 from mmrec.models.popularity_correction import PopularityCorrected
-from mmrec.recommender import Recommender, VectorRecommender, inference
+from mmrec.recommender import History, Recommender, VectorRecommender, inference
+
+
+class KeptTable(VectorRecommender):
+    """The same model, which encodes the catalogue once and not whenever somebody asks."""
+
+    def __init__(self, recommender: VectorRecommender) -> None:
+        super().__init__(
+            num_items=recommender.num_items, max_sequence_length=recommender.max_sequence_length
+        )
+        self.recommender = recommender
+        self._table: Tensor | None = None
+
+    def item_table(self) -> Tensor:
+        """That of the model, [N, D']."""
+        if self._table is None:
+            self._table = self.recommender.item_table().detach()
+        return self._table
+
+    def encode(self, history: History) -> Tensor:
+        """That of the model, [B, D']."""
+        return self.recommender.encode(history)
+
+    def encode_by(self, table: Tensor, history: History) -> Tensor:
+        """That of the model, [B, D']."""
+        return self.recommender.encode_by(table, history)
+
+
+def kept(recommender: Recommender) -> Recommender:
+    """The same, with its item table kept if it has one."""
+    return KeptTable(recommender) if isinstance(recommender, VectorRecommender) else recommender
 
 
 class Ranker(Protocol):
@@ -44,24 +74,23 @@ class SingleRanker:
     """
 
     def __init__(self, recommender: Recommender, kind: str) -> None:
-        self._recommender, self._kind = recommender, kind
+        self._recommender, self._kept, self._kind = recommender, kept(recommender), kind
 
     @contextmanager
     def scoring(self, histories: Histories) -> Iterator[Scorer]:
         """As evaluation scores them."""
-        with inference(self._recommender):
-            yield scorer_of(self._recommender, histories)
+        with inference(self._kept):
+            yield scorer_of(self._kept, histories)
 
     def item_table(self) -> Tensor | None:
         """As `evaluate` writes it."""
-        return _table_of(self._recommender)
+        return _table_of(self._kept)
 
     def likeness_table(self) -> Tensor | None:
         """The same without what corrects scores by popularity, which is no likeness."""
         found = self._recommender
-        table = _table_of(
-            found.recommender if isinstance(found, PopularityCorrected) else found,
-        )
+        corrected = isinstance(found, PopularityCorrected)
+        table = _table_of(found.recommender if corrected else self._kept)
         return None if table is None or table.shape[1] < 2 else table
 
     @property

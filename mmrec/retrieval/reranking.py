@@ -104,6 +104,7 @@ def rerank(items: Items, scores: Floats, how: Reranking) -> Items:
 def _chosen(items: Items, scores: Floats, how: Reranking) -> Items:
     value = _relevance(items, scores, how)  # [R, P]
     nearest = np.full(items.shape, -np.inf)
+    pooled = None if how.vectors is None else how.vectors[items[:, : how.pool]]  # [R, pool, D]
     free = items > 0
     each = np.arange(len(items))
     chosen = np.full((len(items), how.length), -1, dtype=np.int64)
@@ -114,9 +115,9 @@ def _chosen(items: Items, scores: Floats, how: Reranking) -> Items:
         chosen[has, place] = best[has]
         free[each[has], best[has]] = False
         _bar_full_groups(free, items, chosen[:, : place + 1], how)
-        if how.vectors is not None:
+        if how.vectors is not None and pooled is not None:
             own = how.vectors[items[each, best]]  # [R, D]
-            like = np.einsum("rpd,rd->rp", how.vectors[items[:, : how.pool]], own)
+            like = np.einsum("rpd,rd->rp", pooled, own)
             nearest[:, : how.pool] = np.maximum(nearest[:, : how.pool], like)
     return chosen
 

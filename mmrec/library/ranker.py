@@ -88,9 +88,10 @@ class SingleRanker:
 
     def likeness_table(self) -> Tensor | None:
         """The same without what corrects scores by popularity, which is no likeness."""
-        found = self._recommender
-        corrected = isinstance(found, PopularityCorrected)
-        table = _table_of(found.recommender if corrected else self._kept)
+        model = self._recommender
+        table = _table_of(
+            model.recommender if isinstance(model, PopularityCorrected) else self._kept
+        )
         return None if table is None or table.shape[1] < 2 else table
 
     @property

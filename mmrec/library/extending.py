@@ -170,15 +170,7 @@ def _encode_by(
             texts = new.sentences
             if entry.input == "keywords/keywords.parquet":
                 texts = _keywords(entry.dataset, new, images, params, paths)
-            opened = open_extractor(entry.extractor, build_text_extractor, paths.root)
-            embed_sentences(
-                joined_sentences(texts) if entry.per == "item" else texts,
-                opened.extractor,
-                folder,
-                precision=entry.precision,
-                cache=opened.cache,
-                executor=opened.executor,
-            )
+            _encode_text(entry, texts, paths, folder)
         case EmbedImageParams():
             found = open_extractor(entry.extractor, build_image_extractor, paths.root)
             embed_images(
@@ -202,6 +194,18 @@ def _encode_by(
                 cache=pairs.cache,
                 executor=pairs.executor,
             )
+
+
+def _encode_text(entry: EmbedTextParams, texts: pa.Table, paths: Paths, folder: Path) -> None:
+    opened = open_extractor(entry.extractor, build_text_extractor, paths.root)
+    embed_sentences(
+        joined_sentences(texts) if entry.per == "item" else texts,
+        opened.extractor,
+        folder,
+        precision=entry.precision,
+        cache=opened.cache,
+        executor=opened.executor,
+    )
 
 
 def _keywords(

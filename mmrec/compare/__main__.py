@@ -1,8 +1,4 @@
-"""`python -m mmrec.compare RUN RUN …`: are these runs different by more than chance?
-
-A row is a run, or several seeds of one thing as `name=run,run,run`. Every row is compared with the
-reference, over the same users.
-"""
+"""`mmrec compare RUN RUN …`, or `python -m mmrec.compare`: tables of runs side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +6,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
+from mmrec.command import Command, call
 from mmrec.compare.rows import parse_rows, ranks_of_rows, require_known
 from mmrec.compare.table import CompareTable, compare_table
 from mmrec.evaluation.history_groups import is_history_group
@@ -21,14 +19,14 @@ from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.report.tables import PARTS
 
+HELP: Final = """Are these runs different by more than chance?
 
-def main(arguments: list[str]) -> None:
-    """Compare runs of the project in this folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mmrec.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+A row is a run, or several seeds of one thing as `name=run,run,run`. Every row is compared with the
+reference, over the same users."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Rows, and what of them is compared."""
     parser.add_argument("rows", nargs="+", metavar="ROW", help="run, or name=run,run,run")
     parser.add_argument("--metric", default="ndcg@10", help="recall@K, ndcg@K, mrr@K or mrr")
     parser.add_argument(
@@ -36,12 +34,17 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--reference", help="row that others are compared with (the first)")
     parser.add_argument("--json", action="store_true", help="figures as JSON, in full precision")
-    chosen = parser.parse_args(arguments)
-    try:
-        found = _compared(chosen, Paths(Path()))
-    except (DataError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    print(json.dumps(found.as_json(), indent=2) if chosen.json else found.as_text())
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compare runs of the project in this folder."""
+    found = _compared(arguments, Paths(Path()))
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else found.as_text())
+
+
+def main(arguments: list[str]) -> None:
+    """Compare from the command line."""
+    call(Command(HELP, add_arguments, run), "python -m mmrec.compare", arguments)
 
 
 def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:

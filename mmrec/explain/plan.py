@@ -1,0 +1,148 @@
+"""A target of `dvc.yaml` in; its chain of stages, and what `dvc repro` would do with each, out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from mmrec.explain.code_changes import code_change, code_now
+from mmrec.explain.values import differences
+from mmrec.params.pipeline import Params
+from mmrec.paths import Paths
+
+Verdict: TypeAlias = Literal["up to date", "restore", "run", "perhaps"]
+
+CODE: Final = "code"
+"""The stage that every other depends on, each by a file of its own."""
+_WORDS: Final = {
+    "deleted": "is missing",
+    "modified": "has changed",
+    "not in cache": "is neither here nor in the cache",
+    "new": "is new",
+}
+
+
+class Step(NamedTuple):
+    """What would become of one stage."""
+
+    stage: str
+    verdict: Verdict
+    """`perhaps`: only if a stage before it comes out different from what it was."""
+    reasons: list[str]
+    settings: Mapping[str, object]
+    """By dotted path in params.yaml, those that it reads."""
+
+
+def plan(target: str, params: Params, paths: Paths) -> list[Step]:
+    """Steps of a stage and of all before it, in the order in which they would run.
+
+    Raises:
+        ValueError: DVC cannot tell, in its words: no project, no such stage, or busy.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    # What it says while it looks, of experiments' git or of slow links, is not about the run.
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    try:
+        with Repo(str(paths.root)) as repo, repo.lock:
+            return _steps(repo, target, params, paths)
+    except DvcException as error:
+        raise ValueError(f"DVC: {error}; `dvc status {target}` says more") from error
+
+
+def _steps(repo: Any, target: str, params: Params, paths: Paths) -> list[Step]:
+    import networkx as nx
+
+    (last,) = repo.stage.collect(target)
+    graph = repo.index.graph
+    chain = [*nx.dfs_postorder_nodes(graph, last)]
+    first = next(stage for stage in chain if stage.addressing == CODE)
+    edited = bool(first.status())
+    now = code_now(params, paths) if edited else {}
+    steps: dict[str, Step] = {}
+    for stage in chain:
+        before = [steps[one.addressing] for one in graph.successors(stage)]
+        if stage is first:
+            steps[CODE] = _of_code(stage)
+            continue
+        upstream = [step for step in before if step.stage != CODE and step.verdict != "up to date"]
+        reasons = [*_own_reasons(stage, _outs(graph.successors(stage)), now, paths)]
+        steps[stage.addressing] = _step(repo, stage, reasons, upstream)
+    return [*steps.values()]
+
+
+def _of_code(stage: Any) -> Step:
+    """It takes seconds, and what it finds is told of each stage that it touches."""
+    edited = [str(dep) for dep in stage.deps if dep.status() and str(dep) != "params.yaml"]
+    reasons = [f"{name}/ has changed" for name in edited]
+    if stage.status() and not reasons:
+        reasons = ["params.yaml or its result has changed"]
+    return Step(CODE, "run" if reasons else "up to date", reasons, {})
+
+
+def _step(repo: Any, stage: Any, reasons: list[str], upstream: list[Step]) -> Step:
+    settings = {
+        name: value for dep in stage.params for name, value in dep.read_params(flatten=True).items()
+    }
+    if upstream:
+        names = ", ".join(step.stage for step in upstream)
+        verdict: Verdict = "run" if reasons else "perhaps"
+        reasons = [*reasons, f"comes after {names}"]
+    elif reasons:
+        verdict = "restore" if _is_in_run_cache(repo, stage) else "run"
+    else:
+        verdict = "up to date"
+    return Step(stage.addressing, verdict, reasons, settings)
+
+
+def _own_reasons(
+    stage: Any, of_others: list[Path], now: Mapping[str, str], paths: Paths
+) -> Iterator[str]:
+    """Why a stage is not up to date, but for what the stages before it have still to make."""
+    code = paths.code.relative_to(paths.root).as_posix()
+    for dep in stage.deps:
+        found = dep.status()
+        path = str(dep)
+        if path.startswith(f"{code}/"):
+            recorded = dep.hash_info.value if dep.hash_info else None
+            if now and (change := code_change(path, recorded, now, paths.root)):
+                yield change
+            elif found and not now:
+                yield "code: not as it last ran with"
+        elif found and isinstance(found.get(path), Mapping):
+            yield from differences(dep.hash_info.value or {}, dep.read_params(flatten=True))
+        elif found and not (found.get(path) == "deleted" and _within(dep.fs_path, of_others)):
+            yield from _worded(found)
+    for out in stage.outs:
+        yield from _worded(out.status())
+    if stage.changed_stage():
+        yield "its entry in dvc.yaml has changed"
+
+
+def _worded(status: Mapping[str, object]) -> Iterator[str]:
+    for path, state in status.items():
+        yield f"{path} {_WORDS.get(str(state), state)}"
+
+
+def _outs(stages: Iterable[Any]) -> list[Path]:
+    return [Path(out.fs_path) for stage in stages for out in stage.outs]
+
+
+def _within(path: str, folders: list[Path]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
+
+
+def _is_in_run_cache(repo: Any, stage: Any) -> bool:
+    """Whether the stage ran like this before, and what it gave is still in the cache."""
+    from dvc.exceptions import DvcException
+    from dvc.stage.cache import RunCacheNotFoundError
+
+    try:
+        stage.save_deps()  # of this object: nothing is written
+        repo.stage_cache.restore(stage, dry=True)
+    except (RunCacheNotFoundError, DvcException, OSError):
+        return False
+    return True

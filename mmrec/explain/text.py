@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from mmrec.explain.plan import Step, plan
 from mmrec.explain.values import shown, single_values
@@ -15,6 +16,8 @@ from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 from mmrec.params.ranked import ranked_entries, stage_of
 from mmrec.paths import Paths
 from mmrec.project import check_project
+
+Entry: TypeAlias = RunParams | EnsembleParams | PretrainingParams
 
 _WIDTH: Final = 12
 
@@ -32,47 +35,43 @@ def explanation(name: str, project: Path, *, settings: bool) -> str:
     """
     paths = Paths(project)
     params = load_params(paths.params)
-    entries = _entries(name, params)
+    target, entry = _found(name, params)
     check_project(project, with_remote=False)
-    parts = []
-    for target, entry in entries.items():
-        steps = plan(target, params, paths)
-        parts.append(f"{_headline(name, entry, params)}\n\n{''.join(_chain(steps))}")
-        parts.append(_summary(target, steps))
-        if settings:
-            parts.append(f"settings\n{''.join(_settings(steps))}")
-        parts.append(f"results\n{''.join(_results(name, target, paths))}")
-    return "\n".join(parts)
+    steps = plan(target, params, paths)
+    parts = [
+        _headline(name, entry, params),
+        "".join(_chain(steps)),
+        _summary(target, steps),
+        f"settings\n{''.join(_settings(steps))}" if settings else "",
+        f"results\n{''.join(_results(name, target, paths))}",
+    ]
+    return "\n".join(filter(None, parts))
 
 
-def _entries(
-    name: str, params: Params
-) -> dict[str, RunParams | EnsembleParams | PretrainingParams]:
-    """What has this name, by the stage that it comes to; a run before a pre-training."""
+def _found(name: str, params: Params) -> tuple[str, Entry]:
+    """The last stage of what has this name, and its entry; a run before a pre-training."""
     ranked = ranked_entries(params)
     if name in ranked:
-        return {stage_of(params, name): ranked[name]}
+        return stage_of(params, name), ranked[name]
     if name in params.pretrainings:
-        return {f"pretrain@{name}": params.pretrainings[name]}
-    known = [*ranked, *params.pretrainings]
+        return f"pretrain@{name}", params.pretrainings[name]
+    known = list(dict.fromkeys([*ranked, *params.pretrainings]))
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     raise ValueError(f"no run '{name}' in params.yaml{hint}; there are {', '.join(known)}")
 
 
-def _headline(
-    name: str, entry: RunParams | EnsembleParams | PretrainingParams, params: Params
-) -> str:
+def _headline(name: str, entry: Entry, params: Params) -> str:
     if isinstance(entry, EnsembleParams):
         names = " + ".join(part.run for part in entry.parts)
-        return f"{name}: ensemble of {names} on {entry.dataset}"
+        return f"{name}: ensemble of {names} on {entry.dataset}\n"
     model = params.models[entry.model].name
     kind = "" if model == entry.model else f" ({model})"
     begins = f", starts from {entry.init_from}" if isinstance(entry, RunParams) else ""
     what = "" if isinstance(entry, RunParams) else "pre-training of "
     return (
         f"{name}: {what}{entry.model}{kind} on {entry.dataset}; text {entry.text}, image "
-        f"{entry.image}{begins}, seed {entry.seed}"
+        f"{entry.image}{begins}, seed {entry.seed}\n"
     )
 
 
@@ -85,9 +84,7 @@ def _chain(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _summary(target: str, steps: Sequence[Step]) -> str:
-    counts = {verdict: 0 for verdict in ("run", "restore", "perhaps")}
-    for step in steps:
-        counts[step.verdict] = counts.get(step.verdict, 0) + 1
+    counts = Counter(step.verdict for step in steps)
     said = [
         f"runs {counts['run']} of {len(steps)} stages" if counts["run"] else "",
         f"takes {counts['restore']} from the cache" if counts["restore"] else "",
@@ -108,9 +105,11 @@ def _settings(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _results(name: str, target: str, paths: Paths) -> Iterator[str]:
-    for path, what in _places(name, target, paths).items():
-        there = "" if path.exists() else "  (not there yet)"
-        yield f"  {path}  {what}{there}\n"
+    places = _places(name, target, paths)
+    width = max(len(str(path)) for path in places)
+    for path, what in places.items():
+        there = "" if path.exists() else "; not there yet"
+        yield f"  {path!s:{width}}  {what}{there}\n"
 
 
 def _places(name: str, target: str, paths: Paths) -> Mapping[Path, str]:

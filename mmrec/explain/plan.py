@@ -56,27 +56,33 @@ def plan(target: str, params: Params, paths: Paths) -> list[Step]:
 def _steps(repo: Any, target: str, params: Params, paths: Paths) -> list[Step]:
     import networkx as nx
 
-    (last,) = repo.stage.collect(target)
     graph = repo.index.graph
+    # By name: DVC takes addresses from where it is called.
+    last = next(stage for stage in graph if getattr(stage, "name", None) == target)
     chain = [*nx.dfs_postorder_nodes(graph, last)]
-    first = next(stage for stage in chain if stage.addressing == CODE)
+    first = next(stage for stage in chain if _name(stage) == CODE)
     edited = bool(first.status())
     now = code_now(params, paths) if edited else {}
     steps: dict[str, Step] = {}
     for stage in chain:
-        before = [steps[one.addressing] for one in graph.successors(stage)]
+        before = [steps[_name(one)] for one in graph.successors(stage)]
         if stage is first:
             steps[CODE] = _of_code(stage)
             continue
         upstream = [step for step in before if step.stage != CODE and step.verdict != "up to date"]
         reasons = [*_own_reasons(stage, _outs(graph.successors(stage)), now, paths)]
-        steps[stage.addressing] = _step(repo, stage, reasons, upstream)
+        steps[_name(stage)] = _step(repo, stage, reasons, upstream)
     return [*steps.values()]
+
+
+def _name(stage: Any) -> str:
+    """As dvc.yaml has it; of what `dvc add` keeps, the file's."""
+    return getattr(stage, "name", None) or Path(stage.path).name
 
 
 def _of_code(stage: Any) -> Step:
     """It takes seconds, and what it finds is told of each stage that it touches."""
-    edited = [str(dep) for dep in stage.deps if dep.status() and str(dep) != "params.yaml"]
+    edited = [one.def_path for one in stage.deps if one.status() and one not in stage.params]
     reasons = [f"{name}/ has changed" for name in edited]
     if stage.status() and not reasons:
         reasons = ["params.yaml or its result has changed"]
@@ -95,7 +101,7 @@ def _step(repo: Any, stage: Any, reasons: list[str], upstream: list[Step]) -> St
         verdict = "restore" if _is_in_run_cache(repo, stage) else "run"
     else:
         verdict = "up to date"
-    return Step(stage.addressing, verdict, reasons, settings)
+    return Step(_name(stage), verdict, reasons, settings)
 
 
 def _own_reasons(
@@ -103,28 +109,27 @@ def _own_reasons(
 ) -> Iterator[str]:
     """Why a stage is not up to date, but for what the stages before it have still to make."""
     code = paths.code.relative_to(paths.root).as_posix()
+    if not any(out.hash_info for out in stage.outs):
+        yield "has never run"
+        return
     for dep in stage.deps:
-        found = dep.status()
-        path = str(dep)
+        state = next(iter(dep.status().values()), None)
+        path = dep.def_path
         if path.startswith(f"{code}/"):
             recorded = dep.hash_info.value if dep.hash_info else None
             if now and (change := code_change(path, recorded, now, paths.root)):
                 yield change
-            elif found and not now:
+            elif state and not now:
                 yield "code: not as it last ran with"
-        elif found and isinstance(found.get(path), Mapping):
+        elif isinstance(state, Mapping):
             yield from differences(dep.hash_info.value or {}, dep.read_params(flatten=True))
-        elif found and not (found.get(path) == "deleted" and _within(dep.fs_path, of_others)):
-            yield from _worded(found)
+        elif state and not (state == "deleted" and _within(dep.fs_path, of_others)):
+            yield f"{path} {_WORDS.get(state, state)}"
     for out in stage.outs:
-        yield from _worded(out.status())
+        for state in out.status().values():
+            yield f"{out.def_path} {_WORDS.get(state, state)}"
     if stage.changed_stage():
         yield "its entry in dvc.yaml has changed"
-
-
-def _worded(status: Mapping[str, object]) -> Iterator[str]:
-    for path, state in status.items():
-        yield f"{path} {_WORDS.get(str(state), state)}"
 
 
 def _outs(stages: Iterable[Any]) -> list[Path]:

@@ -54,12 +54,12 @@ def plan(target: str, params: Params, paths: Paths) -> list[Step]:
 
 
 def _steps(repo: Any, target: str, params: Params, paths: Paths) -> list[Step]:
-    import networkx as nx
+    from dvc.repo.reproduce import plan_repro
 
     graph = repo.index.graph
     # By name: DVC takes addresses from where it is called.
     last = next(stage for stage in graph if getattr(stage, "name", None) == target)
-    chain = [*nx.dfs_postorder_nodes(graph, last)]
+    chain = plan_repro(graph, [last])
     first = next(stage for stage in chain if _name(stage) == CODE)
     edited = bool(first.status())
     now = code_now(params, paths) if edited else {}
@@ -144,9 +144,13 @@ def _is_in_run_cache(repo: Any, stage: Any) -> bool:
     """Whether the stage ran like this before, and what it gave is still in the cache."""
     from dvc.exceptions import DvcException
     from dvc.stage.cache import RunCacheNotFoundError
+    from dvc_data.hashfile.hash_info import HashInfo
 
     try:
-        stage.save_deps()  # of this object: nothing is written
+        # As before a run, and of these objects alone: nothing is written.
+        stage.save_deps()
+        for out in stage.outs:
+            out.hash_info = HashInfo()
         repo.stage_cache.restore(stage, dry=True)
     except (RunCacheNotFoundError, DvcException, OSError):
         return False

@@ -14,7 +14,7 @@ from mmrec.data.sources.image_files import find_images
 from mmrec.io import DataError
 from mmrec.own_data import names
 from mmrec.own_data.log import Guess
-from mmrec.own_data.look import Look
+from mmrec.own_data.look import Look, share
 from mmrec.params.pipeline import MAX_CATEGORIES
 
 _ENDING: Final = r"(?i)\.(jpe?g|png|webp|gif|bmp|tiff?|avif)(\?.*)?$"
@@ -63,11 +63,13 @@ def _is_text(texts: pl.Series | None) -> bool:
     in_words = texts.str.contains(r"\pL{2}") & ~texts.str.contains(_WEB)
     picture = texts.str.contains(_ENDING)
     code = texts.str.contains(r"^\S*\d\S*$")
-    return float((in_words & ~picture & ~code).mean() or 0) > 0.5
+    return share(in_words & ~picture & ~code) > 0.5
 
 
 def _kind(texts: pl.Series | None) -> str:
-    words = 0.0 if texts is None else float(texts.str.count_matches(r"\S+").mean() or 0)  # type: ignore[arg-type]
+    if texts is None or texts.is_empty():
+        return "words"
+    words = int(texts.str.count_matches(r"\S+").sum()) / len(texts)
     return f"text of {words:.0f} words on average" if words >= 1.5 else "words"
 
 
@@ -105,9 +107,9 @@ def guess_pictures(
     web = None
     for name in items.columns:
         paths = None if name in taken else _paths(items, name)
-        if paths is None or not (paths.str.contains(_ENDING).mean() or 0) > 0.5:  # type: ignore[operator]
+        if paths is None or share(paths.str.contains(_ENDING)) <= 0.5:
             continue
-        if (paths.str.contains(_WEB).mean() or 0) > 0.5:  # type: ignore[operator]
+        if share(paths.str.contains(_WEB)) > 0.5:
             web = web or name
             continue
         there = [(files / path).is_file() for path in paths[:50]]

@@ -11,7 +11,7 @@ from mmrec.data.sources import columns as convert
 from mmrec.data.sources.times import Unit
 from mmrec.io import DataError
 from mmrec.own_data import names
-from mmrec.own_data.look import Look
+from mmrec.own_data.look import Look, share
 
 _UNITS: Final[tuple[Unit, ...]] = ("s", "ms", "us", "ns", "iso")
 _PLAUSIBLE: Final = (631_152_000 * 10**9, 4_102_444_800 * 10**9)
@@ -52,19 +52,19 @@ def guess_items(items: Look, log: Look) -> ItemColumns | None:
             if found is None or found.is_empty():
                 continue
             inside = found.filter(found.is_in(known.implode()))
-            share = len(inside) / len(found)
+            there = len(inside) / len(found)
             called = names.likeness(left, names.ITEM) + names.likeness(right, names.ITEM)
             # Users, grades and amounts may be numbers that are also ids of items: few, or named.
             many = min(1.0, inside.n_unique() / min(_MANY, len(known)))
             others = max(names.likeness(right, usual) for usual in names.OTHERS)
-            score = 3 * share + many + called - 2 * others
-            if (share > 0 or called >= 1) and (best is None or score > best[0]):
-                best = score, left, right, share
+            score = 3 * there + many + called - 2 * others
+            if (there > 0 or called >= 1) and (best is None or score > best[0]):
+                best = score, left, right, there
     if best is None:
         return None
-    _, left, right, share = best
-    said = f"{share:.0%} of the log's are in the catalogue"
-    return ItemColumns(Guess(left, f"no value twice; {said}"), Guess(right, said), share)
+    _, left, right, there = best
+    said = f"{there:.0%} of the log's are in the catalogue"
+    return ItemColumns(Guess(left, f"no value twice; {said}"), Guess(right, said), there)
 
 
 def guess_time(log: Look, taken: Collection[str]) -> tuple[Guess, Unit] | None:
@@ -88,7 +88,7 @@ def _unit(log: Look, name: str) -> Unit | None:
             found = convert.as_timestamps_ns(log.sample, name, unit).drop_nulls()
         except DataError:
             continue
-        if len(found) and (found.is_between(*_PLAUSIBLE).mean() or 0) > 0.9:
+        if len(found) and share(found.is_between(*_PLAUSIBLE)) > 0.9:
             return unit
     return None
 
@@ -102,8 +102,9 @@ def guess_rating(log: Look, taken: Collection[str]) -> Guess | None:
             found = convert.as_ratings(log.sample, name).drop_nulls()
         except DataError:
             continue
-        if len(found) and found.n_unique() <= _MOST_GRADES:
-            return Guess(name, f"by its name; {found.min():g} to {found.max():g}")
+        grades = sorted({*found.to_list()})
+        if 0 < len(grades) <= _MOST_GRADES:
+            return Guess(name, f"by its name; {grades[0]:g} to {grades[-1]:g}")
     return None
 
 

@@ -98,6 +98,11 @@ def look(path: Path) -> Look:
     return Look(path, separator, _filled(SourceTable(path, frame, separator)))
 
 
+def share(which: pl.Series) -> float:
+    """Of the values of a column, those of which something is true; 0 of none."""
+    return int(which.sum()) / max(1, len(which))
+
+
 def _likeliest(path: Path) -> str:
     """The mark that parts the header into most columns."""
     return max(SEPARATORS, key=lambda mark: len(DelimitedText(path, mark).names()))

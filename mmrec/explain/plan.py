@@ -58,7 +58,9 @@ def _steps(repo: Any, target: str, params: Params, paths: Paths) -> list[Step]:
 
     graph = repo.index.graph
     # By name: DVC takes addresses from where it is called.
-    last = next(stage for stage in graph if getattr(stage, "name", None) == target)
+    last = next((stage for stage in graph if _name(stage) == target), None)
+    if last is None:
+        raise ValueError(f"dvc.yaml has no stage {target}; git diff dvc.yaml")
     chain = plan_repro(graph, [last])
     first = next(stage for stage in chain if _name(stage) == CODE)
     edited = bool(first.status())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,6 +24,17 @@ THERE = [name for name, entry in COMMANDS.items() if find_spec(entry.module)]
 def test_the_console_script_is_this_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"mmrec": f"{main.__module__}:{main.__name__}"}
+
+
+def test_every_command_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "terminal.md").read_text()
+    named = {
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([\w ]+)`", line.split("|")[1])
+    }
+    assert named >= COMMANDS.keys()
 
 
 def test_help_lists_every_command_and_loads_none() -> None:

@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import Final
 
 from mmrec.command import Command, call
+from mmrec.compare.lists import (
+    ListMetrics,
+    list_metrics_of_rows,
+    lists_as_json,
+    lists_as_text,
+)
 from mmrec.compare.rows import parse_rows, ranks_of_rows, require_known
 from mmrec.compare.table import CompareTable, compare_table
 from mmrec.evaluation.history_groups import is_history_group
+from mmrec.evaluation.lists import is_list_metric
 from mmrec.evaluation.metrics import is_metric
 from mmrec.io import DataError
 from mmrec.params.file import load_params
@@ -19,6 +26,7 @@ from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.report.tables import PARTS
 
+_OF_LISTS: Final = "; metrics of lists have no test, and stand below the table of any metric"
 HELP: Final = """Are these runs different by more than chance?
 
 A row is a run, or several seeds of one thing as `name=run,run,run`. Every row is compared with the
@@ -38,8 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare runs of the project in this folder."""
-    found = _compared(arguments, Paths(Path()))
-    print(json.dumps(found.as_json(), indent=2) if arguments.json else found.as_text())
+    table, lists = _compared(arguments, Paths(Path()))
+    if arguments.json:
+        print(json.dumps({**table.as_json(), "lists": lists_as_json(lists)}, indent=2))
+    else:
+        print(table.as_text() + lists_as_text(lists))
 
 
 def main(arguments: list[str]) -> None:
@@ -47,11 +58,11 @@ def main(arguments: list[str]) -> None:
     call(Command(HELP, add_arguments, run), "python -m mmrec.compare", arguments)
 
 
-def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:
+def _compared(chosen: argparse.Namespace, paths: Paths) -> tuple[CompareTable, ListMetrics]:
     if not is_metric(chosen.metric):
         raise DataError(
             f"--metric: found '{chosen.metric}', allowed are recall@K, ndcg@K, mrr@K with K >= 1, "
-            "and mrr"
+            "and mrr" + (_OF_LISTS if is_list_metric(chosen.metric) else "")
         )
     if chosen.part not in PARTS and not is_history_group(chosen.part):
         raise DataError(
@@ -67,13 +78,14 @@ def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:
     params = load_params(paths.params)
     require_known(rows, params)
     first = next(iter(rows.values()))[0]
-    return compare_table(
+    table = compare_table(
         ranks_of_rows(rows, chosen.part, params, paths),
         dataset=ranked_entries(params)[first].dataset,
         metric=chosen.metric,
         part=chosen.part,
         reference=reference,
     )
+    return table, list_metrics_of_rows(rows, chosen.part, paths)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import chdir
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -153,7 +154,8 @@ def _is_in_run_cache(repo: Any, stage: Any) -> bool:
         stage.save_deps()
         for out in stage.outs:
             out.hash_info = HashInfo()
-        repo.stage_cache.restore(stage, dry=True)
+        with chdir(repo.root_dir):  # where DVC takes the record's paths from
+            repo.stage_cache.restore(stage, dry=True)
     except (RunCacheNotFoundError, DvcException, OSError):
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,7 +101,7 @@ def guess_pictures(
         DataError: not one picture of the folder belongs to an item, with an example of each.
     """
     if folder is not None:
-        inside = folder.resolve().relative_to(files.resolve()).as_posix()
+        inside = Path(os.path.relpath(folder, files)).as_posix()
         refs, _ = find_images(files, inside, ids.drop_nulls().to_list())
         count = len({ref.item_id for ref in refs})
         return Pictures(None, Guess(inside, f"{count:,} of {len(ids):,} items have one"), None)

@@ -97,13 +97,14 @@ def _folder_of(paths: list[Path], project: Path, name: str | None) -> Path:
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: not found; check the path")
-    homes = [path.resolve() if path.is_dir() else path.absolute().parent for path in paths]
-    common, root = Path(os.path.commonpath(homes)), project.absolute()
-    if common.is_relative_to(root) and common != root:
-        return common.relative_to(root)
-    place = f"data/sources/{_named(name or 'shop')}"
+    # Where they are named, not where links lead: a folder of the project may be one.
+    homes = [os.path.relpath(path if path.is_dir() else path.parent, project) for path in paths]
+    common = Path(os.path.commonpath(homes))
+    if common.parts and common.parts[0] != os.pardir:
+        return common
+    place, found = f"data/sources/{_named(name or 'shop')}", (project / common).resolve()
     raise DataError(
-        f"{', '.join(map(str, paths))}: found below {common}, expected in a folder of their own "
+        f"{', '.join(map(str, paths))}: found below {found}, expected in a folder of their own "
         f"within the project, which DVC watches; `mkdir -p {place}`, copy (or link) them there and "
         "name them there"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -99,7 +100,7 @@ def _fill_catalogue(section: CommentedMap, proposal: Proposal) -> None:
 
 
 def _within(path: Path, files: Path) -> str:
-    return path.absolute().relative_to(files.absolute()).as_posix()
+    return Path(os.path.relpath(path, files)).as_posix()
 
 
 def _fill_clean(section: CommentedMap, proposal: Proposal) -> None:

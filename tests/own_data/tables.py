@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import polars as pl
+
+Make: TypeAlias = Callable[[Path], tuple[Path, Path]]
 
 NUM_ITEMS, NUM_USERS = 40, 30
 START = datetime(2021, 3, 1, 12, tzinfo=UTC)
@@ -80,3 +84,74 @@ def tabs(folder: Path) -> tuple[Path, Path]:
     ]
     log.write_text("\n".join(["reviewerID\tasin\toverall\treviewTime", *lines]))
     return items, log
+
+
+WANTED: list[tuple[Make, dict[str, Any], dict[str, Any]]] = [
+    (
+        semicolons,
+        {
+            "file": "orders.csv",
+            "separator": None,
+            "user_id": "CustomerNo",
+            "item_id": "ItemID",
+            "timestamp": "ts",
+            "timestamp_unit": "s",
+            "rating": "stars",
+        },
+        {
+            "file": "products.csv",
+            "separator": None,
+            "item_id": "ItemID",
+            "title": "Product Name",
+            "texts": ["Beschreibung", "category"],
+            "image_files": None,
+            "image_folder": None,
+            "image_urls": None,
+        },
+    ),
+    (
+        parquet,
+        {
+            "file": "clicks.parquet",
+            "separator": None,
+            "user_id": "who",
+            "item_id": "product",
+            "timestamp": "when",
+            "timestamp_unit": "ms",
+            "rating": None,
+        },
+        {
+            "file": "catalogue.parquet",
+            "separator": None,
+            "item_id": "sku",
+            "title": "headline",
+            "texts": [],
+            "image_files": "picture",
+            "image_folder": None,
+            "image_urls": None,
+        },
+    ),
+    (
+        tabs,
+        {
+            "file": "reviews.tsv",
+            "separator": None,
+            "user_id": "reviewerID",
+            "item_id": "asin",
+            "timestamp": "reviewTime",
+            "timestamp_unit": "iso",
+            "rating": "overall",
+        },
+        {
+            "file": "meta.tsv",
+            "separator": None,
+            "item_id": "asin",
+            "title": "title",
+            "texts": [],
+            "image_files": None,
+            "image_folder": "pictures",
+            "image_urls": None,
+        },
+    ),
+]
+"""What each is taken for: the columns of `interactions`, and of `items`."""

@@ -42,77 +42,7 @@ def source(params: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return dataset.source.interactions.model_dump(), dataset.source.items.model_dump()
 
 
-WANTED: list[tuple[Callable[[Path], tuple[Path, Path]], dict[str, Any], dict[str, Any]]] = [
-    (
-        tables.semicolons,
-        {
-            "file": "orders.csv",
-            "separator": None,
-            "user_id": "CustomerNo",
-            "item_id": "ItemID",
-            "timestamp": "ts",
-            "timestamp_unit": "s",
-            "rating": "stars",
-        },
-        {
-            "file": "products.csv",
-            "separator": None,
-            "item_id": "ItemID",
-            "title": "Product Name",
-            "texts": ["Beschreibung", "category"],
-            "image_files": None,
-            "image_folder": None,
-            "image_urls": None,
-        },
-    ),
-    (
-        tables.parquet,
-        {
-            "file": "clicks.parquet",
-            "separator": None,
-            "user_id": "who",
-            "item_id": "product",
-            "timestamp": "when",
-            "timestamp_unit": "ms",
-            "rating": None,
-        },
-        {
-            "file": "catalogue.parquet",
-            "separator": None,
-            "item_id": "sku",
-            "title": "headline",
-            "texts": [],
-            "image_files": "picture",
-            "image_folder": None,
-            "image_urls": None,
-        },
-    ),
-    (
-        tables.tabs,
-        {
-            "file": "reviews.tsv",
-            "separator": None,
-            "user_id": "reviewerID",
-            "item_id": "asin",
-            "timestamp": "reviewTime",
-            "timestamp_unit": "iso",
-            "rating": "overall",
-        },
-        {
-            "file": "meta.tsv",
-            "separator": None,
-            "item_id": "asin",
-            "title": "title",
-            "texts": [],
-            "image_files": None,
-            "image_folder": "pictures",
-            "image_urls": None,
-        },
-    ),
-]
-
-
-@pytest.mark.parametrize(("make", "log", "items"), WANTED)
+@pytest.mark.parametrize(("make", "log", "items"), tables.WANTED)
 def test_columns_are_taken_for_what_they_are(
     folder: Path,
     make: Callable[[Path], tuple[Path, Path]],
@@ -251,6 +181,11 @@ def test_files_outside_the_project_are_refused_with_where_to_put_them(
         init(items, log)
     with pytest.raises(SystemExit, match="mkdir -p data/sources/toys"):
         init(items, log, "--name", "toys")
+    Path("data/sources/toys").symlink_to(items.parent)
+    linked = Path("data/sources/toys")
+    params = init(linked / items.name, linked / log.name, "--pictures", str(linked / "pictures"))
+    assert params.datasets["toys"].files == "data/sources/toys"
+    assert source(params)[1]["image_folder"] == "pictures"
 
 
 def test_names_are_compared_without_case_and_marks() -> None:

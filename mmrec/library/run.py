@@ -17,6 +17,7 @@ from mmrec.evaluation.best_items import at_least_a_chunk, best_items
 from mmrec.evaluation.lists import unit_rows
 from mmrec.evaluation.vectors import Vectors
 from mmrec.library.catalogue import Catalogue
+from mmrec.library.dataset import Dataset
 from mmrec.library.filters import Filters, ItemGroups, candidates_of, group_items
 from mmrec.library.histories import GivenHistories, read_histories
 from mmrec.library.ids import require_ids, require_known, require_once
@@ -136,7 +137,7 @@ class Run:
         """
         table = self._ranker.item_table()
         if table is None:
-            raise ValueError(f"run '{self.name}' has no item vectors: {self._reason}")
+            raise ValueError(f"run '{self.name}' has no item vectors: {self.without_vectors}")
         vectors = pl.Series("vector", table[1:].numpy(), dtype=pl.Array(pl.Float32, table.shape[1]))
         return self.items.select("item_index", "item_id", "title").with_columns(vectors)
 
@@ -144,6 +145,16 @@ class Run:
     def has_vectors(self) -> bool:
         """Whether there are item vectors."""
         return self._ranker.item_table() is not None
+
+    @property
+    def without_vectors(self) -> str:
+        """Why `similar` and `diversity` are refused; empty where they are not."""
+        return self._ranker.without_vectors
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """Where the items are from; None where the run stands apart from its project."""
+        return self._catalogue.dataset
 
     def known_categories(self) -> dict[str, str]:
         """Category by item id, of the items that have one by the words of `report.categories`."""
@@ -158,14 +169,10 @@ class Run:
         table = self._ranker.likeness_table()
         if table is None:
             raise ValueError(
-                f"run '{self.name}' cannot say which items are alike: {self._reason}; take a run "
-                "of a model with vectors"
+                f"run '{self.name}' cannot say which items are alike: {self.without_vectors}; take "
+                "a run of a model with vectors"
             )
         return unit_rows(table.numpy())
-
-    @property
-    def _reason(self) -> str:
-        return self._ranker.without_vectors
 
     def _indices(self, items: Sequence[str]) -> Indices:
         require_ids("items", items)

@@ -14,8 +14,8 @@ from mmrec.data.images import ImageError, RawImages, decode_image
 logger = logging.getLogger(__name__)
 
 
-def thumbnail(data: bytes, size: int) -> str:
-    """A picture as a JPEG data URI that fits into `size` × `size` pixels, never enlarged.
+def thumbnail_jpeg(data: bytes, size: int) -> bytes:
+    """A picture as a JPEG that fits into `size` × `size` pixels, never enlarged.
 
     Raises:
         ImageError: the bytes are not a picture.
@@ -27,7 +27,16 @@ def thumbnail(data: bytes, size: int) -> str:
     bare.paste(small)
     buffer = BytesIO()
     bare.save(buffer, "JPEG", quality=82, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
+
+
+def thumbnail(data: bytes, size: int) -> str:
+    """The same as a data URI.
+
+    Raises:
+        ImageError: the bytes are not a picture.
+    """
+    return "data:image/jpeg;base64," + base64.b64encode(thumbnail_jpeg(data, size)).decode("ascii")
 
 
 class Thumbnails:

@@ -114,6 +114,10 @@ class Browser:
 
     def open(self, path: Path, *, width: int = 1280, height: int = 900) -> None:
         """Open a file in a window of this size and wait until it has loaded."""
+        self.visit(path.resolve().as_uri(), width=width, height=height)
+
+    def visit(self, address: str, *, width: int = 1280, height: int = 900) -> None:
+        """The same with any address."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -122,7 +126,7 @@ class Browser:
             mobile=width < 600,
         )
         self.events.clear()
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.send("Page.navigate", url=address)
         self._deadline = time.monotonic() + self._timeout_s
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._receive()

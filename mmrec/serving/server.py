@@ -23,8 +23,11 @@ def bind(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise ValueError(f"--port {port}: expected 0 to 65535")
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        # With its protocol: asyncio sends small answers at once only where that is said to be TCP.
+        found = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
         raise ValueError(f"--host {host}: no such address here ({error})") from None
     try:

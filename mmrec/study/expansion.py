@@ -63,17 +63,18 @@ def expand(study: StudyParams, project: Path) -> Expanded:
         "recommend": {"run": names[study.reference][0]},
         "report": {"dataset": study.dataset_of(study.reference), "maps": []},
     }
-    return Expanded(changed({**base, **own}, {**shown, "evaluate": _protocol(study)}), names)
+    return Expanded(changed({**base, **own}, {**shown, **_protocol(study)}), names)
 
 
-def _protocol(study: StudyParams) -> dict[str, Any]:
-    """What replaces the base's: what alone parts of cold positions and columns of lists need."""
-    protocol: dict[str, Any] = {}
+def _protocol(study: StudyParams) -> dict[str, dict[str, Any]]:
+    """What replaces the base's: what the study says, and what columns of lists need."""
+    masked = {} if study.mask_history is None else {"mask_history": study.mask_history}
+    protocol: dict[str, Any] = {**masked}
     if study.cold_positions:
         protocol["cold_positions"] = study.cold_positions
     if lists_at := list_cutoffs(study.columns):
         protocol["lists_at"] = lists_at
-    return protocol
+    return {"evaluate": protocol, "validation": masked}
 
 
 def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, Any]:

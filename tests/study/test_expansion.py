@@ -324,7 +324,7 @@ def test_a_study_that_cannot_be_done_is_one_message(
 
 
 def test_an_unknown_study_is_told_which_there_are() -> None:
-    with pytest.raises(StudyError, match=r"no study 'demos' in .*; there are demo, m"):
+    with pytest.raises(StudyError, match=r"no study 'demos' in .*; there are .*demo, m"):
         load_study(PROJECT / "studies" / "demos.yaml")
 
 
@@ -338,6 +338,15 @@ def test_cold_positions_are_the_study_s_and_all_else_of_the_protocol_the_base_s(
     assert_valid(params)
     assert params["evaluate"] == plain["evaluate"] | {"cold_positions": mode}
     assert plain["evaluate"] == read_yaml(PROJECT / "params.yaml")["evaluate"]
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_what_was_seen_competes_or_not_as_the_study_says(tmp_path: Path, masked: bool) -> None:
+    plain = expand(study(tmp_path), PROJECT).params
+    params = expand(study(tmp_path, mask_history=masked), PROJECT).params
+    assert_valid(params)
+    for section in ("evaluate", "validation"):
+        assert params[section] == plain[section] | {"mask_history": masked}
 
 
 def test_columns_of_lists_ask_for_lists_of_their_lengths(tmp_path: Path) -> None:

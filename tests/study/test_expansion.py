@@ -324,7 +324,7 @@ def test_a_study_that_cannot_be_done_is_one_message(
 
 
 def test_an_unknown_study_is_told_which_there_are() -> None:
-    with pytest.raises(StudyError, match=r"no study 'demos' in .*; there are .*demo, m"):
+    with pytest.raises(StudyError, match=r"no study 'demos' in .*; there are .*, demo, m"):
         load_study(PROJECT / "studies" / "demos.yaml")
 
 

@@ -46,7 +46,11 @@ def warm_up(objective: nn.Module, batches: TrainingBatches) -> None:
 def measure(case: Case) -> dict[str, object]:
     """Train an epoch, validate, and say what it took."""
     started = time.perf_counter()
-    whole = simulate(case)
+    whole = simulate(
+        num_users=case.num_users,
+        num_items=case.num_items,
+        interactions_per_user=case.interactions_per_user,
+    )
     params = settings(case)
     counts = torch.bincount(training_part(whole).items, minlength=case.num_items + 1)
     batches = make_batches(params, whole)

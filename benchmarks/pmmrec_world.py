@@ -129,7 +129,7 @@ class World(NamedTuple):
             values = torch.randn(int(lengths.sum()), case.width, generator=generator)
             tables[modality] = _table(values, lengths, modality)
             contents[modality] = _padded(values, lengths)
-        blocks = {name: _last_blocks(case, name) for name in MODALITIES}
+        blocks = {name: last_blocks(case, name) for name in MODALITIES}
         return cls(case, data, tables, contents, blocks)
 
     def catalogue(self) -> ModelData:
@@ -162,7 +162,7 @@ def _padded(values: Tensor, lengths: Tensor) -> Contents:
     return Contents(states, real)
 
 
-def _last_blocks(case: Case, modality: Modality) -> LastBlocks:
+def last_blocks(case: Case, modality: Modality) -> LastBlocks:
     """The top two blocks of a RoBERTa or a CLIP ViT, with random weights."""
     torch.manual_seed(MODALITIES.index(modality))
     encoder = build_encoder(

@@ -38,16 +38,15 @@ class Case:
     max_steps: int
 
 
-def simulate(case: Case) -> Sequences:
+def simulate(*, num_users: int, num_items: int, interactions_per_user: int) -> Sequences:
     """Sequences of geometric length, at least 4; items popular by a power law."""
     generator = np.random.default_rng(1)
-    mean = case.interactions_per_user
-    lengths = 3 + generator.geometric(1 / (mean - 3), size=case.num_users)
-    shares = np.cumsum(1 / np.arange(10, case.num_items + 10) ** 0.8)
+    lengths = 3 + generator.geometric(1 / (interactions_per_user - 3), size=num_users)
+    shares = np.cumsum(1 / np.arange(10, num_items + 10) ** 0.8)
     draws = generator.random(int(lengths.sum())) * shares[-1]
     # Popular items lie anywhere in the table, as in a catalogue in order of its ids.
-    names = generator.permutation(case.num_items).astype(np.int32) + 1
-    items = names[np.searchsorted(shares, draws).clip(max=case.num_items - 1)]
+    names = generator.permutation(num_items).astype(np.int32) + 1
+    items = names[np.searchsorted(shares, draws).clip(max=num_items - 1)]
     whole = Sequences(torch.from_numpy(items), offsets_of(torch.from_numpy(lengths)))
     return whole.leaving_one_out()
 

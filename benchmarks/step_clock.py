@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
 
-from mmrec.data.batches import Batch, EpochOfBatches, TrainingBatches
-from mmrec.recommender import EpochBatches
+from mmrec.recommender import Batch, BatchSource, EpochBatches
 
 
 class StepClock:
@@ -24,10 +24,12 @@ class StepClock:
     After `max_steps` batches the epoch is cut off; 0 runs it to its end.
 
     `backward` is all between the loss and the optimiser's step: gradients, their norm, clipping.
+    On a GPU each part is waited for.
     """
 
-    def __init__(self, batches: TrainingBatches, objective: nn.Module, max_steps: int = 0) -> None:
+    def __init__(self, batches: BatchSource, objective: nn.Module, max_steps: int = 0) -> None:
         self._batches, self._max_steps = batches, max_steps
+        self._waits = next(objective.parameters()).is_cuda
         self.steps_of_epoch = 0
         self.seconds: dict[str, float] = defaultdict(float)
         self.num_steps = 0
@@ -52,6 +54,8 @@ class StepClock:
 
     def lap(self, name: str) -> None:
         """Add the time since the last lap to a part."""
+        if self._waits:
+            torch.cuda.synchronize()
         now = time.perf_counter()
         self.seconds[name] += now - self._last
         self._last = now
@@ -65,7 +69,7 @@ class StepClock:
 
 
 class _Timed:
-    def __init__(self, inner: EpochOfBatches, steps: int, lap: Callable[[str], None]) -> None:
+    def __init__(self, inner: EpochBatches, steps: int, lap: Callable[[str], None]) -> None:
         self._inner, self._steps, self._lap = inner, steps, lap
 
     def __len__(self) -> int:

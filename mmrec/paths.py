@@ -88,3 +88,11 @@ class Paths:
     def run(self, name: str) -> RunPaths:
         """Paths of one run."""
         return RunPaths(self.root / "data", name)
+
+
+def costs_of(paths: Paths) -> Path:
+    """What results took on this machine: not an artefact, not in git.
+
+    No property of `Paths`: every stage depends on all of these, and would run again.
+    """
+    return paths.root / ".mmrec" / "costs"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from mmrec.params.pipeline import Params
-from mmrec.paths import Paths
+from mmrec.paths import Paths, costs_of
 from mmrec.stage import Summary, entry, run
 
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Find the weights of ensemble `key`."""
+    from mmrec.training.costs import CostClock
     from mmrec.training.ensemble import load_members, search_weights, weights_record, write_weights
 
+    clock = CostClock(costs_of(paths))
     settings = entry(params.ensembles, key, "ensembles")
     members = load_members(settings, paths)
     found = search_weights(
@@ -21,6 +23,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     )
     record = weights_record(members, found, settings.metric)
     write_weights(record, paths.ensemble_weights(key))
+    clock.stop(paths.ensemble_weights(key))
     return {f"validation {settings.metric}": record["validation"]}
 
 

@@ -6,7 +6,7 @@ from mmrec import schemas
 from mmrec.io import read_json, read_table, write_json
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
-from mmrec.paths import Paths
+from mmrec.paths import Paths, costs_of
 from mmrec.stage import Summary, entry, run
 
 
@@ -14,10 +14,12 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     """Rank the held-out items of run `key`."""
     from mmrec.evaluation.metrics import compared_metrics
     from mmrec.models.data import load_model_data
+    from mmrec.training.costs import CostClock
     from mmrec.training.finished import evaluate_run, read_record
     from mmrec.training.measured import all_metrics, write_evaluated
     from mmrec.training.validation import warn_if_validated_otherwise
 
+    clock = CostClock(costs_of(paths))
     settings, results = entry(params.runs, key, "runs"), paths.run(key)
     dataset, protocol = paths.dataset(settings.dataset), params.evaluate
     data = load_model_data(dataset, text=settings.text, image=settings.image)
@@ -36,6 +38,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     cleaned = read_json(dataset.clean_summary, schemas.CleanProtocol)["protocol"]
     told = {**cleaned, **ranked_by(params, key)}
     write_json(metrics | {"protocol": told}, results.all_metrics)
+    clock.stop(results.all_metrics)
     compared = compared_metrics(metrics)
     write_json(compared, results.metrics)
     return compared["all"]

@@ -6,16 +6,18 @@ from mmrec import schemas
 from mmrec.io import read_json, read_table, write_json
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
-from mmrec.paths import Paths
+from mmrec.paths import Paths, costs_of
 from mmrec.stage import Summary, entry, run
 
 
 def main(params: Params, paths: Paths, key: str) -> Summary:
     """Rank the held-out items of ensemble `key`."""
     from mmrec.evaluation.metrics import compared_metrics
+    from mmrec.training.costs import CostClock
     from mmrec.training.ensemble import evaluate_ensemble, load_members, read_weights
     from mmrec.training.measured import all_metrics, write_evaluated
 
+    clock = CostClock(costs_of(paths))
     settings, results = entry(params.ensembles, key, "ensembles"), paths.run(key)
     dataset, protocol = paths.dataset(settings.dataset), params.evaluate
     members = load_members(settings, paths)
@@ -33,6 +35,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
     cleaned = read_json(dataset.clean_summary, schemas.CleanProtocol)["protocol"]
     told = {**cleaned, **ranked_by(params, key)}
     write_json(metrics | {"protocol": told, "ensemble": weights}, results.all_metrics)
+    clock.stop(results.all_metrics)
     compared = compared_metrics(metrics)
     write_json(compared, results.metrics)
     return compared["all"]

@@ -11,15 +11,24 @@ import json
 import sys
 from pathlib import Path
 
+from mmrec.compare.lists import (
+    ListMetrics,
+    list_metrics_of_rows,
+    lists_as_json,
+    lists_as_text,
+)
 from mmrec.compare.rows import parse_rows, ranks_of_rows, require_known
 from mmrec.compare.table import CompareTable, compare_table
 from mmrec.evaluation.history_groups import is_history_group
+from mmrec.evaluation.lists import is_list_metric
 from mmrec.evaluation.metrics import is_metric
 from mmrec.io import DataError
 from mmrec.params.file import load_params
 from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.report.tables import PARTS
+
+_OF_LISTS = "; metrics of lists have no test, and stand below the table of any metric"
 
 
 def main(arguments: list[str]) -> None:
@@ -41,14 +50,18 @@ def main(arguments: list[str]) -> None:
         found = _compared(chosen, Paths(Path()))
     except (DataError, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(json.dumps(found.as_json(), indent=2) if chosen.json else found.as_text())
+    table, lists = found
+    if chosen.json:
+        print(json.dumps({**table.as_json(), "lists": lists_as_json(lists)}, indent=2))
+    else:
+        print(table.as_text() + lists_as_text(lists))
 
 
-def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:
+def _compared(chosen: argparse.Namespace, paths: Paths) -> tuple[CompareTable, ListMetrics]:
     if not is_metric(chosen.metric):
         raise DataError(
             f"--metric: found '{chosen.metric}', allowed are recall@K, ndcg@K, mrr@K with K >= 1, "
-            "and mrr"
+            "and mrr" + (_OF_LISTS if is_list_metric(chosen.metric) else "")
         )
     if chosen.part not in PARTS and not is_history_group(chosen.part):
         raise DataError(
@@ -64,13 +77,14 @@ def _compared(chosen: argparse.Namespace, paths: Paths) -> CompareTable:
     params = load_params(paths.params)
     require_known(rows, params)
     first = next(iter(rows.values()))[0]
-    return compare_table(
+    table = compare_table(
         ranks_of_rows(rows, chosen.part, params, paths),
         dataset=ranked_entries(params)[first].dataset,
         metric=chosen.metric,
         part=chosen.part,
         reference=reference,
     )
+    return table, list_metrics_of_rows(rows, chosen.part, paths)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ class MovielensSourceParams(Section):
     """Folder of `<item id>.jpg` inside `files`."""
     metadata: str | None
     """CSV inside `files` with `movie_id` and any of tagline, overview, genres."""
+    without: str | None = None
+    """List of films inside `files` that are left out with all about them, told by title and year:
+    the `u.item` or `movies.dat` of another MovieLens, or a table with a column `title`."""
 
 
 class AmazonSourceParams(Section):

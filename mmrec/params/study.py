@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeInt, ValidationError, model_validator
 
 from mmrec.params.pipeline import ColdPositions
 from mmrec.params.section import Name, Section
+from mmrec.params.study_rows import AnyRow, EnsembleRow, StudyRow, is_kind_of_row
 from mmrec.params.yaml_file import YamlFileError, read_yaml
 
 Part = Literal[
@@ -21,36 +22,6 @@ _OF_RANKS = r"(mrr|(recall|ndcg)@[1-9]\d*)"
 _OF_LISTS = r"(coverage|gini|novelty|popularity|diversity_(text|image))@[1-9]\d*"
 Column = Annotated[str, Field(pattern=rf"^({_OF_RANKS}|{_OF_LISTS})$")]
 """A metric of ranks, or one of lists, which all users together have and no other part."""
-
-
-class StudyRow(Section):
-    """A model, what is different about it, and the features it reads."""
-
-    model: Name
-    """An entry of the base's `models`."""
-    change: dict[str, Any] = Field(default_factory=dict)
-    """Settings that replace those of the entry, nested as there."""
-    pretrained: bool = False
-    """It starts from its own pre-training, which rows share that differ in fine-tuning alone."""
-    pretrained_on: Name | None = None
-    """Another dataset, with features of the same names, that this pre-training is on: transfer."""
-    dataset: Name | None = None
-    """Another one than the study's."""
-    text: Name | None = None
-    """Another feature than the study's; `none` for no text."""
-    image: Name | None = None
-    against: str | None = None
-    """The row that it is compared with, of the same dataset; the study's reference by default.
-    A row that names itself is compared with none."""
-
-    @model_validator(mode="after")
-    def _pretrained_where_it_is_said_on_what(self) -> Self:
-        if self.pretrained_on is not None and not self.pretrained:
-            raise ValueError(
-                f"pretrained_on: found '{self.pretrained_on}', but pretrained is false; set it to "
-                "true, or take pretrained_on out"
-            )
-        return self
 
 
 class StudyVariant(Section):
@@ -93,7 +64,7 @@ class StudyParams(Section):
     convergence: Annotated[float, Field(gt=0, le=1)] | None = None
     """Set, validations are shown epoch by epoch, by the first of `columns`, and when each row has
     this share of the best of the row that it is compared with."""
-    rows: Annotated[dict[str, StudyRow], Field(min_length=1)]
+    rows: Annotated[dict[str, AnyRow], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -117,8 +88,12 @@ class StudyParams(Section):
                 f"convergence: is told by the first of columns, found {self.columns[0]}, which "
                 "nothing is validated by; name a metric of ranks first, such as ndcg@10"
             )
+        for row, of in self.ensembles.items():
+            self._check_ensemble(row, of.ensemble)
         for row in self.rows:
             self._check_comparison(row)
+            if self.convergence and row in self.model_rows:
+                self._check_convergence(row)
         for name, variant in self.features.items():
             if pinned := variant.change.keys() & {"dataset", "feature"}:
                 raise ValueError(
@@ -126,6 +101,20 @@ class StudyParams(Section):
                     "of the feature and the dataset of the row; take it out"
                 )
         return self
+
+    def _check_ensemble(self, row: str, parts: list[str]) -> None:
+        where, allowed = f"rows.{row}.ensemble", list(self.model_rows)
+        if wrong := [part for part in parts if part not in self.model_rows]:
+            what = "an ensemble itself" if wrong[0] in self.rows else "no row"
+            raise ValueError(
+                f"{where}: found '{wrong[0]}', which is {what}; allowed: {', '.join(allowed)}"
+            )
+        if len({*parts}) < len(parts):
+            raise ValueError(f"{where}: found {', '.join(parts)}, expected each once")
+        datasets = {part: self.dataset_of(part) for part in parts}
+        if len({*datasets.values()}) > 1:
+            found = ", ".join(f"'{part}' of '{dataset}'" for part, dataset in datasets.items())
+            raise ValueError(f"{where}: found {found}; name rows of one dataset")
 
     def _check_comparison(self, row: str) -> None:
         against = self.compared_with(row)
@@ -143,9 +132,29 @@ class StudyParams(Section):
                 f"of '{own}'; allowed: {', '.join(allowed)} ('{row}' for no comparison)"
             )
 
+    def _check_convergence(self, row: str) -> None:
+        if (against := self.compared_with(row)) in self.ensembles:
+            raise ValueError(
+                f"convergence: row '{row}' is compared with '{against}', an ensemble, which is not "
+                "trained; compare it with a row of a model, or take convergence out"
+            )
+
+    @property
+    def model_rows(self) -> dict[str, StudyRow]:
+        """Rows that have runs of their own."""
+        return {name: row for name, row in self.rows.items() if isinstance(row, StudyRow)}
+
+    @property
+    def ensembles(self) -> dict[str, EnsembleRow]:
+        """Rows of several others."""
+        return {name: row for name, row in self.rows.items() if isinstance(row, EnsembleRow)}
+
     def dataset_of(self, row: str) -> str:
         """The dataset that a row is trained on."""
-        return self.rows[row].dataset or self.dataset
+        settings = self.rows[row]
+        if isinstance(settings, EnsembleRow):
+            return self.dataset_of(settings.ensemble[0])
+        return settings.dataset or self.dataset
 
     def compared_with(self, row: str) -> str:
         """The row that a row is compared with; itself for none."""
@@ -180,7 +189,7 @@ def load_study(path: Path) -> StudyParams:
 
 def _lines(error: ValidationError) -> Iterator[str]:
     for details in error.errors():
-        place = ".".join(map(str, details["loc"]))
+        place = ".".join(str(step) for step in details["loc"] if not is_kind_of_row(step))
         message = details["msg"].removeprefix("Value error, ")
         yield f"  {place}: {message}" if place else f"  {message}"
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmrec.evaluation.lists import list_cutoffs
-from mmrec.params.study import StudyError, StudyParams, StudyRow, changed
+from mmrec.params.ranked import SLOTS
+from mmrec.params.study import StudyError, StudyParams, changed
+from mmrec.params.study_rows import EnsembleRow, StudyRow
 from mmrec.study.base import free_name, known_features, read_base
 
 Names = Mapping[str, tuple[str, ...]]
-"""Run names of each row, a seed each."""
+"""Names of each row's runs, or ensembles, a seed each."""
 
 
 class Expanded(NamedTuple):
@@ -21,7 +23,7 @@ class Expanded(NamedTuple):
 
     Attributes:
         params: as `params.yaml` has it.
-        runs: names of each row's runs, in the order of the seeds.
+        runs: names of each row's runs or ensembles, in the order of the seeds.
     """
 
     params: dict[str, Any]
@@ -31,39 +33,69 @@ class Expanded(NamedTuple):
 def expand(study: StudyParams, project: Path) -> Expanded:
     """Write rows out as models, and for each seed as runs and pre-trainings that they start from.
 
+    Rows of several others are ensembles of these runs.
+
     Raises:
         StudyError: the base cannot be taken, or a row names what neither it nor the study has.
     """
     base = read_base(study, project)
-    models: dict[str, Any] = {}
-    pretrainings: dict[str, Any] = {}
-    owners: dict[str, str] = {}
-    runs: dict[str, Any] = {}
+    own: dict[str, dict[str, Any]] = {"models": {}, "pretrainings": {}, "runs": {}, "ensembles": {}}
     names: dict[str, tuple[str, ...]] = {}
-    for row, settings in study.rows.items():
-        key = free_name(_key(row), models)
-        models[key] = _model(row, settings, base)
-        entry = {**_slots(row, study, base), "model": key}
+    owners: dict[str, str] = {}
+    for row, settings in study.model_rows.items():
+        key = free_name(_key(row), own["models"])
+        own["models"][key] = _model(row, settings, base)
+        entry = {**_slots(row, settings, study, base), "model": key}
         source = {**entry, "dataset": settings.pretrained_on or entry["dataset"]}
         shared = key
         if settings.pretrained:
             _check_source(row, source, base)
-            shared = owners.setdefault(_decisive(models[key], source), key)
+            shared = owners.setdefault(_decisive(own["models"][key], source), key)
         names[row] = tuple(f"{key}-{seed}" for seed in study.seeds)
         for name, seed in zip(names[row], study.seeds, strict=True):
             start = "none"
             if settings.pretrained:
                 start = f"{shared}-{seed}"
-                pretrainings.setdefault(start, {**source, "seed": seed})
-            runs[name] = {**entry, "init_from": start, "seed": seed}
-    # Ensembles of the base are of its runs.
-    own = {"models": models, "pretrainings": pretrainings, "runs": runs, "ensembles": {}}
-    # These stages do not run; what they name has to be there.
-    shown = {
-        "recommend": {"run": names[study.reference][0]},
+                own["pretrainings"].setdefault(start, {**source, "seed": seed})
+            own["runs"][name] = {**entry, "init_from": start, "seed": seed}
+    names |= _add_ensembles(own, study, names)
+    # Ensembles of the base are of its runs, which these replace.
+    params = changed({**base, **own}, {**_shown(study, names), **_protocol(study)})
+    return Expanded(params, {row: names[row] for row in study.rows})
+
+
+def _add_ensembles(own: dict[str, dict[str, Any]], study: StudyParams, runs: Names) -> Names:
+    """Add an ensemble for each seed of each row of several others; returns their names."""
+    names, taken = {}, {*own["models"]}
+    for row, settings in study.ensembles.items():
+        key = free_name(_key(row), taken)
+        taken.add(key)
+        names[row] = tuple(f"{key}-{seed}" for seed in study.seeds)
+        for place, name in enumerate(names[row]):
+            parts = [runs[part][place] for part in settings.ensemble]
+            dataset = study.dataset_of(row)
+            own["ensembles"][name] = _ensemble(settings, dataset, parts, own["runs"])
+    return names
+
+
+def _ensemble(
+    settings: EnsembleRow, dataset: str, parts: Sequence[str], runs: Mapping[str, Any]
+) -> dict[str, Any]:
+    slots = {slot: {"run": "none", "text": "none", "image": "none"} for slot in SLOTS}
+    for slot, part in zip(SLOTS, parts, strict=False):
+        slots[slot] = {"run": part, "text": runs[part]["text"], "image": runs[part]["image"]}
+    chosen = settings.model_dump(mode="json", include={"metric", "weights"})
+    return {"dataset": dataset, **slots, **chosen}
+
+
+def _shown(study: StudyParams, names: Names) -> dict[str, Any]:
+    """What stages name that do not run: it has to be there."""
+    row = study.rows[study.reference]
+    of_model = row.ensemble[0] if isinstance(row, EnsembleRow) else study.reference
+    return {
+        "recommend": {"run": names[of_model][0]},
         "report": {"dataset": study.dataset_of(study.reference), "maps": []},
     }
-    return Expanded(changed({**base, **own}, {**shown, **_protocol(study)}), names)
 
 
 def _protocol(study: StudyParams) -> dict[str, dict[str, Any]]:
@@ -87,9 +119,11 @@ def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, A
     return changed(models[settings.model], settings.change)
 
 
-def _slots(row: str, study: StudyParams, base: Mapping[str, Any]) -> dict[str, str]:
+def _slots(
+    row: str, settings: StudyRow, study: StudyParams, base: Mapping[str, Any]
+) -> dict[str, str]:
     """Dataset and features that a row reads, all of which there are."""
-    settings, dataset = study.rows[row], study.dataset_of(row)
+    dataset = study.dataset_of(row)
     if dataset not in base["datasets"]:
         where = f"rows.{row}.dataset" if settings.dataset else "dataset"
         raise StudyError(f"{where}: found '{dataset}', allowed: {', '.join(base['datasets'])}")

@@ -11,40 +11,20 @@ import io
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from ruamel.yaml import YAML
 
-from mmrec import schemas
-from mmrec.evaluation.lists import list_cutoffs
-from mmrec.io import read_json, read_table, write_json, write_text
+from mmrec.io import write_json, write_text
 from mmrec.params.study import StudyParams
 from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of
-from mmrec.study.convergence import (
-    Curves,
-    convergence_markdown,
-    convergence_values,
-    read_curve,
-    write_curves,
-)
-from mmrec.study.expansion import Names, expand
+from mmrec.study.convergence import convergence_markdown, convergence_values, write_curves
+from mmrec.study.expansion import expand
 from mmrec.study.figure import write_figure
-from mmrec.study.markdown import study_markdown
-from mmrec.study.tables import Cells, StudyCell, StudyRanks, part_sizes, study_cells
+from mmrec.study.markdown import study_markdown, weights_markdown
+from mmrec.study.runs import StudyRuns, read_runs
+from mmrec.study.spent import spent_markdown, spent_values
+from mmrec.study.tables import Cells, StudyCell, part_sizes, study_cells
 from mmrec.study.workspace import make_workspace, stream
-
-
-class StudyRuns(NamedTuple):
-    """What the runs of a study have left.
-
-    Attributes:
-        ranks: of each row.
-        curves: validations of each row, where the study asks for convergence.
-    """
-
-    ranks: StudyRanks
-    curves: Curves
 
 
 def run_study(name: str, study: StudyParams, project: Path) -> StudyRuns:
@@ -70,32 +50,9 @@ def run_study(name: str, study: StudyParams, project: Path) -> StudyRuns:
         cache=_cache(project),
     )
     stream(folder, "-m", "mmrec.params")
-    stream(folder, "-m", "dvc", "repro", "evaluate")
-    return _read_runs(study, expanded.runs, Paths(folder))
-
-
-def _read_runs(study: StudyParams, names: Names, paths: Paths) -> StudyRuns:
-    runs = {row: [paths.run(name) for name in of_row] for row, of_row in names.items()}
-    held_out = {
-        row: [read_table(run.ranks, schemas.RANKS) for run in of_row]
-        for row, of_row in runs.items()
-    }
-    cold_positions = {
-        row: [read_table(cold_ranks_of(run), schemas.RANKS) for run in of_row]
-        for row, of_row in runs.items()
-        if study.cold_positions
-    }
-    lists = {
-        row: [read_json(run.all_metrics)["lists"]["all"] for run in of_row]
-        for row, of_row in runs.items()
-        if list_cutoffs(study.columns)
-    }
-    curves = {
-        row: [read_curve(run.finetune_history, study.columns[0]) for run in of_row]
-        for row, of_row in runs.items()
-        if study.convergence
-    }
-    return StudyRuns(StudyRanks(held_out, cold_positions, lists), curves)
+    ensembles = ["evaluate_ensemble"] if study.ensembles else []
+    stream(folder, "-m", "dvc", "repro", "evaluate", *ensembles)
+    return read_runs(study, expanded, Paths(folder), project)
 
 
 def write_results(name: str, study: StudyParams, runs: StudyRuns, folder: Path) -> str:
@@ -103,12 +60,23 @@ def write_results(name: str, study: StudyParams, runs: StudyRuns, folder: Path) 
 
     Of a study of convergence also `<name>_validation.png`.
     """
-    ranks, curves = runs
+    ranks, curves = runs.ranks, runs.curves
     cells = study_cells(study, ranks)
-    text = study_markdown(name, study, cells, part_sizes(study, ranks))
-    content: dict[str, object] = {"study": study.model_dump(mode="json"), "cells": _values(cells)}
+    sections = [
+        study_markdown(name, study, cells, part_sizes(study, ranks), runs.protocols),
+        convergence_markdown(study, curves) if study.convergence else "",
+        weights_markdown(study, runs.weights),
+        spent_markdown(study, runs.spent),
+    ]
+    text = "\n".join(filter(None, sections))
+    content: dict[str, object] = {
+        "study": study.model_dump(mode="json"),
+        "cells": _values(cells),
+        "protocols": runs.protocols,
+        "ensembles": runs.weights,
+        "spent": spent_values(runs.spent),
+    }
     if study.convergence:
-        text += "\n" + convergence_markdown(study, curves)
         content["convergence"] = convergence_values(study, curves)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(text, folder / f"{name}.md")

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from mmrec.models.data import TrainingRun, load_model_data
 from mmrec.params.model import Stage
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
-from mmrec.paths import Paths
+from mmrec.paths import Paths, costs_of
 from mmrec.stage import Summary
 from mmrec.training.checkpoint import discard_checkpoints
+from mmrec.training.costs import CostClock
 from mmrec.training.distributed import is_first_process
-from mmrec.training.finished import load_weights, save_model, save_note
+from mmrec.training.finished import RECORD, load_weights, save_model, save_note
 from mmrec.training.fit import fit
 from mmrec.training.history import write_history
 
@@ -48,6 +49,7 @@ def train_stage(
     model = params.models[settings.model]
     if model.training(stage) is None:
         return _leave_a_note(model.described(stage), places)
+    clock = CostClock(costs_of(paths), whole=not places.checkpoints.exists())
     dataset = paths.dataset(settings.dataset)
     data = load_model_data(dataset, text=settings.text, image=settings.image)
     recommender, record = fit(
@@ -60,6 +62,7 @@ def train_stage(
     )
     if is_first_process():
         save_model(recommender, record, data.items, places.result)
+        clock.stop(places.result / RECORD)
         discard_checkpoints(places.checkpoints)
     return {name: value for name, value in record.items() if name != "model"}
 

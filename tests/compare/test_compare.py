@@ -122,3 +122,45 @@ def test_users_with_several_items_held_out_are_counted_in_samples(
     # Every user has one of this part: they are samples all the same.
     main(["plain-1", "better-1", "--part", "cold"])
     assert "NDCG@10: 10 samples of 10 users\n" in capsys.readouterr().out
+
+
+def lists(*shares: float, **more: float) -> dict[str, Any]:
+    of_all = {f"coverage@{place}": share for place, share in enumerate(shares, 1)}
+    return {
+        "all": {**of_all, **more, "num_users": 30},
+        "history_length": {"5-9": {"coverage@1": 0.125}},
+    }
+
+
+def test_what_lists_are_like_stands_below_without_a_test(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {
+        "plain-1": lists(0.25, 0.5),
+        "plain-2": lists(0.5, 0.75),
+        "better-1": lists(0.75, 1.0, **{"diversity_text@1": 0.375}),
+    }
+    for run, of_run in found.items():
+        write_json({"protocol": PROTOCOL, "lists": of_run}, Paths(project).run(run).all_metrics)
+    rows = ["plain=plain-1,plain-2", "better-1", "other-1"]
+    main(rows)
+    lines = capsys.readouterr().out.splitlines()
+    head = next(line for line in lines if "Coverage@1" in line)
+    assert head.split("  ")[-1].strip() == "Diversity (text)@1"
+    shown = lines[lines.index(head) + 1 : lines.index(head) + 4]
+    assert shown[0].split() == ["plain", "0.3750", "±", "0.1768", "0.6250", "±", "0.1768", "–"]
+    assert shown[1].split() == ["better-1", "0.7500", "1.0000", "0.3750"]
+    assert shown[2].split() == ["other-1", "–", "–", "–"], "evaluated without lists"
+    main([*rows, "--part", "5-9", "--json"])
+    figures = json.loads(capsys.readouterr().out)["lists"]
+    assert figures["better-1"] == {
+        "coverage@1": {"values": [0.125], "mean": 0.125, "standard_deviation": None}
+    }
+    main([*rows, "--part", "cold"])
+    assert "Coverage" not in capsys.readouterr().out, "lists are not of targets"
+
+
+@pytest.mark.usefixtures("project")
+def test_a_metric_of_lists_is_none_to_compare_by() -> None:
+    with pytest.raises(SystemExit, match=r"coverage@10.*metrics of lists have no test, and stand"):
+        main(["plain-1", "better-1", "--metric", "coverage@10"])

@@ -53,6 +53,22 @@ def test_movielens_1m(tmp_path: Path) -> None:
     assert _counts(result) == (6_040, 3_416, 999_611)
 
 
+def test_movielens_1m_without_the_films_of_100k(tmp_path: Path) -> None:
+    files = tmp_path / "ml-1m"
+    files.mkdir()
+    for name in ("items.csv", "interactions.csv.gz"):
+        (files / name).symlink_to(real_data("ml-1m") / name)
+    (files / "u.item").symlink_to(real_data("ml-100k") / "u.item")
+    source = MovielensSource(files, layout="csv", posters=None, metadata=None, without="u.item")
+    raw = source.read()
+    assert raw.skipped["shared_film"] + raw.items.num_rows == 3_416
+    fields = ["title", "genres", "plot"]
+    result = cleaned(
+        tmp_path, raw.items, raw.interactions, text_fields=fields, user_core=5, item_core=5
+    )
+    assert _counts(result) == (6_036, 1_946, 512_168)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("Beauty", (22_363, 12_101, 198_502)), ("Sports_and_Outdoors", (35_598, 18_357, 296_337))],

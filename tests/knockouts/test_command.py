@@ -10,7 +10,7 @@ import pytest
 from mmrec.io import read_json
 from mmrec.knockouts.__main__ import main
 from mmrec.params.study import StudyError, StudyParams
-from mmrec.study.run import StudyRuns
+from mmrec.study.runs import StudyRuns
 from mmrec.study.tables import StudyRanks
 from mmrec.study.workspace import PROJECT
 from tests.knockouts.test_results import ranks

@@ -14,7 +14,8 @@ from mmrec import schemas
 from mmrec.io import DataError, read_json
 from mmrec.params.study import Part, StudyParams
 from mmrec.study.figure import _COLOURS
-from mmrec.study.run import StudyRuns, write_results
+from mmrec.study.run import write_results
+from mmrec.study.runs import StudyRuns
 from mmrec.study.tables import StudyRanks, study_cells
 from tests.study.test_tables import RANKS, STUDY, of
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from mmrec.io import DataError, read_json
 from mmrec.params.study import StudyParams
 from mmrec.study.convergence import convergence_markdown, epochs_to_share, read_curve
-from mmrec.study.run import StudyRuns, write_results
+from mmrec.study.run import write_results
+from mmrec.study.runs import StudyRuns
 from tests.study.test_tables import RANKS, STUDY, of
 
 CURVES = {

@@ -225,6 +225,51 @@ def test_a_row_is_compared_with_the_reference_or_with_what_it_names(tmp_path: Pa
     assert tried.comparisons() == {"IDs": "full", "fewer": "fewer IDs"}
 
 
+BOTH = {"ensemble": ["full", "IDs"]}
+THREE = {
+    "ensemble": ["T", "IDs", "full"],
+    "metric": "recall@5",
+    "weights": {
+        "name": "grouped",
+        "steps": 5,
+        "history_ends": [4],
+        "count_ends": [9],
+        "min_targets": 20,
+    },
+}
+
+
+def test_a_row_of_several_others_is_an_ensemble_of_their_runs_of_each_seed(tmp_path: Path) -> None:
+    rows = {"both": BOTH, **STUDY["rows"], "three!": THREE, "w/o-NIP": {**BOTH, "against": "both"}}
+    tried = study(tmp_path, rows=rows, reference="both")
+    params, runs = expand(tried, PROJECT)
+    assert_valid(params)
+    assert list(runs) == list(rows)
+    assert runs["both"] == ("both-1", "both-5")
+    assert runs["w/o-NIP"] == ("w-o-NIP-2-1", "w-o-NIP-2-5"), "results lie by name"
+    assert {*params["ensembles"]} == {*runs["both"], *runs["three!"], *runs["w/o-NIP"]}
+    of_full = {"text": "sentences", "image": "keyword_sentences"}
+    of_none = {"text": "none", "image": "none"}
+    assert params["ensembles"]["both-5"] == {
+        "dataset": "demo",
+        "first": {"run": "full-5", **of_full},
+        "second": {"run": "IDs-5", **of_none},
+        "third": {"run": "none", **of_none},
+        "metric": "ndcg@10",
+        "weights": {"name": "global", "steps": 10},
+    }
+    three = params["ensembles"]["three-1"]
+    assert [three[slot]["run"] for slot in ("first", "second", "third")] == [
+        "T-1",
+        "IDs-1",
+        "full-1",
+    ]
+    assert (three["metric"], three["weights"]) == ("recall@5", THREE["weights"])
+    assert tried.dataset_of("both") == "demo"
+    assert tried.comparisons()["full"] == "both"
+    assert "both" not in tried.comparisons()
+
+
 def test_labels_that_make_one_name_stay_apart(tmp_path: Path) -> None:
     rows = {label: {"model": "sasrec"} for label in ("a b", "a/b", "a-b", "+")}
     _, runs = expand(study(tmp_path, rows=rows, reference="+"), PROJECT)
@@ -309,6 +354,34 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
             {"datasets": FEWER, "rows": {**STUDY["rows"], **ON_FEWER, "x": X | {"against": "T"}}},
             "rows.x.against: found 'T', a row of dataset 'demo', but this is one of 'demo-9'; "
             r"allowed: fewer, x \('x' for no comparison\)$",
+        ),
+        (
+            {"rows": {**STUDY["rows"], "both": {"ensemble": ["full", "half"]}}},
+            "rows.both.ensemble: found 'half', which is no row; allowed: full, w/o NIP, T, IDs$",
+        ),
+        (
+            {"rows": {**STUDY["rows"], "both": BOTH, "all": {"ensemble": ["both", "T"]}}},
+            "rows.all.ensemble: found 'both', which is an ensemble itself; allowed: full, w/o NIP",
+        ),
+        (
+            {"rows": {**STUDY["rows"], "both": {"ensemble": ["full", "full"]}}},
+            "rows.both.ensemble: found full, full, expected each once$",
+        ),
+        (
+            {"rows": {**STUDY["rows"], "both": {"ensemble": ["full"]}}},
+            "rows.both.ensemble: .*at least 2",
+        ),
+        ({"rows": {**STUDY["rows"], "both": BOTH | {"model": "mp4sr"}}}, "rows.both.model: "),
+        (
+            {
+                "datasets": FEWER,
+                "rows": {**STUDY["rows"], **ON_FEWER, "both": {"ensemble": ["full", "fewer"]}},
+            },
+            "rows.both.ensemble: found 'full' of 'demo', 'fewer' of 'demo-9'; name rows of one",
+        ),
+        (
+            {"rows": {**STUDY["rows"], "both": BOTH}, "convergence": 0.9, "reference": "both"},
+            "convergence: row 'full' is compared with 'both', an ensemble, which is not trained",
         ),
         (
             {"datasets": FEWER, "rows": {**STUDY["rows"], "x": X}},

@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from mmrec.io import read_json
 from mmrec.study.figure import write_figure
 from mmrec.study.markdown import study_markdown
-from mmrec.study.run import StudyRuns, write_results
+from mmrec.study.run import write_results
+from mmrec.study.runs import StudyRuns
 from mmrec.study.tables import part_sizes, study_cells
 from tests.study.test_tables import RANKS, RANKS_OF_TWO, STUDY, TWO_SHOPS, of
 
@@ -22,7 +23,7 @@ from tests.study.test_tables import RANKS, RANKS_OF_TWO, STUDY, TWO_SHOPS, of
 def markdown(held_out: Mapping[str, Sequence[pa.Table]]) -> str:
     """The tables of `STUDY`."""
     ranks = of(held_out)
-    return study_markdown("tried", STUDY, study_cells(STUDY, ranks), part_sizes(STUDY, ranks))
+    return study_markdown("tried", STUDY, study_cells(STUDY, ranks), part_sizes(STUDY, ranks), {})
 
 
 def test_what_is_held_out_of_users_with_several_items_is_counted_in_samples() -> None:

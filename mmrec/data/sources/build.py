@@ -32,7 +32,11 @@ def build_source(params: SourceParams, files: Path) -> Source:
             from mmrec.data.sources.movielens import MovielensSource
 
             return MovielensSource(
-                files, layout=params.layout, posters=params.posters, metadata=params.metadata
+                files,
+                layout=params.layout,
+                posters=params.posters,
+                metadata=params.metadata,
+                without=params.without,
             )
         case AmazonSourceParams():
             return _build_amazon(params, files)

@@ -10,7 +10,8 @@ import polars as pl
 
 from mmrec.data.sources import columns, raw_tables
 from mmrec.data.sources.image_files import find_images
-from mmrec.data.sources.movielens_files import read_1m, read_100k, read_csv_layout
+from mmrec.data.sources.movielens_files import read_1m, read_100k, read_csv_layout, read_titles
+from mmrec.data.sources.shared_films import without_films
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.data.sources.source_files import shorten
 from mmrec.data.sources.source_table import SourceTable, read_source_table
@@ -30,6 +31,8 @@ class MovielensSource:
             None for no pictures.
         metadata: CSV below `files` with `movie_id` and `tagline`, `overview`, `genres`. A film
             that stands in it more than once takes the first row.
+        without: file below `files` with titles, `u.item`, `movies.dat` or a table with a column
+            `title`, of films that are left out with their interactions and posters.
     """
 
     def __init__(
@@ -39,14 +42,23 @@ class MovielensSource:
         layout: Literal["100k", "1m", "csv"],
         posters: str | None,
         metadata: str | None,
+        without: str | None = None,
     ) -> None:
         self._files = files
         self._layout = layout
         self._posters = posters
         self._metadata = metadata
+        self._without = without
 
     def read(self) -> RawCatalogue:
         """Read log, films and metadata, and list the posters."""
+        raw = self._read_whole()
+        if self._without is None:
+            return raw
+        path = self._files / self._without
+        return without_films(raw, read_titles(path), path)
+
+    def _read_whole(self) -> RawCatalogue:
         read_layout = {"100k": read_100k, "1m": read_1m, "csv": read_csv_layout}[self._layout]
         movies, interactions = read_layout(self._files)
         frame, num_without_id = raw_tables.drop_items_without_id(movies.frame, movies.table)

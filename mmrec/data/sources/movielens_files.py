@@ -46,6 +46,7 @@ _GENRES = (
     "Western",
 )
 _100K_ITEM_COLUMNS = ["movie_id", "title", "release_date", "video_release_date", "url", *_GENRES]
+_DAT_ITEM_COLUMNS = ["item_id", "title", "genres"]
 _CSV_TEXTS = ("genres", "plot", "director", "actors")
 
 
@@ -67,16 +68,7 @@ class Movies:
 
 def read_100k(files: Path) -> tuple[Movies, pl.DataFrame]:
     """`u.item` (latin-1, a flag per genre) and `u.data` (tab-separated)."""
-    path = files / "u.item"
-    check_exists(path)
-    table = read_delimited(
-        path,
-        _100K_ITEM_COLUMNS,
-        separator="|",
-        encoding=encoding_of(path, "latin-1"),
-        quoted=False,
-        header=False,
-    )
+    table = _read_u_item(files / "u.item")
     for genre in _GENRES:
         wrong = ~table.frame[genre].is_in(["0", "1"])
         if wrong.any():
@@ -98,7 +90,7 @@ def read_100k(files: Path) -> tuple[Movies, pl.DataFrame]:
 
 def read_1m(files: Path) -> tuple[Movies, pl.DataFrame]:
     """`movies.dat` and `ratings.dat` (latin-1, fields separated by `::`)."""
-    table = _read_dat(files / "movies.dat", ["item_id", "title", "genres"])
+    table = _read_dat(files / "movies.dat", _DAT_ITEM_COLUMNS)
     frame = table.frame.with_columns(_separated_by_commas("genres"), movie_id=pl.col("item_id"))
     ratings = _read_dat(files / "ratings.dat", ["user_id", "item_id", "rating", "timestamp"])
     return Movies(table, frame, ("genres",)), _interactions(ratings)
@@ -126,6 +118,29 @@ def read_csv_layout(files: Path) -> tuple[Movies, pl.DataFrame]:
     films_by = "movie_id" if "movie_id" in table.frame.columns else "item_id"
     frame = table.frame.with_columns(_separated_by_commas("^genres$"), movie_id=pl.col(films_by))
     return Movies(table, frame, texts), read_interactions(files, columns)
+
+
+def read_titles(path: Path) -> pl.Series:
+    """Titles of any list of films: a `u.item`, a `movies.dat`, or a table with a column `title`."""
+    if path.suffix == ".item":
+        table = _read_u_item(path)
+    elif path.suffix == ".dat":
+        table = _read_dat(path, _DAT_ITEM_COLUMNS)
+    else:
+        table = read_source_table(path, ["title"])
+    return table.frame["title"]
+
+
+def _read_u_item(path: Path) -> SourceTable:
+    check_exists(path)
+    return read_delimited(
+        path,
+        _100K_ITEM_COLUMNS,
+        separator="|",
+        encoding=encoding_of(path, "latin-1"),
+        quoted=False,
+        header=False,
+    )
 
 
 def _separated_by_commas(column: str) -> pl.Expr:

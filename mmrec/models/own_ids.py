@@ -18,7 +18,12 @@ def build_id_dropout(params: IdDropoutParams | None, training_counts: Tensor) ->
     """Which items of a catalogue with these training counts, [N], go without their ID."""
     if params is None:
         return None
-    return IdDropout(training_counts, chance=params.chance, min_count=params.min_count)
+    return IdDropout(
+        training_counts,
+        chance=params.chance,
+        min_count=params.min_count,
+        ranked_weight=params.ranked_weight,
+    )
 
 
 def next_item_or_aligned(

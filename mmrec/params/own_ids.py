@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from mmrec.params.section import Section
 from mmrec.params.training import NextItemTrainingParams, Probability
@@ -20,6 +20,10 @@ class IdDropoutParams(Section):
     min_count: NonNegativeInt = 1
     """Training interactions from which on an item has its ID. 1: items that nobody has trained
     are known by their content alone; the `cold_threshold`: all cold items are."""
+    ranked_weight: NonNegativeFloat = 1.0
+    """What the embedding counts where items are ranked, in validation and test and in retrieval
+    vectors. Below 1 content counts for more, and items without an ID are less behind; at 0 it is
+    all that counts. Losses have it whole."""
 
 
 class AlignmentParams(Section):

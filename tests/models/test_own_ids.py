@@ -40,13 +40,13 @@ def views_written_out(model, items):
 @pytest.mark.parametrize("chance", [0.0, 0.25, 0.9])
 def test_the_share_goes_without_in_training_and_nobody_outside(chance):
     torch.manual_seed(0)
-    dropout = IdDropout(torch.ones(200_000), chance=chance, min_count=1)
+    dropout = IdDropout(torch.ones(200_000), chance=chance, min_count=1, ranked_weight=1.0)
     assert dropout(None).double().mean().item() == pytest.approx(1 - chance, abs=0.005)
     assert dropout.eval()(None).all()
 
 
 def test_what_has_too_few_training_interactions_always_goes_without():
-    dropout = IdDropout(COUNTS, chance=0.5, min_count=2)
+    dropout = IdDropout(COUNTS, chance=0.5, min_count=2, ranked_weight=1.0)
     without = (COUNTS < 2).unsqueeze(1)
     drawn = torch.stack([dropout(None) for _ in range(64)])
     assert not drawn[:, without].any()
@@ -90,6 +90,22 @@ def test_in_every_form_of_a_step_an_item_goes_without_wherever_it_is(name):
     torch.testing.assert_close(same, queries)
     torch.testing.assert_close(candidates, table[some])
     torch.testing.assert_close((queries @ table.T)[:, 1:], worlds.scores(model, items)[:, 1:])
+
+
+@pytest.mark.parametrize("name", WITH_IDS)
+@pytest.mark.parametrize("weight", [0.0, 0.4])
+def test_ids_count_for_less_where_items_are_ranked_and_whole_in_training(name, weight):
+    dropout = {"chance": 0.0, "min_count": 0}
+    plain = build(name, id_dropout=dropout)
+    less = build(name, id_dropout=dropout | {"ranked_weight": weight})
+    items, batch = worlds.sequences(worlds.LENGTHS), worlds.dense_batch(WHOLE)
+    losses = []
+    for objective in (plain, less):
+        torch.manual_seed(0)
+        losses.append(objective.train()(batch)["next_item"])
+    assert torch.equal(*losses)
+    plain.recommender.item_ids.data *= weight
+    torch.testing.assert_close(*(worlds.scores(one.recommender, items) for one in (plain, less)))
 
 
 def test_an_item_goes_without_in_both_streams_or_in_none():

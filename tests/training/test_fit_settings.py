@@ -85,7 +85,7 @@ LOSSES = {
 }
 WEIGHED = {"name": "full", "candidates": "trained", "candidate_power": 0.5}
 OWN_IDS = {
-    "id_dropout": {"chance": 0.25, "min_count": 2},
+    "id_dropout": {"chance": 0.25, "min_count": 2, "ranked_weight": 0.5},
     "alignment": {"weight": 0.5, "temperature": 0.25},
 }
 MODELS: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class IdDropout(nn.Module):
-    """Which items have the embedding of their ID: 1 of these, 0 of those that go without.
+    """How much of the embedding of its ID each item has: nothing of those that go without.
 
     What is left is not scaled up: with its ID an item is in training what it is when ranked.
 
@@ -19,19 +19,25 @@ class IdDropout(nn.Module):
         training_counts: Training interactions of each item, [N].
         chance: Of an item to go without in a training step.
         min_count: Items with fewer training interactions go without in training and outside.
+        ranked_weight: What the embedding counts outside training.
     """
 
     has_id: Tensor
 
-    def __init__(self, training_counts: Tensor, *, chance: float, min_count: int) -> None:
+    def __init__(
+        self, training_counts: Tensor, *, chance: float, min_count: int, ranked_weight: float
+    ) -> None:
         super().__init__()
         self.register_buffer("has_id", training_counts >= min_count, persistent=False)  # [N]
         self.chance = chance
+        self.ranked_weight = ranked_weight
 
     def forward(self, items: Tensor | None) -> Tensor:
         """Factors of the items [n], each drawn once, or of the whole catalogue; [n, 1]."""
         has_id = self.has_id if items is None else self.has_id[items]  # [n]
-        if self.training and self.chance:
+        if not self.training:
+            return (has_id * self.ranked_weight).unsqueeze(1)
+        if self.chance:
             has_id = has_id & (torch.rand(len(has_id), device=has_id.device) >= self.chance)
         return has_id.unsqueeze(1)  # [n, 1]
 

@@ -62,6 +62,15 @@ def test_what_a_study_makes_of_its_base_is_shown_as_it_is_written() -> None:
     assert params["runs"]["fewer-pictures-11"]["image"] == "half_the_pictures"
 
 
+def test_an_ensemble_in_a_study_is_shown_as_it_is_written() -> None:
+    page = (ROOT / "docs" / "ensembles.md").read_text()
+    shown = yaml(page.partition("## In a study")[2].split("```")[1][5:])
+    common = yaml((ROOT / "studies" / "demo.yaml").read_text()) | {"reference": "SASRec"}
+    params, _ = expand(StudyParams.model_validate({**common, **shown}), ROOT)
+    found = Params.model_validate(params).ensembles["by-counts-11"]
+    assert [part.run for part in found.parts] == ["SASRec-11", "MP4SR-11"]
+
+
 def test_every_study_is_in_the_readme() -> None:
     found = {cells[0].strip("`") for cells in rows("| study | shows |")}
     assert found == {path.stem for path in (ROOT / "studies").glob("*.yaml")}

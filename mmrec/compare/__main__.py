@@ -1,8 +1,4 @@
-"""`python -m mmrec.compare RUN RUN …`: are these runs different by more than chance?
-
-A row is a run, or several seeds of one thing as `name=run,run,run`. Every row is compared with the
-reference, over the same users.
-"""
+"""`mmrec compare RUN RUN …`, or `python -m mmrec.compare`: tables of runs side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +6,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
+from mmrec.command import Command, call
 from mmrec.compare.lists import (
     ListMetrics,
     list_metrics_of_rows,
@@ -28,16 +26,15 @@ from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.report.tables import PARTS
 
-_OF_LISTS = "; metrics of lists have no test, and stand below the table of any metric"
+_OF_LISTS: Final = "; metrics of lists have no test, and stand below the table of any metric"
+HELP: Final = """Are these runs different by more than chance?
+
+A row is a run, or several seeds of one thing as `name=run,run,run`. Every row is compared with the
+reference, over the same users."""
 
 
-def main(arguments: list[str]) -> None:
-    """Compare runs of the project in this folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mmrec.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Rows, and what of them is compared."""
     parser.add_argument("rows", nargs="+", metavar="ROW", help="run, or name=run,run,run")
     parser.add_argument("--metric", default="ndcg@10", help="recall@K, ndcg@K, mrr@K or mrr")
     parser.add_argument(
@@ -45,16 +42,20 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--reference", help="row that others are compared with (the first)")
     parser.add_argument("--json", action="store_true", help="figures as JSON, in full precision")
-    chosen = parser.parse_args(arguments)
-    try:
-        found = _compared(chosen, Paths(Path()))
-    except (DataError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    table, lists = found
-    if chosen.json:
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compare runs of the project in this folder."""
+    table, lists = _compared(arguments, Paths(Path()))
+    if arguments.json:
         print(json.dumps({**table.as_json(), "lists": lists_as_json(lists)}, indent=2))
     else:
         print(table.as_text() + lists_as_text(lists))
+
+
+def main(arguments: list[str]) -> None:
+    """Compare from the command line."""
+    call(Command(HELP, add_arguments, run), "python -m mmrec.compare", arguments)
 
 
 def _compared(chosen: argparse.Namespace, paths: Paths) -> tuple[CompareTable, ListMetrics]:

@@ -16,8 +16,8 @@ by training interactions, D' width of a part's query.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -168,17 +168,22 @@ class Ensemble:
     ) -> None:
         self.parts, self.weights, self.training_counts = parts, weights, training_counts
 
-    def rank(self, held_out: HeldOut, *, mask_history: MaskHistory, list_length: int = 0) -> Ranked:
-        """`rank_held_out` by the weighted sum."""
+    @contextmanager
+    def scoring(self, histories: Histories) -> Iterator[Scorer]:
+        """What scores histories by the weighted sum, while the parts are in inference."""
         with ExitStack() as stack:
             for part in self.parts:
                 stack.enter_context(inference(part))
-            scores = part_scores(self.parts, held_out.histories, self.training_counts)
+            scores = part_scores(self.parts, histories, self.training_counts)
 
             def scores_of(rows: Tensor) -> Tensor:
                 return scores.combined(scores.normalised(rows), rows, self.weights)
 
-            scorer = Scorer(scores.device, scores.num_items, scores_of)
+            yield Scorer(scores.device, scores.num_items, scores_of)
+
+    def rank(self, held_out: HeldOut, *, mask_history: MaskHistory, list_length: int = 0) -> Ranked:
+        """`rank_held_out` by the weighted sum."""
+        with self.scoring(held_out.histories) as scorer:
             return rank_by(scorer, held_out, mask_history=mask_history, list_length=list_length)
 
     def vectors(self, histories: Histories) -> tuple[Tensor, Tensor] | None:

@@ -1,4 +1,4 @@
-"""`python -m mmrec.features.export <dataset> <feature> --to <format> <out>`: vectors for others.
+"""`mmrec features export`, or `python -m mmrec.features.export`: vectors for others.
 
 Writes one vector per item, in a format that another library reads:
 
@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 
 from mmrec import schemas
 from mmrec.atomic import atomic_path
+from mmrec.command import Command, call
 from mmrec.features.table import FeatureTable, load_feature_table
 from mmrec.io import DataError, read_table
 from mmrec.part_writer import PartWriter
@@ -177,13 +178,11 @@ def _expect_suffix(out: Path, suffix: str) -> None:
         raise DataError(f"{out}: expected a file that ends in {suffix}; name it so")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Export a feature of the project in this folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mmrec.features.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+HELP: Final = f"Write item vectors for others. {(__doc__ or '').partition('others.')[2].strip()}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The feature, the file, and how a vector is made."""
     parser.add_argument("dataset", help="entry of `datasets`")
     parser.add_argument("feature", help="name of a feature of the dataset")
     parser.add_argument("out", type=Path, help="file or folder to write")
@@ -197,15 +196,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="zeros",
         help="rows of `mmrec` for items without any: zeros, or the mean of all other items",
     )
-    chosen = parser.parse_args(arguments)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Export a feature of the project in this folder."""
     dataset = Paths(Path()).dataset(chosen.dataset)
-    try:
-        items = read_table(dataset.items, schemas.CLEAN_ITEMS)
-        table = load_feature_table(dataset.features(chosen.feature), items)
-        pooled = pool_items(table, items, pool=chosen.pool)
-        export(pooled, chosen.out, to=chosen.to, missing=chosen.missing)
-    except (DataError, OSError) as error:
-        sys.exit(f"error: {error}")
+    items = read_table(dataset.items, schemas.CLEAN_ITEMS)
+    table = load_feature_table(dataset.features(chosen.feature), items)
+    pooled = pool_items(table, items, pool=chosen.pool)
+    export(pooled, chosen.out, to=chosen.to, missing=chosen.missing)
     count, known = len(pooled.known), int(pooled.known.sum())
     without = f"{count - known:,} have no rows"
     if chosen.to == "mmrec":
@@ -213,5 +212,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.stdout.write(f"{chosen.out}: {known:,} of {count:,} items, {without}\n")
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Export from the command line."""
+    call(Command(HELP, add_arguments, run), "python -m mmrec.features.export", arguments)
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

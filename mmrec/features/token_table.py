@@ -108,7 +108,8 @@ class TokenTable(ItemRows):
         lengths = self.token_offsets[contents + 1] - starts
         tokens, _ = rows_between(starts, lengths)
         device = item_indices.device
-        return PackedTokens(self.values[tokens].to(device), lengths.to(device), counts.to(device))
+        values = self.values.index_select(0, tokens)  # values[tokens] takes twice as long or more
+        return PackedTokens(values.to(device), lengths.to(device), counts.to(device))
 
 
 def load_token_table(directory: Path, items: pa.Table) -> TokenTable:

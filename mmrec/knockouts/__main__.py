@@ -1,42 +1,48 @@
-"""`python -m mmrec.knockouts RUN`: does the content of its features help this run?
-
-Trains the run as it is, with its features shuffled, constant and noise, and by IDs alone, in a
-workspace of its own; writes tables, tests and what follows from them.
-"""
+"""`mmrec knockouts RUN`, or `python -m mmrec.knockouts`: what its features are worth to a run."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Final
 
+from mmrec.command import Command, call
 from mmrec.evaluation.metrics import is_metric
 from mmrec.io import write_json, write_text
 from mmrec.knockouts.arms import knockout_study
 from mmrec.knockouts.results import knockout_markdown, knockout_results
-from mmrec.params.file import ParamsError, load_params
+from mmrec.params.file import load_params
 from mmrec.params.study import StudyError
 from mmrec.paths import Paths
 from mmrec.run_paths import knockouts_of
 from mmrec.study.run import run_study
 from mmrec.study.workspace import PROJECT
 
+HELP: Final = """Does the content of its features help this run?
 
-def main(arguments: list[str], project: Path = PROJECT) -> None:
-    """Knock out the features of a run from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mmrec.knockouts",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+Trains the run as it is, with its features shuffled, constant and noise, and by IDs alone, in a
+workspace of its own; writes tables, tests and what follows from them."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run, and what is looked at."""
     parser.add_argument("run", help="a run of params.yaml that reads features")
     parser.add_argument("--seeds", type=int, nargs="+", help="of every training (the run's own)")
     parser.add_argument("--metric", default="recall@10", help="recall@K, ndcg@K or mrr")
-    found = parser.parse_args(arguments)
-    print(_knocked_out(found.run, found.seeds, found.metric, project))
 
 
-def _knocked_out(name: str, seeds: list[int] | None, metric: str, project: Path) -> str:
+def run(arguments: argparse.Namespace) -> None:
+    """Knock out the features of a run of this project."""
+    print(knock_out(arguments.run, arguments.seeds, arguments.metric, PROJECT))
+
+
+def knock_out(name: str, seeds: list[int] | None, metric: str, project: Path) -> str:
+    """Train what the knock-outs of a run lack, and write their tables; these as text.
+
+    Raises:
+        StudyError: there is no such run or metric, or the run reads no features.
+    """
     if not is_metric(metric) or metric.startswith("mrr@"):
         raise StudyError(f"--metric: found '{metric}', allowed are recall@K, ndcg@K and mrr")
     paths = Paths(project)
@@ -55,7 +61,4 @@ def _knocked_out(name: str, seeds: list[int] | None, metric: str, project: Path)
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (StudyError, ParamsError) as error:
-        sys.exit(f"error: {error}")
+    call(Command(HELP, add_arguments, run), "python -m mmrec.knockouts", sys.argv[1:])

@@ -1,13 +1,27 @@
-"""`python -m mmrec.params`: check `params.yaml` in this folder before anything runs."""
+"""`mmrec check`, or `python -m mmrec.params`: check `params.yaml` before anything runs."""
 
+import argparse
 import sys
 from pathlib import Path
+from typing import Final
 
-from mmrec.params.file import ParamsError, load_params
+from mmrec.command import Command, call
+from mmrec.params.file import load_params
 from mmrec.params.protocol import contradictions
 
-try:
-    for sentence in contradictions(load_params(Path("params.yaml"))):
-        sys.stderr.write(f"warning: params.yaml: {sentence}\n")
-except ParamsError as error:
-    sys.exit(f"error: {error}")
+HELP: Final = "Check params.yaml of this folder, or another file, before anything runs."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The file."""
+    parser.add_argument("file", type=Path, nargs="?", default=Path("params.yaml"))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Say what is wrong with it, or may not be meant."""
+    for sentence in contradictions(load_params(arguments.file)):
+        sys.stderr.write(f"warning: {arguments.file}: {sentence}\n")
+
+
+if __name__ == "__main__":
+    call(Command(HELP, add_arguments, run), "python -m mmrec.params", sys.argv[1:])

@@ -64,6 +64,9 @@ class StudyParams(Section):
     convergence: Annotated[float, Field(gt=0, le=1)] | None = None
     """Set, validations are shown epoch by epoch, by the first of `columns`, and when each row has
     this share of the best of the row that it is compared with."""
+    losses: bool = False
+    """Shown are training and validation loss of each row in the epoch that is kept, of no ensemble:
+    how low a training comes, and what of it holds for what it has not seen."""
     rows: Annotated[dict[str, AnyRow], Field(min_length=1)]
 
     @model_validator(mode="after")

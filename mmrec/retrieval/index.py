@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mmrec.atomic import atomic_path
-from mmrec.evaluation.vectors import vectors_of
+from mmrec.evaluation.vectors import Vectors, vectors_of
 from mmrec.io import DataError
 
 Index = Any
@@ -39,9 +39,13 @@ def build_index(items: pa.Table) -> Index:
     if items.num_rows == 0:
         raise DataError("item vectors: no items to recommend; run clean and evaluate again")
     indices = item_indices(items)
-    vectors = vectors_of(items, "item vectors")
+    return index_of(vectors_of(items, "item vectors"), indices)
+
+
+def index_of(vectors: Vectors, ids: npt.NDArray[np.int64]) -> Index:
+    """Exact inner-product index of rows [I, d], answering their ids [I]."""
     index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
-    index.add_with_ids(vectors, indices)
+    index.add_with_ids(vectors, ids)
     return index
 
 

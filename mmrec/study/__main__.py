@@ -1,33 +1,36 @@
-"""`python -m mmrec.study NAME`: train what studies/NAME.yaml lacks, and write its tables."""
+"""`mmrec study NAME`, or `python -m mmrec.study`: the tables of studies/NAME.yaml."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Final
 
-from mmrec.params.study import StudyError, load_study
+from mmrec.command import Command, call
+from mmrec.params.study import load_study
 from mmrec.study.run import run_study, write_results
 from mmrec.study.workspace import PROJECT
 
+HELP: Final = "Train what studies/NAME.yaml lacks, and write its tables and figure."
+STUDIES: Final = PROJECT / "studies"
 
-def main(arguments: list[str]) -> None:
-    """Run a study from the command line."""
-    folder = PROJECT / "studies"
-    known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-    parser = argparse.ArgumentParser(prog="python -m mmrec.study", description=__doc__)
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study, and where its tables go."""
+    known = ", ".join(sorted(path.stem for path in STUDIES.glob("*.yaml")))
     parser.add_argument("name", help=f"one of: {known}")
     parser.add_argument(
-        "--results", type=Path, default=folder / "results", help="folder of tables and figure"
+        "--results", type=Path, default=STUDIES / "results", help="folder of tables and figure"
     )
-    found = parser.parse_args(arguments)
-    study = load_study(folder / f"{found.name}.yaml")
-    runs = run_study(found.name, study, PROJECT)
-    print(write_results(found.name, study, runs, found.results))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run a study of this project."""
+    study = load_study(STUDIES / f"{arguments.name}.yaml")
+    runs = run_study(arguments.name, study, PROJECT)
+    print(write_results(arguments.name, study, runs, arguments.results))
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except StudyError as error:
-        sys.exit(f"error: {error}")
+    call(Command(HELP, add_arguments, run), "python -m mmrec.study", sys.argv[1:])

@@ -44,7 +44,7 @@ def expand(study: StudyParams, project: Path) -> Expanded:
     owners: dict[str, str] = {}
     for row, settings in study.model_rows.items():
         key = free_name(_key(row), own["models"])
-        own["models"][key] = _model(row, settings, base)
+        own["models"][key] = _model(row, settings, study, base)
         entry = {**_slots(row, settings, study, base), "model": key}
         source = {**entry, "dataset": settings.pretrained_on or entry["dataset"]}
         shared = key
@@ -109,14 +109,22 @@ def _protocol(study: StudyParams) -> dict[str, dict[str, Any]]:
     return {"evaluate": protocol, "validation": masked}
 
 
-def _model(row: str, settings: StudyRow, base: Mapping[str, Any]) -> dict[str, Any]:
+def _model(
+    row: str, settings: StudyRow, study: StudyParams, base: Mapping[str, Any]
+) -> dict[str, Any]:
     models = base["models"]
     if settings.model not in models:
         raise StudyError(
             f"rows.{row}.model: found '{settings.model}', allowed: {', '.join(models)} (models of "
             "the base)"
         )
-    return changed(models[settings.model], settings.change)
+    model = changed(models[settings.model], settings.change)
+    if study.convergence and model.get("finetune") is None:
+        raise StudyError(
+            f"rows.{row}.model: found '{settings.model}', which is not trained, but convergence is "
+            "told of every row; take out the row or convergence"
+        )
+    return model
 
 
 def _slots(

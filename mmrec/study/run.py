@@ -20,6 +20,7 @@ from mmrec.paths import Paths
 from mmrec.study.convergence import convergence_markdown, convergence_values, write_curves
 from mmrec.study.expansion import expand
 from mmrec.study.figure import write_figure
+from mmrec.study.losses import losses_markdown, losses_values, write_losses
 from mmrec.study.markdown import study_markdown, weights_markdown
 from mmrec.study.runs import StudyRuns, read_runs
 from mmrec.study.spent import spent_markdown, spent_values
@@ -58,13 +59,14 @@ def run_study(name: str, study: StudyParams, project: Path) -> StudyRuns:
 def write_results(name: str, study: StudyParams, runs: StudyRuns, folder: Path) -> str:
     """Write `<name>.md`, `.json` and `.png`; returns the tables.
 
-    Of a study of convergence also `<name>_validation.png`.
+    Of a study of convergence also `<name>_validation.png`, of losses `<name>_losses.png`.
     """
     ranks, curves = runs.ranks, runs.curves
     cells = study_cells(study, ranks)
     sections = [
         study_markdown(name, study, cells, part_sizes(study, ranks), runs.protocols),
         convergence_markdown(study, curves) if study.convergence else "",
+        losses_markdown(runs.losses) if study.losses else "",
         weights_markdown(study, runs.weights),
         spent_markdown(study, runs.spent),
     ]
@@ -78,12 +80,16 @@ def write_results(name: str, study: StudyParams, runs: StudyRuns, folder: Path) 
     }
     if study.convergence:
         content["convergence"] = convergence_values(study, curves)
+    if study.losses:
+        content["losses"] = losses_values(runs.losses)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(text, folder / f"{name}.md")
     write_json(content, folder / f"{name}.json")
     write_figure(study, cells, folder / f"{name}.png")
     if study.convergence:
         write_curves(study, curves, folder / f"{name}_validation.png")
+    if study.losses:
+        write_losses(study, runs.losses, folder / f"{name}_losses.png")
     return text
 
 

@@ -144,6 +144,16 @@ def read_weights(path: Path, names: Sequence[str]) -> dict[str, Any]:
     return record
 
 
+def build_ensemble(members: Members, record: dict[str, Any]) -> Ensemble:
+    """The parts with their weights, as `read_weights` gives them."""
+    weights = PartWeights(
+        torch.tensor(record["weights"], dtype=torch.float64),
+        record["history_ends"],
+        record["count_ends"],
+    )
+    return Ensemble(members.recommenders, weights, members.data.training_counts)
+
+
 def evaluate_ensemble(
     members: Members,
     record: dict[str, Any],
@@ -155,12 +165,7 @@ def evaluate_ensemble(
 ) -> Evaluated:
     """As `evaluate_run`, by the weighted sum of the parts."""
     data = members.data
-    weights = PartWeights(
-        torch.tensor(record["weights"], dtype=torch.float64),
-        record["history_ends"],
-        record["count_ends"],
-    )
-    ensemble = Ensemble(members.recommenders, weights, data.training_counts)
+    ensemble = build_ensemble(members, record)
 
     def rank(held_out: HeldOut, length: int) -> Ranked:
         return ensemble.rank(held_out, mask_history=mask_history, list_length=length)

@@ -1,4 +1,4 @@
-"""PMMRec over a large catalogue, at the smallest sizes: files as the pipeline reads them, a report."""
+"""PMMRec over a large catalogue, at the smallest sizes: files of the pipeline, a report."""
 
 from __future__ import annotations
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from mmrec.explain.text import explanation
 from tests.code.project_copy import add_a_model, add_a_source, add_an_extractor, edit
 from tests.e2e.small_shop import ran
 from tests.e2e.team import dvc, git, repro
@@ -44,6 +46,10 @@ def test_a_model_a_source_and_an_extractor_change_no_other_stage(developer: Path
 
 def test_a_changed_layer_changes_the_stages_of_its_models(developer: Path) -> None:
     edit(developer, "mmrec/nn/moe.py", ("super().__init__()", "super().__init__(); self.x = 1"))
+    foretold = explanation("demo-mp4sr", developer, settings=False)
+    for stage in ("pretrain", "finetune", "evaluate"):
+        assert re.search(rf"  run +{stage}@demo-mp4sr +code: mmrec\.nn\.moe:\w+\n", foretold)
+    assert re.search(r"  up to date +keywords@demo\n", foretold)
     repro(developer, "code")
     runs = {f"{stage}@demo-{run}" for stage in STAGES for run in ("mp4sr", "mp4sr-id")}
     assert changed_stages(developer) == {"pretrain@demo-mp4sr", *runs}

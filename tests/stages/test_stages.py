@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from mmrec import schemas
+from mmrec import Filters, open_dataset, open_run, schemas
 from mmrec.code.closure import Closure
 from mmrec.code.pipeline import closures
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS
@@ -31,9 +32,10 @@ from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import ranked_by
 from mmrec.params.ranked import ranked_entries
-from mmrec.paths import Paths
-from mmrec.run_paths import cold_ranks_of, knockouts_of
-from mmrec.training.finished import load_weights
+from mmrec.paths import Paths, costs_of
+from mmrec.run_paths import cold_ranks_of, knockouts_of, lists_of
+from mmrec.training.costs import read_cost
+from mmrec.training.finished import RECORD, load_weights
 from tests.data.raw_world import jpeg
 from tests.features.checkpoints import write_checkpoint
 from tests.interpreters import forking, threads
@@ -485,6 +487,19 @@ def test_every_output_of_every_stage_is_there(world: Path) -> None:
     assert "ensemble, weights by group: plain-sasrec + plain-itemknn" in page
 
 
+def test_what_was_computed_has_a_cost_and_what_is_not_trained_has_none(world: Path) -> None:
+    paths, checked = Paths(world), load_params(world / "params.yaml")
+    folders = [paths.run(name).finetuned for name in checked.runs]
+    folders += [paths.pretraining(name).pretrained for name in checked.pretrainings]
+    for folder in folders:
+        cost = read_cost(folder / RECORD, costs_of(paths))
+        assert (cost is not None) == (load_weights(folder) is not None)
+    found = [paths.run(name).all_metrics for name in ranked_entries(checked)]
+    found += map(paths.ensemble_weights, checked.ensembles)
+    costs = [read_cost(record, costs_of(paths)) for record in found]
+    assert all(cost is not None and cost.whole and cost.seconds > 0 for cost in costs)
+
+
 def test_vectors_are_there_of_models_that_have_them(world: Path) -> None:
     with_vectors = {
         name: Paths(world).run(name).item_vectors.is_file()
@@ -493,6 +508,50 @@ def test_vectors_are_there_of_models_that_have_them(world: Path) -> None:
     }
     without = [name for name, found in with_vectors.items() if not found]
     assert without == ["plain-itemknn", "shop-tfidf", "plain-grouped"]
+
+
+def test_everything_that_ranks_recommends_to_anybody_what_it_was_evaluated_by(
+    world: Path,
+) -> None:
+    checked = load_params(world / "params.yaml")
+    for name, entry in ranked_entries(checked).items():
+        data, run = open_dataset(entry.dataset, world), open_run(name, world)
+        ids = data.items["item_id"].to_list()
+        histories = [
+            items[:end] for items, end in data.sequences.select("item_ids", "test_start").rows()
+        ]
+        lists = pl.read_parquet(lists_of(Paths(world).run(name)))
+        found = run.recommend(histories, 10, filters=Filters(keep_seen=True))
+        for place, row in enumerate(lists["items"].to_list()):
+            own = found.filter(pl.col("history") == place)
+            expected = [ids[one - 1] for one in row]
+            # Of two items that are left for an ensemble, parts that disagree may make equals.
+            scores = dict(own.select("item_id", "score").rows())
+            near = [first - second for first, second in pairwise(map(scores.get, expected))]
+            assert own["item_id"].to_list() == expected or (
+                name in checked.ensembles and min(near) > -1e-6
+            ), name
+
+
+def test_a_new_item_with_the_content_of_an_old_one_is_ranked_as_that(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMREC_CACHE", str(world / "cache"))
+    shutil.copy(world / "files" / "1.jpg", tmp_path)
+    table = tmp_path / "new.csv"
+    words = '"Useful. Red &amp; new."'
+    table.write_text(f"item_id,title,about,images\ntwin,Thing 1,{words},1.jpg\nbare,,,\n")
+    seen, everything = [[IDS[2]], [IDS[0], IDS[3]]], Filters(keep_seen=True)
+    run = open_run("shop-mean-vectors", world, new_items=table)
+    found = run.recommend(seen, 10, filters=everything)
+    for place in range(2):
+        scores = dict(found.filter(history=place).select("item_id", "score").rows())
+        assert scores["twin"] == pytest.approx(scores[IDS[1]], abs=1e-6)
+    old = open_run("shop-mean-vectors", world).recommend(seen, 10, filters=everything)
+    left = found.filter(~pl.col("item_id").is_in(["twin", "bare"]))
+    assert left["item_id"].to_list() == old["item_id"].to_list()
+    with pytest.raises(ValueError, match=r"its model \(mp4sr\) knows items by their ids, too"):
+        open_run("shop-mp4sr", world, new_items=table)
 
 
 def vectors_of(world: Path, feature: str) -> dict[str, list[list[float]]]:

@@ -92,6 +92,7 @@ TAKEN = [
     ({"take": "image", "modality": "image"}, {"image", "users"}),
     ({"take": "full", "modality": "text"}, {"text", "users"}),
     ({"take": "text"}, {"text", "users"}),
+    ({"take": "image"}, {"image", "users"}),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`python -m mmrec.features.cache stats | compact | prune | push | pull`: look after the cache."""
+"""`mmrec features cache`, or `python -m mmrec.features.cache`: look after the feature cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+from mmrec.command import Command, call
 from mmrec.features.cache import maintenance, pruning
 from mmrec.features.cache.place import FeatureCache, open_cache
 from mmrec.features.cache.plain import is_plain_file
@@ -16,11 +18,11 @@ from mmrec.features.cache.remote import RemoteCache
 from mmrec.features.cache.store import DESCRIPTION
 from mmrec.io import DataError
 
+HELP: Final = "Look after the feature cache of the project in this folder."
 
-def main() -> None:
-    """Run one command on the cache of the project in this folder."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    parser = argparse.ArgumentParser(prog="python -m mmrec.features.cache", description=__doc__)
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is to be done with it."""
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("stats", help="what is held, for what, how large")
     commands.add_parser("compact", help="join small files")
@@ -41,22 +43,23 @@ def main() -> None:
     )
     commands.add_parser("push", help="bring what is new to the DVC remote")
     commands.add_parser("pull", help="bring everything from the DVC remote")
-    arguments = parser.parse_args()
-    try:
-        cache = open_cache(Path())
-        match arguments.command:
-            case "stats":
-                _stats(cache)
-            case "compact":
-                _each_store(cache, maintenance.compact, "fewer")
-            case "prune":
-                _prune(cache, idle_days=arguments.idle_days, delete=arguments.delete)
-            case "push":
-                _each_store(cache, _remote(cache).push, "pushed")
-            case "pull":
-                _pull(cache)
-    except (DataError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Do it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    cache = open_cache(Path())
+    match arguments.command:
+        case "stats":
+            _stats(cache)
+        case "compact":
+            _each_store(cache, maintenance.compact, "fewer")
+        case "prune":
+            _prune(cache, idle_days=arguments.idle_days, delete=arguments.delete)
+        case "push":
+            _each_store(cache, _remote(cache).push, "pushed")
+        case "pull":
+            _pull(cache)
 
 
 def _stats(cache: FeatureCache) -> None:
@@ -121,4 +124,4 @@ def _remote(cache: FeatureCache) -> RemoteCache:
 
 
 if __name__ == "__main__":
-    main()
+    call(Command(HELP, add_arguments, run), "python -m mmrec.features.cache", sys.argv[1:])

@@ -1,6 +1,6 @@
 """The words CLIP may choose from: a file, the catalogue's own text, or CLIP's vocabulary.
 
-`python -m mmrec.features.keywords.dictionary <dataset> data/dictionaries/<name>.txt` writes the
+`mmrec features dictionary <dataset> data/dictionaries/<name>.txt` writes the
 words of a dataset's catalogue as they are now to a file, so that they stay as they are when items
 are added.
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 import polars as pl
 
 from mmrec import schemas
+from mmrec.command import Command, call
 from mmrec.io import DataError, read_table, write_text
 from mmrec.params.datasets import (
     DICTIONARY_PATH,
@@ -183,21 +184,32 @@ def freeze_dictionary(dataset: str, out: Path, paths: Paths) -> int:
     return len(words)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Freeze the dictionary of a dataset of the project in this folder."""
-    parser = argparse.ArgumentParser(prog="python -m mmrec.features.keywords.dictionary")
+HELP: Final = """Write the words of a dataset's catalogue to a file, as they are now.
+
+They then stay as they are when items are added."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The dataset, and the file."""
     parser.add_argument("dataset", help="entry of `datasets` whose dictionary is its catalogue")
     parser.add_argument("out", type=Path, help="new file: data/dictionaries/<name>.txt")
-    chosen = parser.parse_args(arguments)
-    try:
-        count = freeze_dictionary(chosen.dataset, chosen.out, Paths(Path()))
-    except (DataError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Freeze the dictionary of a dataset of the project in this folder."""
+    count = freeze_dictionary(chosen.dataset, chosen.out, Paths(Path()))
     sys.stdout.write(
         f"{chosen.out}: {count:,} words; now set datasets.{chosen.dataset}.keywords.dictionary to "
         f"{{name: file, path: {chosen.out.as_posix()}}}\n"
     )
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Freeze from the command line."""
+    call(
+        Command(HELP, add_arguments, run), "python -m mmrec.features.keywords.dictionary", arguments
+    )
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,0 +1,5 @@
+"""`python -m mmrec …`: as the console script `mmrec`."""
+
+from mmrec.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The console script `mmrec`: its registry, and the commands that are of it alone."""

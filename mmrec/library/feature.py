@@ -1,0 +1,122 @@
+"""A feature of a dataset in; its rows as a tensor and as frames, with the ids of items, out.
+
+Shapes: R rows, I items, d width of a vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from mmrec import schemas
+from mmrec.features.parts import Parts, level_of_files, open_parts, read_places, read_values
+from mmrec.features.table import load_feature_table
+from mmrec.io import read_table
+from mmrec.library.dataset import PROJECT, Dataset, frame_of, open_dataset
+from mmrec.library.ids import require_name
+from mmrec.params.features import StoredLevel
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """What an extractor, or the counting of words, gave for the items of a dataset.
+
+    Attributes:
+        name: of the feature.
+        folder: where its files lie.
+        dataset: of its items.
+        level: `vectors`, one of each content; `tokens`, states of each content's tokens; `words`.
+    """
+
+    name: str
+    folder: Path
+    dataset: Dataset
+    level: StoredLevel
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """What each row of `tensor` is of: `item_id`, `position`, and `token` of token states.
+
+        Of words: `item_id`, `words`, `counts`.
+        """
+        if self.level == "words":
+            return frame_of(read_table(self.folder, schemas.BAGS_OF_WORDS))
+        token = ["token"] if self.level == "tokens" else []
+        return frame_of(read_places(self._parts, ["item_id", "position", *token]))
+
+    @cached_property
+    def tensor(self) -> Tensor:
+        """Vectors, or token states, as they are stored: float16 or float32 [R, d], on the CPU.
+
+        Raises:
+            ValueError: the feature is of words.
+        """
+        if self.level == "words":
+            raise ValueError(f"feature '{self.name}' is of words and has no vectors; take `rows`")
+        parts, ids = self._parts, self.rows["item_id"].to_arrow()
+        values = np.empty((len(ids), parts.dim), parts.dtype)
+        end = 0
+        for some in read_values(parts, ids):
+            values[end : end + len(some)] = some
+            end += len(some)
+        return torch.from_numpy(values)
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """`rows` with the column `vector`, [d] each; of words `rows` alone."""
+        if self.level == "words":
+            return self.rows
+        values = self.tensor.float().numpy()
+        kind = pl.Array(pl.Float32, values.shape[1])
+        return self.rows.with_columns(pl.Series("vector", values, dtype=kind))
+
+    def item_means(self) -> pl.DataFrame:
+        """Mean vector of each item that has any: `item_id`, `vector` float32 [d]; item 1 first.
+
+        Raises:
+            ValueError: the feature is not of vectors.
+        """
+        if self.level != "vectors":
+            raise ValueError(
+                f"feature '{self.name}' is of {self.level}, expected vectors; take `rows` and "
+                "`tensor`"
+            )
+        table = load_feature_table(self.folder, self.dataset.items.to_arrow())
+        starts, counts = table.offsets[1:-1], table.counts[1:]
+        has = counts > 0
+        sums = np.add.reduceat(table.vectors.numpy(), starts[has].numpy(), 0, np.float64)
+        means = (sums / counts[has, None].numpy()).astype(np.float32)
+        vectors = pl.Series("vector", means, dtype=pl.Array(pl.Float32, table.dim))
+        chosen = self.dataset.items.select("item_id").filter(pl.Series(has.numpy()))
+        return chosen.with_columns(vectors)
+
+    @property
+    def _parts(self) -> Parts:
+        return open_parts(self.folder, level=None)
+
+
+def open_feature(dataset: str, name: str, project: Path | str = PROJECT) -> FeatureRows:
+    """A feature of a dataset, once its `embed` stage has run.
+
+    Args:
+        dataset: an entry of `datasets`.
+        name: of the feature, as runs name it; `bag_of_words` for the words of items.
+        project: the folder with `params.yaml`.
+
+    Raises:
+        ParamsError: `params.yaml` is missing or wrong.
+        ValueError: there is no such dataset or feature; names those that there are.
+        DataError: the dataset is not cleaned yet, or a file is not what it must be.
+    """
+    found = open_dataset(dataset, project)
+    folder = found.paths.features(name)
+    there = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    known = sorted(path.name for path in there if path.is_dir())
+    require_name(f"feature of dataset '{dataset}'", name, known)
+    return FeatureRows(name, folder, found, level_of_files(folder))

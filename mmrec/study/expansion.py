@@ -119,10 +119,13 @@ def _model(
             "the base)"
         )
     model = changed(models[settings.model], settings.change)
-    if study.convergence and model.get("finetune") is None:
+    asked = {"convergence": study.convergence, "losses": study.losses}
+    if (told := [name for name, of_rows in asked.items() if of_rows]) and (
+        model.get("finetune") is None
+    ):
         raise StudyError(
-            f"rows.{row}.model: found '{settings.model}', which is not trained, but convergence is "
-            "told of every row; take out the row or convergence"
+            f"rows.{row}.model: found '{settings.model}', which is not trained, but {told[0]} is "
+            f"told of every row; take out the row or {told[0]}"
         )
     return model
 

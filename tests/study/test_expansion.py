@@ -297,6 +297,10 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
         ({"base": "nothing.yaml"}, "base: nothing.yaml cannot be taken .*file not found"),
         ({"base": "dvc.yaml"}, "(?s)base: dvc.yaml cannot be taken .*models: missing"),
         (
+            {"losses": True, "rows": {"full": {"model": "popularity"}}},
+            "rows.full.model: found 'popularity', which is not trained, but losses is told of e",
+        ),
+        (
             {"convergence": 0.9, "rows": {"full": {"model": "popularity"}}},
             "rows.full.model: found 'popularity', which is not trained, but convergence",
         ),

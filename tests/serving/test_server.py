@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from benchmarks.serve import measure, table
 from mmrec.cli import serve
 from mmrec.library.run import Run
 from mmrec.serving.app import create_app
@@ -100,6 +101,17 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
     monkeypatch.setattr(serve, "find_spec", lambda name: None if name == "uvicorn" else find(name))
     with pytest.raises(ValueError, match=r"`serve` are not installed \(uvicorn\); .*'\.\[serve\]'"):
         call("--run", "sasrec")
+
+
+def test_the_benchmark_asks_for_lists(runs: dict[str, Run], pictures: Pictures) -> None:
+    with bind("127.0.0.1", 0) as bound:
+        here = bound.getsockname()
+        with served(create_app(runs["popularity"], pictures), bound):
+            found = measure(here, [[item(3)], [item(7)]], 2, 0.1)
+            with pytest.raises(RuntimeError, match="400: .*'new' is not in the catalogue"):
+                measure(here, [["new"]], 1, 0.1)
+    assert 0 < found["p50_ms"] <= found["p99_ms"]
+    assert table([found]).splitlines()[-1].startswith("| 2 | ")
 
 
 def until(browser: Browser, expression: str) -> Any:

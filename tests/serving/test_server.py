@@ -108,7 +108,7 @@ def test_the_benchmark_asks_for_lists(runs: dict[str, Run], pictures: Pictures) 
         here = bound.getsockname()
         with served(create_app(runs["popularity"], pictures), bound):
             found = measure(here, [[item(3)], [item(7)]], 2, 0.1)
-            with pytest.raises(RuntimeError, match="400: .*'new' is not in the catalogue"):
+            with pytest.raises(RuntimeError, match=r"400: .*'new' is not in the catalogue"):
                 measure(here, [["new"]], 1, 0.1)
     assert 0 < found["p50_ms"] <= found["p99_ms"]
     assert table([found]).splitlines()[-1].startswith("| 2 | ")

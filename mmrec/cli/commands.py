@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "study": Entry("mmrec.study.__main__", "train and compare what a file of studies/ names"),
     "recommend": Entry("mmrec.cli.recommend", "the best items for a history or a user"),
     "similar": Entry("mmrec.cli.similar", "the items that are most like one"),
+    "search": Entry("mmrec.cli.search", "the items that words or a picture describe"),
     "export": Entry("mmrec.cli.export", "a finished run as a folder that recommends anywhere"),
     "features cache": Entry(
         "mmrec.features.cache.__main__", "look after what has been encoded: stats, prune, push, …"

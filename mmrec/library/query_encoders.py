@@ -34,7 +34,7 @@ READ: Final[Mapping[str, tuple[str, ...]]] = {
     "sentence_transformer": ("words",),
     "timm_image": ("pictures",),
 }
-"""What can be compared with the vectors of an extractor: of open_clip, both towers share a space."""
+"""What is compared with the vectors of an extractor: those of open_clip have towers for both."""
 
 
 class Encoders(NamedTuple):

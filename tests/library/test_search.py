@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import shutil
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from mmrec.library.feature import FeatureRows
 from mmrec.params.features import OpenClipImageParams, OpenClipTextParams
 from mmrec.paths import Paths
 from tests.features.worlds import images, write_raw_images, write_tiny_timm
+from tests.library.test_page import BLOCKS
 from tests.library.test_terminal import call
 from tests.library.worlds import item, shop_params
 from tests.stages.test_stages import write_params
@@ -95,7 +95,7 @@ def features() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def project(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def project(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shop with some pictures, and features of texts and of these."""
     folder = tmp_path_factory.mktemp("search")
     shutil.copytree(shop / "data" / "datasets", folder / "data" / "datasets")
@@ -118,9 +118,10 @@ def project(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         wanted = [("text", "titles"), ("image", "drawings"), ("image", "timm")]
         for kind, key in [*wanted, *([("text", "minilm")] if find_spec(MINILM) else [])]:
             importlib.import_module(f"stages.embed_{kind}").main(checked, Paths(Path()), key)
-    yield folder
+    return folder
 
 
+@pytest.fixture(scope="module")
 def towers() -> dict[str, Any]:
     """Both of the demo's CLIP, loaded apart from what is tested."""
     text = {**clip("open_clip_text", normalize=True), "model": str(CLIP_DIR)}
@@ -155,12 +156,14 @@ def test_words_find_what_is_drawn(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["titles", "drawings"])
-def test_a_list_is_that_of_every_items_best_content(name: str, project: Path) -> None:
-    feature, apart = open_feature("shop", name, project), towers()
+def test_a_list_is_that_of_every_items_best_content(
+    name: str, project: Path, towers: dict[str, Any]
+) -> None:
+    feature = open_feature("shop", name, project)
     words, picture = "A lamp no. 3", drawing(3, 1)
     for found, query in (
-        (feature.search(words, k=99), apart["words"].encode([words])),
-        (feature.search(picture=picture, k=99), apart["picture"].encode([decode_image(picture)])),
+        (feature.search(words, k=99), towers["words"].encode([words])),
+        (feature.search(picture=picture, k=99), towers["picture"].encode([decode_image(picture)])),
     ):
         expected = by_hand(feature, query)
         assert found.select("item_id", "position").rows() == [row[:2] for row in expected]
@@ -223,9 +226,7 @@ def test_a_feature_of_other_settings_is_not_searched(project: Path, tmp_path: Pa
     changed = shop_params() | {"embed": features()}
     changed["embed"]["image"]["drawings"]["extractor"]["normalize"] = False
     write_params(changed, tmp_path)
-    with pytest.raises(
-        DataError, match=r"another extractor .* \(other: normalize\); run `dvc repro`"
-    ):
+    with pytest.raises(DataError, match=r"another extractor .* \(other: normalize\); run"):
         open_feature("shop", "drawings", tmp_path).search("mug")
 
 
@@ -247,3 +248,17 @@ def test_the_terminal_shows_and_writes_what_is_found(
     assert pl.read_csv(out)["item_id"][0] == item(0)
     with pytest.raises(SystemExit):
         call(search, *options)
+
+
+def test_the_example_of_the_page_runs(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in project.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "mug.jpg").write_bytes(drawing(2, 0))
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in BLOCKS if ".search(" in block]
+    names: dict[str, Any] = {"open_feature": open_feature}
+    exec(block.replace('"demo", "clip_image"', '"shop", "drawings"'), names)
+    assert names["mugs"]["item_id"][0] == item(5)
+    assert names["alike"]["item_id"][0] == item(2)

@@ -14,6 +14,7 @@ from mmrec.params.features import EmbedImageParams, EmbedParams, TimmImageParams
 from mmrec.params.models.mp4sr import Mp4srParams
 from mmrec.params.models.pmmrec import NOT_TAKEN
 from mmrec.params.models.registry import ModelParams
+from mmrec.params.models.sasrecm import SasrecmParams
 from mmrec.params.pipeline import Params
 from mmrec.params.study import StudyParams
 from mmrec.study.expansion import expand
@@ -73,6 +74,15 @@ def test_an_ensemble_in_a_study_is_shown_as_it_is_written() -> None:
 def test_every_study_is_in_the_readme() -> None:
     found = {cells[0].strip("`") for cells in rows("| study | shows |")}
     assert found == {path.stem for path in (ROOT / "studies").glob("*.yaml")}
+
+
+def test_the_model_that_is_shown_for_cold_items_is_valid() -> None:
+    page = (ROOT / "docs" / "cold_items.md").read_text()
+    entry = yaml(page.partition("```yaml\n")[2].partition("```")[0])["models"]["both"]
+    model: ModelParams = TypeAdapter(ModelParams).validate_python(entry)
+    assert isinstance(model, SasrecmParams)
+    assert model.finetune.id_dropout
+    assert model.finetune.alignment
 
 
 def test_every_variant_of_mp4sr_is_a_model_of_its_own() -> None:

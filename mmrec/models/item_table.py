@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.aligned import IdsAndContent
 from mmrec.models.candidates import distinct
 from mmrec.models.encoders import HistoryEncoder, states_at
 from mmrec.models.items.encoder import ItemEncoder
+from mmrec.models.items.own_ids import IdDropout, with_ids
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
 from mmrec.nn.sequence_encoder import Anchor
@@ -50,6 +52,7 @@ class ItemTableModel(NextItemModel):
         num_items: N, padding included.
         max_sequence_length: Latest items of a history that it reads.
         item_ids: Initial embeddings [N, D] of the items themselves, which are added; None for none.
+        id_dropout: Which items go without theirs; None: no item does.
         anchor: Where a transformer counts positions from.
     """
 
@@ -61,12 +64,14 @@ class ItemTableModel(NextItemModel):
         num_items: int,
         max_sequence_length: int,
         item_ids: Tensor | None = None,
+        id_dropout: IdDropout | None = None,
         anchor: Anchor = "start",
     ) -> None:
         super().__init__(num_items=num_items, max_sequence_length=max_sequence_length)
         self.item_encoder = item_encoder
         self.sequence_encoder = sequence_encoder
         self.item_ids = None if item_ids is None else nn.Parameter(item_ids)
+        self.id_dropout = id_dropout
         self.anchor: Anchor = anchor
 
     def item_parameters(self) -> tuple[str, ...]:
@@ -97,9 +102,7 @@ class ItemTableModel(NextItemModel):
 
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """States at the positions, and all vectors."""
-        vectors = self.item_encoder.encode_all()  # [N, D]
-        if self.item_ids is not None:
-            vectors = vectors + self.item_ids
+        vectors = self._with_ids(self.item_encoder.encode_all(), None)  # [N, D]
         packing = Packing.of(items)
         samples = packing.tokens_at(rows, columns)
         return QueriesAndTable(
@@ -116,9 +119,17 @@ class ItemTableModel(NextItemModel):
         queries = self._states(vectors, tokens, packing, packing.tokens_at(rows, columns))
         return QueriesAndCandidates(queries, F.embedding(wanted, vectors))
 
+    def ids_and_content(self, items: Tensor) -> IdsAndContent:
+        """Embeddings of the IDs of items [n] and vectors of their content, not yet added up."""
+        assert self.item_ids is not None
+        return IdsAndContent(F.embedding(items, self.item_ids), self.item_encoder.encode(items))
+
     def _vectors(self, items: Tensor) -> Tensor:
-        vectors = self.item_encoder.encode(items)  # [n, D]
-        return vectors if self.item_ids is None else vectors + F.embedding(items, self.item_ids)
+        return self._with_ids(self.item_encoder.encode(items), items)  # [n, D]
+
+    def _with_ids(self, vectors: Tensor, items: Tensor | None) -> Tensor:
+        factors = None if self.id_dropout is None else self.id_dropout(items)
+        return with_ids(vectors, self.item_ids, items, factors)
 
     def _states(self, vectors: Tensor, index: Tensor, packing: Packing, samples: Tensor) -> Tensor:
         """States [n, D] at the sampled tokens; `index` [T] says which vector a token is."""

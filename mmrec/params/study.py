@@ -58,6 +58,9 @@ class StudyParams(Section):
     """Of the held-out items, or of cold positions: a table for each."""
     cold_positions: ColdPositions | None = None
     """Which cold positions are ranked, in place of what the base says, for parts of them."""
+    mask_history: bool | None = None
+    """Whether what a user has seen is left out of validation and test, in place of what the base
+    says: neighbours by content are nearest to what was seen."""
     convergence: Annotated[float, Field(gt=0, le=1)] | None = None
     """Set, validations are shown epoch by epoch, by the first of `columns`, and when each row has
     this share of the best of the row that it is compared with."""

@@ -60,7 +60,7 @@ def expand(study: StudyParams, project: Path) -> Expanded:
             own["runs"][name] = {**entry, "init_from": start, "seed": seed}
     names |= _add_ensembles(own, study, names)
     # Ensembles of the base are of its runs, which these replace.
-    params = changed({**base, **own}, {**_shown(study, names), "evaluate": _protocol(study)})
+    params = changed({**base, **own}, {**_shown(study, names), **_protocol(study)})
     return Expanded(params, {row: names[row] for row in study.rows})
 
 
@@ -98,14 +98,15 @@ def _shown(study: StudyParams, names: Names) -> dict[str, Any]:
     }
 
 
-def _protocol(study: StudyParams) -> dict[str, Any]:
-    """What replaces the base's: what alone parts of cold positions and columns of lists need."""
-    protocol: dict[str, Any] = {}
+def _protocol(study: StudyParams) -> dict[str, dict[str, Any]]:
+    """What replaces the base's: what the study says, and what columns of lists need."""
+    masked = {} if study.mask_history is None else {"mask_history": study.mask_history}
+    protocol: dict[str, Any] = {**masked}
     if study.cold_positions:
         protocol["cold_positions"] = study.cold_positions
     if lists_at := list_cutoffs(study.columns):
         protocol["lists_at"] = lists_at
-    return protocol
+    return {"evaluate": protocol, "validation": masked}
 
 
 def _model(
@@ -118,10 +119,13 @@ def _model(
             "the base)"
         )
     model = changed(models[settings.model], settings.change)
-    if study.convergence and model.get("finetune") is None:
+    asked = {"convergence": study.convergence, "losses": study.losses}
+    if (told := [name for name, of_rows in asked.items() if of_rows]) and (
+        model.get("finetune") is None
+    ):
         raise StudyError(
-            f"rows.{row}.model: found '{settings.model}', which is not trained, but convergence is "
-            "told of every row; take out the row or convergence"
+            f"rows.{row}.model: found '{settings.model}', which is not trained, but {told[0]} is "
+            f"told of every row; take out the row or {told[0]}"
         )
     return model
 

@@ -62,8 +62,9 @@ def spent_markdown(study: StudyParams, spent: Spent) -> str:
         return ""
     machines = ", or ".join(dict.fromkeys(cost.machine for cost in known))
     lines = [
-        f"What it took, means over the seeds ({machines}); – where there is nothing of it, or it "
-        "was not done on this machine. A pre-training that rows share counts for each, "
+        f"What it took, means over the seeds ({machines}), from reading the data to the last file, "
+        "libraries that are loaded at the first step included; – where there is nothing of it, or "
+        "it was not done on this machine. A pre-training that rows share counts for each, "
         f"{_ENSEMBLES if study.ensembles else ''}memory is the most of all steps, and ≥ stands "
         "where a training was interrupted and only what came after is known:",
         "",

@@ -145,7 +145,7 @@ CASES = {
         {"embedding_dim": 8, "hidden_dim": 6, "max_sequence_length": 10},
         {"embedding_dim": 16, "hidden_dim": 16, "dropout": 0.1},
     ),
-    "sasrecm": Case(TINY, SMALL),
+    "sasrecm": Case(TINY, SMALL, content_learns={"finetune": {"id_dropout": {"min_count": 0}}}),
     "fdsa": Case(TINY, SMALL),
     "morec": Case(
         TINY, SMALL, loss="bce", by_content=("finetune",), content_learns={"finetune": {}}

@@ -48,6 +48,8 @@ FINETUNE = LOOP | {
     "use_id": True,
     "score_branches": "both",
     "joint": None,
+    "id_dropout": None,
+    "alignment": None,
 }
 CONTRAST = {
     "nip_weight": 1.0,

@@ -297,6 +297,10 @@ def test_the_shipped_studies_are_valid_params(path: Path) -> None:
         ({"base": "nothing.yaml"}, "base: nothing.yaml cannot be taken .*file not found"),
         ({"base": "dvc.yaml"}, "(?s)base: dvc.yaml cannot be taken .*models: missing"),
         (
+            {"losses": True, "rows": {"full": {"model": "popularity"}}},
+            "rows.full.model: found 'popularity', which is not trained, but losses is told of e",
+        ),
+        (
             {"convergence": 0.9, "rows": {"full": {"model": "popularity"}}},
             "rows.full.model: found 'popularity', which is not trained, but convergence",
         ),
@@ -415,6 +419,15 @@ def test_cold_positions_are_the_study_s_and_all_else_of_the_protocol_the_base_s(
     assert_valid(params)
     assert params["evaluate"] == plain["evaluate"] | {"cold_positions": mode}
     assert plain["evaluate"] == read_yaml(PROJECT / "params.yaml")["evaluate"]
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_what_was_seen_competes_or_not_as_the_study_says(tmp_path: Path, masked: bool) -> None:
+    plain = expand(study(tmp_path), PROJECT).params
+    params = expand(study(tmp_path, mask_history=masked), PROJECT).params
+    assert_valid(params)
+    for section in ("evaluate", "validation"):
+        assert params[section] == plain[section] | {"mask_history": masked}
 
 
 def test_columns_of_lists_ask_for_lists_of_their_lengths(tmp_path: Path) -> None:

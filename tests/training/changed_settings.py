@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.section import Section
 
 
 def with_one_changed(params: ModelParams, stage: str) -> Iterator[tuple[Any, ModelParams]]:
-    """The params once for each setting of the stage, with another value for this one."""
+    """The params once for each setting of the stage, with another value for this one.
+
+    As they are where the setting is null, or any other value is refused beside the rest: what has
+    no effect here, other params have to show.
+    """
     for section in ("architecture", stage):
         for path, value in other_values(getattr(params, section), (section,)):
             dumped = params.model_dump()
@@ -20,7 +24,10 @@ def with_one_changed(params: ModelParams, stage: str) -> Iterator[tuple[Any, Mod
             for key in path[:-1]:
                 place = place[key]
             place[path[-1]] = value
-            yield path, TypeAdapter(ModelParams).validate_python(dumped)
+            try:
+                yield path, TypeAdapter(ModelParams).validate_python(dumped)
+            except ValidationError:
+                yield path, params
 
 
 def other_values(section: Section, path: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
@@ -40,6 +47,8 @@ def other_values(section: Section, path: tuple[Any, ...]) -> Iterator[tuple[Any,
 
 def other_value(value: Any) -> Any:
     match value:
+        case None:
+            return None
         case bool():
             return not value
         case int():

@@ -97,6 +97,18 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
             ("morec", {}),
         )
     },
+    "own IDs": (
+        {
+            "name": "sasrecm",
+            "architecture": {**SMALL, **STILL, "feature_dropout": 0},
+            "finetune": {
+                **TRAINING,
+                "id_dropout": {"chance": 0, "min_count": 2},
+                "alignment": {"weight": 0.5},
+            },
+        },
+        "finetune",
+    ),
     "in-batch negatives": (
         {"name": "mp4sr", "architecture": MP4SR, "pretrain": TRAINING},
         "pretrain",

@@ -84,12 +84,22 @@ LOSSES = {
     "rcl_temperature": 0.375,
 }
 WEIGHED = {"name": "full", "candidates": "trained", "candidate_power": 0.5}
+OWN_IDS = {
+    "id_dropout": {"chance": 0.25, "min_count": 2, "ranked_weight": 0.5},
+    "alignment": {"weight": 0.5, "temperature": 0.25},
+}
 MODELS: dict[str, dict[str, Any]] = {
     "mp4sr": {
         "architecture": TRANSFORMER
         | {"attention_dropout": 0.4, "expert_dropout": 0.6, "temperature": 0.5},
         "pretrain": TRAINING | {"contrast": CONTRAST},
         "finetune": TRAINING | {"epochs": 5, "joint": CONTRAST, "loss": {"name": "sampled"}},
+    },
+    "mp4sr, own IDs": {
+        "name": "mp4sr",
+        "architecture": TRANSFORMER,
+        "pretrain": None,
+        "finetune": TRAINING | OWN_IDS,
     },
     "mmsrec": {
         "architecture": TRANSFORMER
@@ -165,7 +175,8 @@ for _name, _own in (("sasrecm", FEATURE_DROPOUT), ("fdsa", FEATURE_DROPOUT), ("m
         "pretrain": None,
         "finetune": TRAINING | ({} if _name == "morec" else {"loss": WEIGHED}),
     }
-OTHER_ARM = {("pmmrec", "finetune"): "pmmrec, text"}
+MODELS["sasrecm"]["finetune"] |= OWN_IDS
+OTHER_ARM = {("pmmrec", "finetune"): "pmmrec, text", ("mp4sr", "finetune"): "mp4sr, own IDs"}
 """What has no effect in the one has it in the other."""
 
 

@@ -13,9 +13,9 @@ from mmrec.models.mp4sr.pretraining import ContrastiveLosses, JointObjective, Pr
 from mmrec.models.next_item_training import (
     Samples,
     build_next_item_loss,
-    next_item_objective,
     next_item_training,
 )
+from mmrec.models.own_ids import build_id_dropout, next_item_or_aligned
 from mmrec.nn.pooling import RaggedFeatures
 from mmrec.params.model import Stage
 from mmrec.params.models.mp4sr import Mp4srArchitecture, Mp4srContrast, Mp4srParams
@@ -40,13 +40,16 @@ def build_recommender(params: Mp4srParams, data: ModelData, stage: Stage) -> Mp4
         pooling=architecture.pooling,
         shared=architecture.shared_adaptor,
     )
+    use_id = stage == "finetune" and params.finetune.use_id
+    dropped = params.finetune.id_dropout if use_id else None
     return Mp4sr(
         item_encoder,
         build_transformer(architecture),
         num_items=data.num_items,
         embedding_dim=architecture.embedding_dim,
         scored=scored,
-        use_id=stage == "finetune" and params.finetune.use_id,
+        use_id=use_id,
+        id_dropout=build_id_dropout(dropped, data.training_counts),
         similarity="cosine" if architecture.score == "cosine" else "dot",
         ranked_by="dot" if architecture.score == "dot" else "cosine",
         temperature=architecture.temperature,
@@ -79,7 +82,9 @@ def build_training(
 def _finetuning(params: Mp4srParams, recommender: Mp4sr, data: ModelData) -> Objective:
     settings = params.finetune
     if settings.joint is None:
-        return next_item_objective(recommender, settings, data.training_counts)
+        return next_item_or_aligned(
+            recommender, recommender.ids_and_content, settings, data.training_counts
+        )
     next_item = build_next_item_loss(settings.loss, data.training_counts)
     return JointObjective(recommender, next_item, _contrast(params.architecture, settings.joint))
 

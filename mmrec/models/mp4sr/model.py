@@ -16,8 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmrec.models.aligned import IdsAndContent
 from mmrec.models.candidates import distinct
 from mmrec.models.item_table import table_in_chunks
+from mmrec.models.items.own_ids import IdDropout, with_ids
 from mmrec.models.mp4sr.items import ItemEncoder, Modality
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
@@ -42,6 +44,7 @@ class Mp4sr(NextItemModel):
         embedding_dim: Width of the item embeddings.
         scored: Modalities that take part in scores and in the fine-tuning loss.
         use_id: Add an embedding of the item itself to inputs and candidates.
+        id_dropout: Which items go without theirs; None: no item does.
         similarity: Cosine over temperature (the authors' code) or inner product (eq. 12).
         ranked_by: The similarity of scores outside training.
         temperature: Divides cosines; unused by `dot`.
@@ -58,6 +61,7 @@ class Mp4sr(NextItemModel):
         embedding_dim: int,
         scored: Sequence[Modality],
         use_id: bool,
+        id_dropout: IdDropout | None,
         similarity: Similarity,
         ranked_by: Similarity,
         temperature: float,
@@ -72,6 +76,7 @@ class Mp4sr(NextItemModel):
         self.ranked_by: Similarity = ranked_by
         self.draws: ExpertDraws = draws
         self.temperature = temperature
+        self.id_dropout = id_dropout
         self.item_ids: nn.Parameter | None = None
         if use_id:
             self.item_ids = nn.Parameter(torch.empty(num_items, embedding_dim).normal_(std=0.02))
@@ -105,7 +110,7 @@ class Mp4sr(NextItemModel):
         So an item has one draw of the adaptor's dropout in a step, wherever it occurs, unless
         each place draws; the paper does not say.
         """
-        streams = [self._with_id(self.item_encoder.encode_all(name), None) for name in self.scored]
+        streams = self._with_ids([self.item_encoder.encode_all(name) for name in self.scored], None)
         packing = Packing.of(items)
         index = packing.pack(items)  # [T]
         tokens = self._of_places(index) if self._places_draw() else self._of_tokens(streams, index)
@@ -141,26 +146,33 @@ class Mp4sr(NextItemModel):
         unique, index = torch.unique(items, return_inverse=True)  # [n], [T]
         return F.embedding(index, self.item_encoder.encode(modality, unique))
 
+    def ids_and_content(self, items: Tensor) -> IdsAndContent:
+        """Embeddings of the IDs of items [n], and the sum of what their modalities give."""
+        assert self.item_ids is not None
+        content = [self.item_encoder.encode(name, items) for name in self.scored]
+        return IdsAndContent(F.embedding(items, self.item_ids), torch.stack(content).sum(dim=0))
+
     def _places_draw(self) -> bool:
         return self.draws == "place" and self.training
 
     def _of_places(self, items: Tensor) -> Tensor:
         """Streams of packed items [T], each with a draw of its own; [S, T, D]."""
-        return torch.stack(
-            [self._with_id(self.modality_tokens(name, items), items) for name in self.scored]
-        )
+        tokens = [self.modality_tokens(name, items) for name in self.scored]
+        return torch.stack(self._with_ids(tokens, items))
 
     def _of_tokens(self, streams: list[Tensor], index: Tensor) -> Tensor:
         """Streams of items at the tokens; `index` [T] says which item a token is; [S, T, D]."""
         return torch.stack([F.embedding(index, stream) for stream in streams])
 
     def _streams(self, items: Tensor) -> list[Tensor]:
-        return [self._with_id(self.item_encoder.encode(name, items), items) for name in self.scored]
+        return self._with_ids(
+            [self.item_encoder.encode(name, items) for name in self.scored], items
+        )
 
-    def _with_id(self, embeddings: Tensor, items: Tensor | None) -> Tensor:
-        if self.item_ids is None:
-            return embeddings
-        return embeddings + (self.item_ids if items is None else F.embedding(items, self.item_ids))
+    def _with_ids(self, streams: list[Tensor], items: Tensor | None) -> list[Tensor]:
+        """Each stream's vectors with the items' IDs; what goes without does so in all streams."""
+        factors = None if self.id_dropout is None else self.id_dropout(items)
+        return [with_ids(stream, self.item_ids, items, factors) for stream in streams]
 
     def _queries(
         self, tokens: Tensor, packing: Packing, samples: Tensor, similarity: Similarity

@@ -11,7 +11,8 @@ from mmrec.models.encoders import build_transformer
 from mmrec.models.item_table import ItemTableModel
 from mmrec.models.items.features import features_of
 from mmrec.models.items.pooled import PooledItemEncoder, SumOfFeatures
-from mmrec.models.next_item_training import next_item_objective, next_item_training
+from mmrec.models.next_item_training import next_item_training
+from mmrec.models.own_ids import build_id_dropout, next_item_or_aligned
 from mmrec.nn.mlp import Mlp
 from mmrec.params.model import Stage
 from mmrec.params.models.sasrecm import SasrecmParams
@@ -37,6 +38,7 @@ def build_recommender(params: SasrecmParams, data: ModelData, stage: Stage) -> I
         num_items=data.num_items,
         max_sequence_length=architecture.max_sequence_length,
         item_ids=torch.empty(data.num_items, width).normal_(std=0.02),
+        id_dropout=build_id_dropout(params.finetune.id_dropout, data.training_counts),
     )
 
 
@@ -44,5 +46,7 @@ def build_training(
     params: SasrecmParams, recommender: ItemTableModel, data: ModelData, run: TrainingRun
 ) -> Training:
     """Training on the next item."""
-    objective = next_item_objective(recommender, params.finetune, data.training_counts)
+    objective = next_item_or_aligned(
+        recommender, recommender.ids_and_content, params.finetune, data.training_counts
+    )
     return next_item_training(objective, params.finetune, data, run)

@@ -7,11 +7,11 @@ from typing import Literal, Self
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from mmrec.params.model import Stage, SystemParams
+from mmrec.params.own_ids import OwnIdsTrainingParams
 from mmrec.params.section import Section
 from mmrec.params.training import (
     Batching,
     Modality,
-    NextItemTrainingParams,
     Probability,
     TrainingParams,
     TransformerArchitecture,
@@ -86,7 +86,7 @@ class Mp4srPretrain(TrainingParams):
     """`warm` pre-trains without cold items: the paper's cold-start protocol."""
 
 
-class Mp4srFinetune(NextItemTrainingParams):
+class Mp4srFinetune(OwnIdsTrainingParams):
     """Supervised next-item training, by default over the whole catalogue.
 
     The paper searches learning_rate in {1e-4, 5e-4, 1e-3}, batch_size in {256, 512, 1024} and
@@ -104,6 +104,20 @@ class Mp4srFinetune(NextItemTrainingParams):
     """`text` and `image` are the paper's MP4SR-T and MP4SR-V."""
     joint: Mp4srContrast | None = None
     """Set, the pre-training losses are added to fine-tuning: the paper's 'E2E'."""
+
+    @model_validator(mode="after")
+    def _there_are_ids(self) -> Self:
+        for name in ("id_dropout", "alignment"):
+            if getattr(self, name) and not self.use_id:
+                raise ValueError(
+                    f"{name} is about the IDs of items, which use_id: false leaves out; "
+                    f"set use_id: true, or {name}: null"
+                )
+        if self.alignment and self.joint:
+            raise ValueError(
+                "alignment and joint are both set; there is no training with both, so leave one out"
+            )
+        return self
 
 
 class Mp4srParams(SystemParams):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from mmrec.params.content import ContentArchitecture, ContentParams
+from mmrec.params.next_item import NextItemFinetune
+from mmrec.params.own_ids import OwnIdsTrainingParams
 from mmrec.params.training import Probability
 
 
@@ -20,8 +22,13 @@ class SasrecmArchitecture(ContentArchitecture):
     """Of what enters each dense map of a feature."""
 
 
+class SasrecmFinetune(NextItemFinetune, OwnIdsTrainingParams):
+    """Training on the next item."""
+
+
 class SasrecmParams(ContentParams):
     """SASRec whose items are their ID's embedding plus an embedding of each feature."""
 
     name: Literal["sasrecm"]
     architecture: SasrecmArchitecture
+    finetune: SasrecmFinetune

@@ -51,7 +51,7 @@ class Encoders(NamedTuple):
         Raises:
             DataError: it has none.
         """
-        unit = unit_rows(self.by_kind[query.kind].encode([query.content]))[0]
+        unit: Vectors = unit_rows(self.by_kind[query.kind].encode([query.content]))[0]
         if not np.isfinite(unit).all() or not unit.any():
             raise DataError(
                 f"{query.name}: its vector is zero or not finite; look for something else"
@@ -121,12 +121,14 @@ def _build(entry: EmbedEntry, device: str) -> Encoders:
         case SentenceTransformerParams():
             from mmrec.features.extractors.build import build_text_extractor
 
-            text: Extractor[Any] = build_text_extractor(params, device=device)
+            text = build_text_extractor(params, device=device)
+            assert text.level == "vectors", "as of every sentence_transformer"
             return Encoders(text, {"words": text})
         case TimmImageParams():
             from mmrec.features.extractors.build import build_image_extractor
 
-            image: Extractor[Any] = build_image_extractor(params, device=device)
+            image = build_image_extractor(params, device=device)
+            assert image.level == "vectors", "as of every timm_image"
             return Encoders(image, {"pictures": image})
         case _:
             raise AssertionError(f"{params.name} has no vectors")

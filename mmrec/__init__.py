@@ -1,7 +1,7 @@
 """mmrec: offline multimodal features and sequential recommendation, driven by DVC.
 
-For programs and notebooks: `open_run`, `open_dataset`, `open_feature`, `export_run` and `Filters`;
-see docs/library.md.
+For programs and notebooks: `open_run`, `open_dataset`, `open_feature`, `fit`, `export_run` and
+`Filters`; see docs/library.md.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from mmrec.library.exporting import export_run
     from mmrec.library.feature import open_feature
     from mmrec.library.filters import Filters
+    from mmrec.library.fitting import fit
     from mmrec.library.opening import open_run
 
-__all__ = ["Filters", "export_run", "open_dataset", "open_feature", "open_run"]
+__all__ = ["Filters", "export_run", "fit", "open_dataset", "open_feature", "open_run"]
 
 
 def __getattr__(name: str) -> object:
@@ -29,6 +30,10 @@ def __getattr__(name: str) -> object:
             from mmrec.library import exporting
 
             return exporting.export_run
+        case "fit":
+            from mmrec.library import fitting
+
+            return fitting.fit
         case "open_dataset":
             from mmrec.library import dataset
 

@@ -73,8 +73,7 @@ def write_exported(exported: Exported, folder: Path) -> None:
         ValueError: there is something of that name.
         WriteError: the disk is full, say; nothing is left.
     """
-    if folder.exists() or folder.is_symlink():
-        raise ValueError(f"{folder}: is there already; name a new folder, or take this one away")
+    require_new(folder)
     with _new_folder(folder) as temporary:
         _write_parts(exported, temporary)
         files = {
@@ -84,6 +83,16 @@ def write_exported(exported: Exported, folder: Path) -> None:
         }
         told = {"name": exported.run.name, "kind": exported.kind, **exported.features}
         write_json(sealed({"format": FORMAT, **told, "files": files}), temporary / RUN)
+
+
+def require_new(folder: Path) -> None:
+    """Refuse the name of something that there is.
+
+    Raises:
+        ValueError: there is.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise ValueError(f"{folder}: is there already; name a new folder, or take this one away")
 
 
 def _write_parts(exported: Exported, folder: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from mmrec.io import read_json
 from mmrec.library.dataset import PROJECT
-from mmrec.library.exported import Exported, write_exported
+from mmrec.library.exported import Exported, require_new, write_exported
+from mmrec.library.ids import require_name
 from mmrec.library.opening import open_run_of
 from mmrec.library.run import Run
 from mmrec.params.file import load_params
@@ -33,20 +34,43 @@ def export_run(name: str, folder: Path | str, project: Path | str = PROJECT) -> 
     """
     paths = Paths(Path(project))
     params = load_params(paths.params)
+    require_exportable(name, params, Path(folder))
+    write_run(open_run_of(name, params, paths), paths.run(name).finetuned, params, paths, folder)
+
+
+def require_exportable(name: str, params: Params, folder: Path) -> None:
+    """Refuse, before anything is computed, what is not written as a folder of its own.
+
+    Raises:
+        ValueError: it is no single run, its model has no weights, or the folder is there already.
+    """
     if name in params.ensembles:
         raise ValueError(f"'{name}' is an ensemble; export its parts, which are runs")
-    run = open_run_of(name, params, paths)
-    settings = params.runs[name]
-    model = params.models[settings.model]
-    if model.name in _COUNTED:
+    require_name("run", name, params.runs)
+    model = params.models[params.runs[name].model].name
+    if model in _COUNTED:
         raise ValueError(
-            f"run '{name}': its model ({model.name}) is counted anew from the sequences of users, "
+            f"run '{name}': its model ({model}) is counted anew from the sequences of users, "
             "which are not exported; use it in the project"
         )
+    require_new(folder)
+
+
+def write_run(run: Run, finetuned: Path, params: Params, paths: Paths, folder: Path | str) -> None:
+    """Write a run as a folder of its own.
+
+    Args:
+        run: by its name in `params`.
+        finetuned: the folder of its weights.
+        params: with the run.
+        paths: of the project.
+        folder: a new one.
+    """
+    settings = params.runs[run.name]
     exported = Exported(
         run=run,
-        kind=model.name,
-        finetuned=paths.run(name).finetuned,
+        kind=params.models[settings.model].name,
+        finetuned=finetuned,
         dataset=paths.dataset(settings.dataset),
         features={"text": settings.text, "image": settings.image},
         card=_card(run, params, paths),

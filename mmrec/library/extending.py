@@ -24,6 +24,7 @@ from mmrec.features.extractors.build import (
 )
 from mmrec.features.keywords.build import make_keywords
 from mmrec.io import open_parquet, part_files, read_table, write_table
+from mmrec.library.entries import EmbedEntry, entry_of
 from mmrec.library.new_items import NewItems
 from mmrec.models.data import ModelData, load_model_data
 from mmrec.models.popularity_correction import PopularityCorrected
@@ -141,28 +142,19 @@ def _encode(
     if feature == BAG_OF_WORDS:
         write_bags_of_words(bags_of_words(new.sentences), fresh.features(feature))
         return
-    embed = params.embed
-    entries: list[EmbedTextParams | EmbedImageParams | EmbedPairParams] = [
-        *embed.text.values(),
-        *embed.image.values(),
-        *embed.pair.values(),
-    ]
-    for entry in entries:
-        if (entry.dataset, entry.feature) == (dataset, feature):
-            if entry.knockout is not None:
-                raise ValueError(
-                    f"feature '{feature}' is knocked out, so that new items cannot have it; take "
-                    "a run with the whole one"
-                )
-            _encode_by(entry, new, params, paths, fresh)
+    entry = entry_of(params.embed, dataset, feature)
+    if entry is None:
+        return
+    if entry.knockout is not None:
+        raise ValueError(
+            f"feature '{feature}' is knocked out, so that new items cannot have it; take a run "
+            "with the whole one"
+        )
+    _encode_by(entry, new, params, paths, fresh)
 
 
 def _encode_by(
-    entry: EmbedTextParams | EmbedImageParams | EmbedPairParams,
-    new: NewItems,
-    params: Params,
-    paths: Paths,
-    fresh: DatasetPaths,
+    entry: EmbedEntry, new: NewItems, params: Params, paths: Paths, fresh: DatasetPaths
 ) -> None:
     folder, images = fresh.features(entry.feature), RawImages(fresh.raw_images)
     match entry:

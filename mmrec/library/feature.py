@@ -19,8 +19,14 @@ from mmrec.features.parts import Parts, level_of_files, open_parts, read_places,
 from mmrec.features.table import load_feature_table
 from mmrec.io import read_table
 from mmrec.library.dataset import PROJECT, Dataset, frame_of, open_dataset
+from mmrec.library.entries import EmbedEntry, entry_of
 from mmrec.library.ids import require_name
+from mmrec.library.queries import read_query
+from mmrec.library.query_encoders import open_encoders, require_comparable
+from mmrec.library.searching import FeatureSearch
 from mmrec.params.features import StoredLevel
+from mmrec.params.file import load_params
+from mmrec.paths import Paths
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,14 @@ class FeatureRows:
         folder: where its files lie.
         dataset: of its items.
         level: `vectors`, one of each content; `tokens`, states of each content's tokens; `words`.
+        project: the folder with `params.yaml`.
     """
 
     name: str
     folder: Path
     dataset: Dataset
     level: StoredLevel
+    project: Path
 
     @cached_property
     def rows(self) -> pl.DataFrame:
@@ -96,6 +104,59 @@ class FeatureRows:
         chosen = self.dataset.items.select("item_id").filter(pl.Series(has.numpy()))
         return chosen.with_columns(vectors)
 
+    def search(
+        self,
+        words: str | None = None,
+        *,
+        picture: Path | str | bytes | None = None,
+        k: int = 10,
+    ) -> pl.DataFrame:
+        """The `k` items with the contents most like some words or a picture.
+
+        A query is encoded as the contents were, and an item goes by its best content. Features of
+        open_clip are searched by words and by pictures, since both have vectors in one space,
+        those of sentence_transformer by words, those of timm_image by pictures. The extractor is
+        loaded by the first search.
+
+        Args:
+            words: what to look for.
+            picture: in place of words; a file, or the bytes of one.
+            k: length of the list; shorter where fewer items have contents.
+
+        Returns:
+            `query`, `rank` from 1 on, `item_id`, `title`, `score` (cosine, in [-1, 1]; ties to the
+            smaller item index), `position` of the item's best content.
+
+        Raises:
+            ValueError: the query is empty, or cannot be compared with what the feature has.
+            DataError: the picture is missing or none, or the feature is of other settings than
+                `params.yaml` has.
+            WeightsError: the extractor cannot be loaded.
+        """
+        query = read_query(words, picture)
+        if k < 1:
+            raise ValueError(f"k: found {k}, expected at least 1")
+        require_comparable(self.name, self._entry, query)
+        return self._search.find(query, k)
+
+    @cached_property
+    def _entry(self) -> EmbedEntry | None:
+        params = load_params(Paths(self.project).params)
+        return entry_of(params.embed, self.dataset.name, self.name)
+
+    @cached_property
+    def _search(self) -> FeatureSearch:
+        assert self._entry is not None, "of a feature that can be searched"
+        items = self.dataset.items
+        table = load_feature_table(self.folder, items.to_arrow())
+        if not len(table.vectors):
+            raise ValueError(f"feature '{self.name}' has no contents, so that nothing is found")
+        # In the order of the table.
+        places = self.rows.join(items.select("item_id", "item_index"), on="item_id")
+        positions = places.sort("item_index", "position")["position"]
+        encoders = open_encoders(self._entry, self._parts.fingerprint, self.project)
+        return FeatureSearch(items, table, positions, encoders)
+
     @property
     def _parts(self) -> Parts:
         return open_parts(self.folder, level=None)
@@ -119,4 +180,4 @@ def open_feature(dataset: str, name: str, project: Path | str = PROJECT) -> Feat
     there = folder.parent.iterdir() if folder.parent.is_dir() else ()
     known = sorted(path.name for path in there if path.is_dir())
     require_name(f"feature of dataset '{dataset}'", name, known)
-    return FeatureRows(name, folder, found, level_of_files(folder))
+    return FeatureRows(name, folder, found, level_of_files(folder), Path(project))

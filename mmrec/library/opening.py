@@ -77,11 +77,12 @@ def open_run_of(name: str, params: Params, paths: Paths) -> Run:
     entries = ranked_entries(params)
     require_name("run", name, entries)
     dataset = dataset_of(entries[name].dataset, paths)
-    words = _words(dataset.name, params)
+    words = category_words(dataset.name, params)
     return Run(name, Catalogue(dataset.items, dataset, words), _ranker(name, params, paths))
 
 
-def _words(dataset: str, params: Params) -> list[str]:
+def category_words(dataset: str, params: Params) -> list[str]:
+    """Words that are categories of a dataset's items; none where there are not."""
     return params.report.categories if params.report.dataset == dataset else []
 
 
@@ -106,7 +107,7 @@ def _with_new_items(name: str, params: Params, paths: Paths, table: Path) -> Run
         data = extended_data(settings, new, params, here, Path(folder))
         recommender = load_finetuned(data, here.run(name).finetuned)
     items = frame_of(data.items)
-    words = _words(dataset.name, params)
+    words = category_words(dataset.name, params)
     sentences = pa.concat_tables(
         [read_table(dataset.paths.sentences, schemas.SENTENCES), new.sentences]
     )

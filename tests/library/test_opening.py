@@ -26,7 +26,7 @@ def test_importing_the_package_imports_nothing_of_the_library() -> None:
 
 def test_everything_that_is_offered_is_there() -> None:
     assert {name: callable(getattr(mmrec, name)) for name in mmrec.__all__} == dict.fromkeys(
-        ("Filters", "export_run", "open_dataset", "open_feature", "open_run"), True
+        ("Filters", "export_run", "fit", "open_dataset", "open_feature", "open_run"), True
     )
     with pytest.raises(AttributeError, match="module 'mmrec' has no attribute 'open_door'"):
         mmrec.open_door  # noqa: B018

@@ -18,6 +18,7 @@ from mmrec.serving import limits
 from mmrec.serving.pictures import NO_PICTURES, Pictures, pictures_of
 from mmrec.serving.shelf import Shelf
 from tests.library.worlds import item
+from tests.serving.conftest import client_of
 
 
 def test_the_first_picture_of_an_item_is_shown_small(client: TestClient) -> None:
@@ -33,10 +34,11 @@ def test_the_first_picture_of_an_item_is_shown_small(client: TestClient) -> None
 
 
 def test_a_picture_that_does_not_decode_is_none(
-    client: TestClient, caplog: pytest.LogCaptureFixture
+    runs: dict[str, Run], pictured: DatasetPaths, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for _ in range(2):
-        assert client.get("/picture", params={"item": item(7)}).status_code == 404
+    with client_of(runs["sasrec"], pictures_of(pictured)) as client:
+        for _ in range(2):
+            assert client.get("/picture", params={"item": item(7)}).status_code == 404
     assert caplog.text.count("shown as a placeholder") == 1
 
 

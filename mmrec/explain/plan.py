@@ -74,7 +74,8 @@ def _steps(repo: Any, target: str, params: Params, paths: Paths) -> list[Step]:
             continue
         upstream = [step for step in before if step.stage != CODE and step.verdict != "up to date"]
         reasons = [*_own_reasons(stage, _outs(graph.successors(stage)), now, paths)]
-        steps[_name(stage)] = _step(repo, stage, reasons, upstream)
+        foretold = bool(now) and any(reason.startswith("code: ") for reason in reasons)
+        steps[_name(stage)] = _step(repo, stage, reasons, upstream, foretold=foretold)
     return [*steps.values()]
 
 
@@ -92,7 +93,10 @@ def _of_code(stage: Any) -> Step:
     return Step(CODE, "run" if reasons else "up to date", reasons, {})
 
 
-def _step(repo: Any, stage: Any, reasons: list[str], upstream: list[Step]) -> Step:
+def _step(
+    repo: Any, stage: Any, reasons: list[str], upstream: list[Step], *, foretold: bool
+) -> Step:
+    """What a stage will do; `foretold` is one whose record of its code is still of before."""
     settings = {
         name: value for dep in stage.params for name, value in dep.read_params(flatten=True).items()
     }
@@ -101,7 +105,7 @@ def _step(repo: Any, stage: Any, reasons: list[str], upstream: list[Step]) -> St
         verdict: Verdict = "run" if reasons else "perhaps"
         reasons = [*reasons, f"comes after {names}"]
     elif reasons:
-        verdict = "restore" if _is_in_run_cache(repo, stage) else "run"
+        verdict = "restore" if not foretold and _is_in_run_cache(repo, stage) else "run"
     else:
         verdict = "up to date"
     return Step(_name(stage), verdict, reasons, settings)

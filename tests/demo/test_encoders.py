@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 from collections.abc import Callable
 from functools import cache
@@ -203,7 +204,7 @@ def test_the_command_says_which_weights_are_random(tmp_path, monkeypatch, capsys
         return [folder / name for name in NAMES]
 
     monkeypatch.setattr(command, "write_encoders", written)
-    command.main([str(tmp_path)])
+    command.run(argparse.Namespace(folder=tmp_path))
     said = capsys.readouterr().out
     assert f"{tmp_path / 'clip'}: weights are those of the demo's CLIP\n" in said
     for kind in CONFIGS:

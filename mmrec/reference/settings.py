@@ -18,7 +18,7 @@ from mmrec.reference.places import (
 from mmrec.reference.schema import json_schema
 from mmrec.reference.takes import Schema, default, takes
 
-_HEADER: Final = "| setting | takes | default | meaning |\n|---|---|---|---|"
+_HEADER: Final = ["setting", "takes", "default", "meaning"]
 
 _OF_PARAMS: Final = """Everything that changes a result, and nothing else. `mmrec check` says what
 is wrong in a file, and [an editor](../editors.md) does while you write it.
@@ -30,7 +30,7 @@ section is of one of several kinds, its setting `name` says which: `{name: demo,
 _OF_STUDIES: Final = """A file of `studies/`: rows, each trained from several seeds, and what is
 shown of them ([what a study does](../../README.md#studies))."""
 
-_OF_MODELS: Final = "What several models have; the rest is on the page of each."
+_OF_MODELS: Final = "Settings that several models have; the others are on the page of each: {}."
 
 
 def settings_pages() -> dict[str, str]:
@@ -40,7 +40,9 @@ def settings_pages() -> dict[str, str]:
     """
     params, study = json_schema(), json_schema(StudyParams)
     pages = params_pages(params)
-    texts = _written(params, pages, {"params": _OF_PARAMS, "params_models": _OF_MODELS})
+    models = [page for page in pages if page.name.startswith("model_")]
+    of_models = _OF_MODELS.format(", ".join(f"[{page.title}]({page.name}.md)" for page in models))
+    texts = _written(params, pages, {"params": _OF_PARAMS, "params_models": of_models})
     return {**texts, **_written(study, [study_page(study)], {"studies": _OF_STUDIES})}
 
 
@@ -79,17 +81,23 @@ def _section(
         for name, setting in section["properties"].items()
         if name != "name" or not kinds(section)
     ]
-    yield "\n".join([_HEADER, *rows]) if rows else "There is nothing to set."
+    yield table(_HEADER, rows) if rows else "There is nothing to set."
 
 
-def _row(name: str, setting: Schema, known: Mapping[str, Schema], links: Mapping[str, str]) -> str:
-    cells = [
-        f"`{name}`",
-        takes(setting, links.__getitem__),
-        default(setting),
-        meaning(setting, known),
-    ]
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def _row(
+    name: str, setting: Schema, known: Mapping[str, Schema], links: Mapping[str, str]
+) -> list[str]:
+    what = takes(setting, links.__getitem__)
+    return [f"`{name}`", what, default(setting), meaning(setting, known)]
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, whose cells may have bars, in a container that its style goes by."""
+    lines = [header, ["---"] * len(header), *rows]
+    written = (
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+    return "\n".join(["```{container} settings", *written, "```"])
 
 
 def meaning(setting: Schema, known: Mapping[str, Schema]) -> str:

@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     known = ", ".join(sorted(path.stem for path in STUDIES.glob("*.yaml")))
     parser.add_argument("name", help=f"one of: {known}")
     parser.add_argument(
-        "--results", type=Path, default=STUDIES / "results", help="folder of tables and figure"
+        "--results",
+        type=Path,
+        default=STUDIES / "results",
+        help="folder of tables and figure (studies/results)",
     )
 
 

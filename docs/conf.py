@@ -35,6 +35,7 @@ html_title = "mmrec"
 html_static_path = ["static"]
 html_css_files = ["tables.css"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 
 myst_heading_anchors = 4

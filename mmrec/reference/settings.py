@@ -28,7 +28,7 @@ section is of one of several kinds, its setting `name` says which: `{name: demo,
 *must be set* has no default."""
 
 _OF_STUDIES: Final = """A file of `studies/`: rows, each trained from several seeds, and what is
-shown of them ([what a study does](../../README.md#studies))."""
+shown of them. `mmrec study` trains what is missing and writes the tables."""
 
 _OF_MODELS: Final = "Settings that several models have; the others are on the page of each: {}."
 

@@ -12,7 +12,7 @@ from mmrec import schemas
 from mmrec.io import read_table
 from mmrec.library.dataset import Dataset
 from mmrec.library.filters import Categories
-from mmrec.library.ids import listed, nearest, require_ids, require_once
+from mmrec.library.ids import listed, nearest, require_ids, require_once, told_unknown
 from mmrec.report.categories import categories_of
 
 
@@ -55,11 +55,13 @@ class Catalogue:
         known = sequences["user_id"]
         unknown = [user for user in users if user not in self._user_index]
         if unknown:
-            hint = nearest(unknown[0], known.to_list())
+            what, place = (
+                f"{len(unknown)} of {len(users)}",
+                f"among the {len(known):,} users of the dataset",
+            )
             raise ValueError(
-                f"users: {len(unknown)} of {len(users)} are not among the {len(known):,} of the "
-                f"dataset (first: {unknown[0]!r}); {hint}those with too few interactions were "
-                "cleaned away, give their history itself"
+                f"users: {told_unknown(unknown, known.to_list(), what, place)} (those with too few "
+                "interactions were cleaned away: give their history itself)"
             )
         rows = [self._user_index[user] for user in users]
         return dict(zip(users, sequences["item_ids"].gather(rows).to_list(), strict=True))

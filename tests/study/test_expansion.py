@@ -440,3 +440,27 @@ def test_a_part_of_cold_positions_needs_to_know_which(tmp_path: Path) -> None:
     wanted = "cold_positions: found nothing, though cold_positions_new of parts needs it; allowed:"
     with pytest.raises(StudyError, match=f"{wanted} heldout, literal"):
         study(tmp_path, parts=["all", "cold_positions_new"])
+
+
+KNN = {"model": "itemknn", "text": "none", "image": "none"}
+TFIDF = {"model": "tfidf", "text": "bag_of_words", "image": "none"}
+NEIGHBOURS = {"ensemble": ["knn", "words"]}
+
+
+@pytest.mark.parametrize(
+    ("reference", "rows", "shown"),
+    [
+        ("knn", {"knn": KNN, **STUDY["rows"]}, "full-1"),
+        ("both", {"both": BOTH, **STUDY["rows"]}, "both-1"),
+        ("near", {"near": NEIGHBOURS, "knn": KNN, "words": TFIDF, **STUDY["rows"]}, "full-1"),
+        ("knn", {"knn": KNN, "words": TFIDF}, "shown"),
+        ("near", {"near": NEIGHBOURS, "knn": KNN, "words": TFIDF, "shown": KNN}, "shown-2"),
+    ],
+)
+def test_a_reference_without_vectors_is_a_study_too(
+    tmp_path: Path, reference: str, rows: dict[str, Any], shown: str
+) -> None:
+    params, names = expand(study(tmp_path, reference=reference, rows=rows), PROJECT)
+    assert_valid(params)
+    assert params["recommend"]["run"] == shown
+    assert {*names} == {*rows}, "what is there to be shown is no row"

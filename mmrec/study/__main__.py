@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mmrec.command import Command, call
-from mmrec.params.study import load_study
+from mmrec.params.study_file import load_study
 from mmrec.study.run import run_study, write_results
 from mmrec.study.workspace import PROJECT
 

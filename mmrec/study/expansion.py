@@ -6,13 +6,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
 
 from mmrec.evaluation.lists import list_cutoffs
+from mmrec.params.models.registry import ModelParams
 from mmrec.params.ranked import SLOTS
 from mmrec.params.study import StudyError, StudyParams, changed
 from mmrec.params.study_rows import EnsembleRow, StudyRow
 from mmrec.study.base import free_name, known_features, read_base
+
+_MODELS: Final[TypeAdapter[ModelParams]] = TypeAdapter(ModelParams)
 
 Names = Mapping[str, tuple[str, ...]]
 """Names of each row's runs, or ensembles, a seed each."""
@@ -60,7 +65,8 @@ def expand(study: StudyParams, project: Path) -> Expanded:
             own["runs"][name] = {**entry, "init_from": start, "seed": seed}
     names |= _add_ensembles(own, study, names)
     # Ensembles of the base are of its runs, which these replace.
-    params = changed({**base, **own}, {**_shown(study, names), **_protocol(study)})
+    shown = _shown(study, names, own["models"])
+    params = changed({**base, **own}, {**shown, **_protocol(study)})
     return Expanded(params, {row: names[row] for row in study.rows})
 
 
@@ -88,14 +94,33 @@ def _ensemble(
     return {"dataset": dataset, **slots, **chosen}
 
 
-def _shown(study: StudyParams, names: Names) -> dict[str, Any]:
+def _shown(study: StudyParams, names: Names, models: Mapping[str, Any]) -> dict[str, Any]:
     """What stages name that do not run: it has to be there."""
-    row = study.rows[study.reference]
-    of_model = row.ensemble[0] if isinstance(row, EnsembleRow) else study.reference
-    return {
-        "recommend": {"run": names[of_model][0]},
-        "report": {"dataset": study.dataset_of(study.reference), "maps": []},
+    dataset = study.dataset_of(study.reference)
+    rows = {
+        row: model
+        for row, model in zip(study.model_rows, models.values(), strict=True)
+        if study.dataset_of(row) == dataset
     }
+    found = [row for row, model in rows.items() if _has_vectors(model)]
+    found.sort(key=lambda row: row != study.reference)
+    if not found:
+        raise StudyError(
+            f"rows: found {', '.join(rows)} on dataset '{dataset}', none of which has vectors to "
+            "recommend from, as a params file has to name one; add a row of popularity"
+        )
+    return {
+        "recommend": {"run": names[found[0]][0]},
+        "report": {"dataset": dataset, "maps": []},
+    }
+
+
+def _has_vectors(model: Mapping[str, Any]) -> bool:
+    """Whether a model could be recommended from; one that is refused is told of with the file."""
+    try:
+        return _MODELS.validate_python(model).has_vectors
+    except ValidationError:
+        return True
 
 
 def _protocol(study: StudyParams) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,12 @@ class ChangedStudy(Section):
     """What replaces settings of that file, nested as there."""
 
 
-def load_study(path: Path) -> StudyParams:
+def load_study(path: Path, *, seeds: Sequence[int] | None = None) -> StudyParams:
     """Read a file of `studies/`.
+
+    Args:
+        path: the file.
+        seeds: in place of those that it names.
 
     Raises:
         StudyError: there is no such file, or what is in it is not allowed.
@@ -34,10 +38,12 @@ def load_study(path: Path) -> StudyParams:
         raise StudyError(f"no study '{path.stem}' in {path.parent}; there are {', '.join(known)}")
     content = _content(path)
     try:
-        if not _is_changed(content):
-            return StudyParams.model_validate(content)
-        own = ChangedStudy.model_validate(content)
-        return StudyParams.model_validate(changed(_changed_one(path, own.of, known), own.change))
+        if _is_changed(content):
+            own = ChangedStudy.model_validate(content)
+            content = changed(_changed_one(path, own.of, known), own.change)
+        if seeds and isinstance(content, dict):
+            content = {**content, "seeds": [*seeds]}
+        return StudyParams.model_validate(content)
     except ValidationError as error:
         raise StudyError("\n".join([f"{path.name}:", *_lines(error)])) from None
 

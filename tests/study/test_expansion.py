@@ -297,6 +297,13 @@ def test_a_study_of_another_one_is_that_but_for_what_it_changes(tmp_path: Path) 
     assert found == tried.model_copy(update={"dataset": "demo-9", "datasets": datasets})
 
 
+def test_seeds_that_are_asked_for_replace_those_of_the_file(tmp_path: Path) -> None:
+    study(tmp_path)
+    assert load_study(tmp_path / "tried.yaml", seeds=[7]).seeds == [7]
+    with pytest.raises(StudyError, match=r"seeds: found \[7, 7\], expected each once"):
+        load_study(other_study(tmp_path, of="tried", change={}), seeds=[7, 7])
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

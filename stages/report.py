@@ -12,6 +12,7 @@ from mmrec.stage import Summary, run
 def main(params: Params, paths: Paths) -> Summary:
     """Write the page over all runs of `params.yaml`."""
     from mmrec.report import collect
+    from mmrec.report.collect_shown import collect_shown
     from mmrec.report.former_runs import remove_former_runs
     from mmrec.report.page import render_page
     from mmrec.report.shapes import CleanSummary
@@ -21,19 +22,21 @@ def main(params: Params, paths: Paths) -> Summary:
     dataset = paths.dataset(params.report.dataset)
     pretrainings = collect.collect_pretrainings(params, paths)
     runs = collect.collect_runs(params, paths, pretrainings)
-    showcase = collect.collect_showcase(params, paths)
+    shown = collect_shown(params, paths)
     summary = dataset_report(params.report.dataset, read_json(dataset.clean_summary, CleanSummary))
     page = render_page(
         title=params.report.title,
         datasets=[summary],
         runs=runs,
         protocol=collect.collect_protocol(params),
-        showcase=showcase,
+        showcase=shown.showcase,
         pretrainings=[*pretrainings.values()],
-        maps=collect.collect_maps(params, paths),
+        items=shown.items,
+        lists=shown.lists,
+        maps=shown.maps,
     )
     write_text(page, paths.page)
-    return {"runs": len(runs), "pictures": len(showcase.gallery), "users": len(showcase.users)}
+    return {"runs": len(runs), "items": len(shown.items.items), "users": len(shown.lists.of_users)}
 
 
 if __name__ == "__main__":

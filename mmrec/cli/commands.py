@@ -20,6 +20,7 @@ class Entry(NamedTuple):
 COMMANDS: Final[Mapping[str, Entry]] = {
     "init": Entry("mmrec.cli.init", "write params.yaml for your own catalogue and log"),
     "check": Entry("mmrec.params.__main__", "say what is wrong with params.yaml"),
+    "schema": Entry("mmrec.cli.schema", "let an editor complete and check params.yaml"),
     "doctor": Entry("mmrec.cli.doctor", "say what is wrong with this environment and project"),
     "explain": Entry("mmrec.cli.explain", "what `dvc repro` would do for a run, and why"),
     "report": Entry("mmrec.report.__main__", "all runs in a table"),

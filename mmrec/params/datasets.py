@@ -88,6 +88,7 @@ class CrawlParams(Section):
     timeout_s: PositiveFloat
     """Longest time of one request."""
     max_image_bytes: PositiveInt
+    """Larger files are failed links."""
     allow_networks: list[PrivateNetwork]
     """Private networks that may be reached, e.g. `10.1.0.0/16`; public ones always may."""
 
@@ -101,18 +102,23 @@ class CleanParams(Section):
     text_fields: list[str]
     """Fields whose sentences describe an item, in this order; `title` is one of them."""
     max_sentences: PositiveInt
+    """Of an item, the first ones; the rest is left out."""
     max_images: PositiveInt
+    """Of an item, the first ones that can be read."""
     min_rating: float | None
+    """Interactions with a lower one are left out; `null` keeps all, rated or not."""
     user_core: NonNegativeInt
     """Fewest interactions of a user; with `item_core`, applied until nothing changes."""
     item_core: NonNegativeInt
     """Fewest interactions of an item. 0 keeps items that nobody bought: new items, candidates
     of every ranking. 1 removes these and nothing else."""
     duplicates: Literal["keep_last", "keep_first", "keep_all"]
+    """Which of a user's interactions with the same item stay."""
     tie_order: TieOrder = "file"
     """Order of a user's interactions at equal times. By `random` it follows from `tie_seed` and the
     ids of user and item alone. docs/evaluation.md says what it does to results."""
     tie_seed: NonNegativeInt = 0
+    """Of `tie_order: random`."""
     split: SplitParams = LeaveOneOutParams()
     """Which interactions train, validate and test."""
     cold_threshold: PositiveInt
@@ -148,7 +154,9 @@ class CatalogueDictionary(Section):
 
     name: Literal["catalogue"]
     num_words: PositiveInt
+    """The most frequent ones, at most so many."""
     min_length: PositiveInt
+    """Letters that a word must have."""
 
 
 class FileDictionary(Section):
@@ -156,6 +164,7 @@ class FileDictionary(Section):
 
     name: Literal["file"]
     path: Annotated[str, StringConstraints(pattern=DICTIONARY_PATH)]
+    """A file of `data/dictionaries/`."""
 
 
 class ClipDictionary(Section):
@@ -163,6 +172,7 @@ class ClipDictionary(Section):
 
     name: Literal["clip_vocabulary"]
     min_length: PositiveInt
+    """Letters that a word must have."""
 
 
 DictionaryParams = Annotated[
@@ -187,9 +197,11 @@ class OpenClipKeywordsParams(Section):
     """
     pretrained: str | None
     num_keywords: PositiveInt
+    """Words for each picture."""
     prompt: Annotated[str, StringConstraints(pattern=r"^[^{}]*\{\}[^{}]*$")]
     """Text around a word, with `{}` in its place."""
     dictionary: DictionaryParams
+    """Which words there are to choose from."""
 
 
 KeywordsParams = Annotated[NoKeywordsParams | OpenClipKeywordsParams, Field(discriminator="name")]
@@ -204,14 +216,19 @@ class DatasetParams(Section):
     """Whether pictures may be symbolic links to files outside `files`, whose bytes then go
     wherever the dataset goes; one that may not is a failed link."""
     source: SourceParams
+    """What kind of files they are, and how they are read."""
     crawl: CrawlParams | None
-    """None where no picture has to be downloaded."""
+    """`null` where no picture has to be downloaded."""
     clean: CleanParams
+    """What survives of catalogue and log, and in which order."""
     keywords: KeywordsParams
+    """Words of a dictionary for each picture, or none."""
 
 
 class UnionParams(Section):
     """Two datasets' raw tables as one, ids prefixed with their names."""
 
     left: Name
+    """An entry of `datasets`."""
     right: Name
+    """Another one."""

@@ -58,11 +58,15 @@ class EnsembleParams(Section):
 
     dataset: Name
     first: EnsemblePart
+    """A part."""
     second: EnsemblePart
+    """Another part."""
     third: EnsemblePart
+    """A third part, or none: `{run: none, text: none, image: none}`."""
     metric: Metric
     """What weights are chosen by, on the validation targets."""
     weights: WeightsParams
+    """How the weights of the parts are found."""
 
     @property
     def parts(self) -> list[EnsemblePart]:

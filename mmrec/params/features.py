@@ -83,11 +83,10 @@ class TimmImageParams(Section):
     model: str
     """Folder, `hf-hub:<repository>`, or an architecture with or without a pretrained tag."""
     revision: Revision | None
-    """Branch, tag or commit of an `hf-hub:` repository."""
     checkpoint: str | None
     """Weights file of an architecture, in place of its published weights."""
     preparation: ImagePreparationParams | None
-    """None is what the weights were trained with."""
+    """`null` is what the weights were trained with."""
     normalize: bool
 
 
@@ -133,7 +132,6 @@ class TransformerImageTokensParams(Section):
     special_tokens: bool
     """Keep the state of the class token, where there is one; the last k blocks read it."""
     preparation: ImagePreparationParams | None
-    """None is the model's own."""
     masking: PatchMaskingParams | None = None
     """Of a ViT-MAE or a CLIP's ViT: class token and visible patches alone pass the blocks."""
 
@@ -151,16 +149,15 @@ class VisionLanguageTokensParams(Section):
     """Hub id, folder or `package:<module>` of a CLIP, GroupViT, ViLT, VisualBERT or FLAVA."""
     revision: Revision | None
     tokenizer: str | None
-    """As `model`; None where the model brings its own, which VisualBERT does not."""
+    """As `model`; `null` where the model brings its own, which VisualBERT does not."""
     below_last: NonNegativeInt
     """0 keeps final states; k keeps the input of the last k blocks, to be trained on top."""
     lowercase: bool
     max_length: PositiveInt
     """Tokens of a text that are read, special ones included."""
     preparation: ImagePreparationParams | None
-    """None is the model's own."""
     visual: TransformerImageTokensParams | None
-    """What gives VisualBERT its visual embeddings; None for all others."""
+    """What gives VisualBERT its visual embeddings; `null` for all others."""
 
 
 TextExtractorParams = Annotated[
@@ -220,7 +217,7 @@ class EmbedImageParams(Section):
     dataset: Name
     feature: Name
     max_per_item: PositiveInt | None
-    """How many of an item's pictures are encoded, the first ones; None is all of them."""
+    """How many of an item's pictures are encoded, the first ones; `null` is all of them."""
     precision: Precision
     extractor: ImageExtractorParams
     knockout: KnockoutParams | None = None
@@ -246,5 +243,8 @@ class EmbedParams(Section):
     """Features by kind of input."""
 
     text: dict[Name, EmbedTextParams]
+    """Of sentences or of keywords."""
     image: dict[Name, EmbedImageParams]
+    """Of pictures."""
     pair: dict[Name, EmbedPairParams]
+    """Of text and picture together."""

@@ -18,6 +18,7 @@ class DroppedParams(Section):
 
     name: Literal["dropped"]
     share: Annotated[float, Field(gt=0, lt=1)]
+    """Of the items that have the feature."""
     seed: NonNegativeInt
 
 

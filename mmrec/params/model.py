@@ -32,9 +32,13 @@ class SystemParams(Section):
     """What it can read of features."""
 
     name: str
+    """Which model it is."""
     architecture: Section
+    """Its parts and their widths."""
     pretrain: LoopParams | None
+    """Its pre-training; `null` for none."""
     finetune: LoopParams | None
+    """Its training on the dataset of a run; `null` where there is nothing to train."""
 
     @property
     def has_vectors(self) -> bool:

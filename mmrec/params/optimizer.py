@@ -50,6 +50,7 @@ class LinearRate(Section):
 
     name: Literal["linear_to"]
     factor: NonNegativeFloat
+    """Of the whole rate, what is left in the end."""
     from_epoch: NonNegativeInt
     """The last epoch with the whole rate; with 0 the first has less already."""
     to_epoch: PositiveInt
@@ -69,7 +70,9 @@ class StepRate(Section):
 
     name: Literal["step"]
     every: PositiveInt
+    """Epochs between two steps."""
     factor: Decay
+    """Of the rate, what is left after a step."""
 
 
 class ExponentialRate(Section):
@@ -77,6 +80,7 @@ class ExponentialRate(Section):
 
     name: Literal["exponential"]
     factor: Decay
+    """Of the rate, what is left after an epoch."""
 
 
 ScheduleParams = Annotated[
@@ -105,7 +109,9 @@ class OptimizerParams(Section):
     """How gradients move the weights."""
 
     optimizer: Literal["adam", "adamw"] = "adam"
+    """Adam, or AdamW, which takes decay off the weights."""
     learning_rate: PositiveFloat = 1e-3
+    """The whole rate, of which `schedule` makes that of an epoch."""
     weight_decay: NonNegativeFloat = 0.0
     """Coupled L2 of `adam`: added to the gradient; decoupled of `adamw`: taken off the weights."""
     schedule: ScheduleParams = Field(default_factory=lambda: ConstantRate(name="constant"))

@@ -33,6 +33,7 @@ class AlignmentParams(Section):
     """
 
     weight: PositiveFloat = 0.1
+    """Of the contrast in the sum of losses."""
     temperature: PositiveFloat = 0.2
     """Divides cosines."""
 

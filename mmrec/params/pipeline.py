@@ -40,6 +40,7 @@ class PretrainingParams(Section):
 
     dataset: Name
     model: Name
+    """An entry of `models` whose `pretrain` is set."""
     text: Name
     image: Name
     seed: NonNegativeInt
@@ -50,6 +51,7 @@ class RunParams(Section):
 
     dataset: Name
     model: Name
+    """An entry of `models`."""
     text: Name
     image: Name
     init_from: Name
@@ -90,6 +92,7 @@ class EvaluateParams(Section):
     """What a user has seen is no candidate; a held-out item that is among it stays one. `zero` is
     for repeating a published table only."""
     cutoffs: Annotated[list[PositiveInt], Field(min_length=1)]
+    """Lengths K of recall@K and ndcg@K."""
     history_bins: HistoryBins
     """Upper ends of the history-length groups, the last of which is open; or `{name: quantiles,
     groups: 5}`, as the five of MP4SR's Figure 8."""
@@ -114,18 +117,24 @@ class RecommendParams(Section):
     """Top-K lists for every user of one run's dataset."""
 
     run: Name
+    """An entry of `runs` or `ensembles`."""
     top_k: PositiveInt
+    """Length of a list."""
     keep_seen: bool
+    """Whether what the user has seen may be on the list."""
 
 
 class ReportParams(Section):
     """The page over all runs."""
 
     title: str
+    """Heading of the page."""
     dataset: Name
     """Dataset whose pictures and users are shown; that of `recommend.run`."""
     num_sample_users: NonNegativeInt
+    """Users whose histories and lists are shown."""
     num_gallery_items: NonNegativeInt
+    """Items whose pictures and keywords are shown."""
     maps: list[Name] = Field(default_factory=list)
     """Runs on this dataset whose item vectors are laid out in the plane (t-SNE), side by side."""
     categories: Annotated[list[Word], Field(max_length=MAX_CATEGORIES)] = Field(
@@ -147,13 +156,24 @@ class Params(Section):
     """The whole of `params.yaml`."""
 
     datasets: dict[Name, DatasetParams]
+    """Where items, users and interactions come from, and what is kept of them."""
     unions: dict[Name, UnionParams]
+    """Two datasets as one, written for an entry of `datasets` with the source `raw`."""
     embed: EmbedParams
+    """Features: what frozen models make of texts and pictures."""
     models: dict[Name, ModelParams]
+    """Models and how they are trained; what is left out is as published."""
     pretrainings: dict[Name, PretrainingParams]
+    """Trainings that runs start from."""
     runs: dict[Name, RunParams]
+    """What is trained and evaluated."""
     ensembles: dict[Name, EnsembleParams]
+    """Runs that rank together."""
     validation: ValidationParams
+    """How epochs are compared."""
     evaluate: EvaluateParams
+    """How runs are compared."""
     recommend: RecommendParams
+    """Lists for every user."""
     report: ReportParams
+    """What the page over all runs shows."""

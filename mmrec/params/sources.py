@@ -22,7 +22,9 @@ class DemoSourceParams(Section):
 
     name: Literal["demo"]
     num_items: PositiveInt
+    """Items of the catalogue."""
     num_users: PositiveInt
+    """Users of the log."""
     seed: NonNegativeInt
 
 
@@ -31,6 +33,7 @@ class MovielensSourceParams(Section):
 
     name: Literal["movielens"]
     layout: Literal["100k", "1m", "csv"]
+    """Which of the published files, or tables of the same columns."""
     posters: str | None
     """Folder of `<item id>.jpg` inside `files`."""
     metadata: str | None
@@ -45,10 +48,11 @@ class AmazonSourceParams(Section):
 
     name: Literal["amazon"]
     layout: Literal[2014, 2018, 2023]
+    """The year of the edition."""
     reviews: str
     """File inside `files`, e.g. `Video_Games.jsonl.gz`."""
     metadata: str | None
-    """File inside `files`, or folder of `.parquet` files; None for items that are only ids."""
+    """File inside `files`, or folder of `.parquet` files; `null` for items that are only ids."""
     images: Literal["none", "large", "hi_res"]
     """All pictures of an item: about 500 pixels (`large`, layout 2023 only), or the largest."""
 
@@ -58,10 +62,13 @@ class GoodreadsSourceParams(Section):
 
     name: Literal["goodreads"]
     books: str
+    """File inside `files`."""
     interactions: str
+    """File inside `files`."""
     book_ids: str | None
     """`book_id_map.csv`, by which a CSV of interactions names its books."""
     genres: str | None
+    """File of genres by book inside `files`; `null` for no genres."""
     images: bool
     """Whether covers are downloaded."""
 
@@ -96,13 +103,19 @@ class TabularInteractions(Section):
     """Columns of an interaction log."""
 
     file: str
+    """Inside `files`: `.csv`, `.tsv` (also `.gz`) or `.parquet`."""
     separator: Separator | None = None
-    """`";"`, `"\\t"`, …; None finds it: a tab in `.tsv`, else what parts the columns in line 1."""
+    """`";"`, `"\\t"`, …; `null` finds it: a tab in `.tsv`, else what parts columns in line 1."""
     user_id: str
+    """Column of users."""
     item_id: str
+    """Column of items, as the catalogue writes them."""
     timestamp: str | None
+    """Column of times; `null` where the order of the rows is that of time."""
     timestamp_unit: Literal["s", "ms", "us", "ns", "iso"] | None
+    """Of numbers since 1970, or `iso` for dates in words."""
     rating: str | None
+    """Column of ratings; `null` for none."""
 
     @model_validator(mode="after")
     def _unit_goes_with_timestamp(self) -> Self:
@@ -115,11 +128,15 @@ class TabularItems(Section):
     """Columns of a catalogue."""
 
     file: str
+    """Inside `files`, as that of the interactions."""
     separator: Separator | None = None
     """As that of the interactions."""
     item_id: str
+    """Column of items, as the log writes them; each is there once."""
     title: str | None
+    """Column of titles; `null` for none."""
     texts: list[str]
+    """Columns of further texts."""
     image_files: str | None
     """Column with picture paths below `files`: a list, or a string separated by `|`."""
     image_folder: str | None
@@ -142,9 +159,9 @@ class TabularSourceParams(Section):
 
     name: Literal["tabular"]
     interactions: TabularInteractions | None
-    """None for a catalogue without users, such as captions with their pictures."""
+    """`null` for a catalogue without users, such as captions with their pictures."""
     items: TabularItems | None
-    """None for items that are only ids."""
+    """`null` for items that are only ids."""
 
     @field_validator("items")
     @classmethod
@@ -161,6 +178,7 @@ class SequencesSourceParams(Section):
 
     name: Literal["sequences"]
     file: str
+    """File inside `files`."""
 
 
 class RawSourceParams(Section):

@@ -46,12 +46,17 @@ class StudyParams(Section):
     """Features of the study's own, such as one that some items lack, of every dataset that has the
     one which they are made of."""
     dataset: Name
+    """The dataset of all rows that name no other."""
     text: Name
+    """The text feature of all rows that name no other."""
     image: Name
+    """The picture feature of all rows that name no other."""
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    """Each row of a model is trained once from each."""
     reference: str
     """The row that others are compared with."""
     columns: Annotated[list[Column], Field(min_length=1)]
+    """Metrics of the table, in this order; `@K` has any K above 0."""
     parts: Annotated[list[Part], Field(min_length=1)]
     """Of the held-out items, or of cold positions: a table for each."""
     cold_positions: ColdPositions | None = None
@@ -66,6 +71,7 @@ class StudyParams(Section):
     """Shown are training and validation loss of each row in the epoch that is kept, of no ensemble:
     how low a training comes, and what of it holds for what it has not seen."""
     rows: Annotated[dict[str, AnyRow], Field(min_length=1)]
+    """What is trained or put together, by the name that the table gives it."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -28,6 +28,7 @@ class StudyRow(Section):
     text: Name | None = None
     """Another feature than the study's; `none` for no text."""
     image: Name | None = None
+    """Another feature than the study's; `none` for no pictures."""
     against: str | None = None
     """The row that it is compared with, of the same dataset; the study's reference by default.
     A row that names itself is compared with none."""

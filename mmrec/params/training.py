@@ -20,9 +20,11 @@ class LoopParams(OptimizerParams):
     """The loop around an objective."""
 
     epochs: PositiveInt
+    """Passes over what is trained on, at most."""
     patience: PositiveInt
     """Epochs without a better `metric` on what is validated on before training stops."""
     metric: Metric = "recall@20"
+    """What epochs are compared by: `recall@K`, `ndcg@K` or `mrr`."""
     keep: Literal["best", "last"] = "best"
     """Weights that a training leaves: of its best epoch, or of the last one that it trained."""
     batch_size: PositiveInt = 1024
@@ -69,6 +71,7 @@ class SampledLoss(Section):
 
     name: Literal["sampled"]
     num_negatives: PositiveInt = 1024
+    """Items drawn for each batch."""
     draw: Literal["uniform", "popularity"] = "uniform"
     """All items alike, or by their training interactions."""
     correction: bool = True
@@ -114,12 +117,14 @@ class NextItemTrainingParams(TrainingParams):
     """Training on the next item."""
 
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
+    """Which items compete with the next one."""
 
 
 class MaskedItemTrainingParams(UserTrainingParams):
     """Training on items that are masked, each user's latest window once an epoch."""
 
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
+    """Which items compete with the masked one."""
     mask_probability: Probability
     """Chance of an item to be masked; of a window at least one is."""
     last_only_share: Share

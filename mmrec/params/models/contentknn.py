@@ -41,6 +41,7 @@ class ContentKnnArchitecture(Section):
     """What is alike, and what of a history it is compared with."""
 
     content: Annotated[TfidfContent | MeanVectorsContent, Field(discriminator="name")]
+    """What items are compared by."""
     history_length: PositiveInt = 10
     """Latest items of a history that count."""
     decay: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -15,6 +15,7 @@ class Gru4RecArchitecture(SequenceArchitecture):
 
     embedding_dim: PositiveInt = 64
     hidden_dim: PositiveInt = 64
+    """Width of the recurrent unit's state."""
     num_layers: PositiveInt = 1
     dropout: Probability = 0.3
     """Of the item embeddings that enter the recurrent unit."""

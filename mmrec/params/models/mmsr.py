@@ -29,6 +29,7 @@ class CoarseFusion(Section):
     """Of the mean tokens of both: a row of Table 3."""
 
     name: Literal["sum", "concat", "film", "gate"]
+    """How the two become one vector."""
     dnn: bool = False
     """Three dense layers with ReLU behind it: the rows with a plus."""
     dropout: Probability = 0.1
@@ -103,6 +104,7 @@ class MmsrArchitecture(SequenceArchitecture):
     )
     """Of text and picture; a single modality is the mean of its tokens."""
     encoder: EncoderParams = Field(default_factory=lambda: SasrecEncoder(name="sasrec"))
+    """What reads the sequence."""
     max_sequence_length: PositiveInt = 20
 
     @model_validator(mode="after")

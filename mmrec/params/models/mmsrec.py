@@ -36,6 +36,7 @@ class MmsrecArchitecture(TransformerArchitecture):
     """.2 for MovieLens-1M, as `attention_dropout`."""
     attention_dropout: Probability = 0.5
     input_dropout: Probability = 0.2
+    """Of what enters the transformer."""
     temperature: PositiveFloat = 0.05
     missing: Literal["exclude", "mask_token"] = "exclude"
     """A modality that an item lacks is left out (released code), or is the mask (paper). An item
@@ -53,8 +54,11 @@ class MmsrecContrast(Section):
     """Weights of the four pairs of passes; cosines are divided by the model's temperature."""
 
     text: NonNegativeFloat = 0.25
+    """Of two passes over the text of an item."""
     image: NonNegativeFloat = 0.25
+    """Of two passes over its picture."""
     text_to_image: NonNegativeFloat = 0.25
+    """Of its text against its picture."""
     both: NonNegativeFloat = 0.25
     """Printed as a weight of text to image a second time; it is of both against both."""
 
@@ -102,6 +106,7 @@ class MmsrecFinetune(UserTrainingParams):
     are 8,192, over 8 GPUs."""
     max_grad_norm: PositiveFloat = 1.0
     loss: NextItemLossParams = Field(default_factory=lambda: FullLoss(name="full"))
+    """Which items compete with the one that is predicted."""
     modality: Literal["both", "text", "image"] = "both"
     """`text` is the paper's 'w/o V', `image` its 'w/o T'; a run needs no other."""
     positions: Literal["fresh", "pretrained"] = "fresh"

@@ -36,10 +36,12 @@ class Mp4srContrast(Section):
     mixup: bool = True
     """False is the paper's 'w/o C-Mixup'."""
     max_swap_probability: Probability = 0.5
+    """Of places where text and picture are exchanged: drawn up to this for each batch."""
     projections: bool | Literal["identity"] = True
     """`identity` is the paper's 'w/o Proj': all losses, of the states as they are. False is that of
     the released code: each stream predicts its own modality alone, and there is one CMCL."""
     drop_probability: Probability = 0.2
+    """Chance of an item of a history to be left out."""
     drop_schedule: Literal["fixed", "uniform"] = "fixed"
     """`uniform` draws the probability from [0, drop_probability) per batch (released code)."""
 
@@ -54,10 +56,13 @@ class Mp4srArchitecture(TransformerArchitecture):
     """MP4SR's encoder M2SE (paper section 3.3) and its score."""
 
     attention_dim: PositiveInt = 64
+    """Width of the attention that pools the rows of a feature."""
     num_experts: PositiveInt = 8
+    """Of the mixture that adapts features."""
     dropout: Probability = 0.2
     attention_dropout: Probability = 0.2
     expert_dropout: Probability = 0.2
+    """Of what an expert gives, before its norm."""
     expert_draws: Literal["item", "place"] = "item"
     """What draws `expert_dropout` in a step: each item once, or each place of a history by itself
     (released code; the paper does not say), and the candidates once more."""
@@ -82,6 +87,7 @@ class Mp4srPretrain(TrainingParams):
     patience: PositiveInt = 20
     batching: Batching = "prefix"
     contrast: Mp4srContrast = Mp4srContrast()
+    """Its losses and augmentations."""
     items: Literal["all", "warm"] = "all"
     """`warm` pre-trains without cold items: the paper's cold-start protocol."""
 

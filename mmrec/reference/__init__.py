@@ -1,0 +1,1 @@
+"""What is written nowhere twice: settings told by their classes, for readers and for editors."""

@@ -19,11 +19,11 @@ from mmrec.features.parts import Parts, level_of_files, open_parts, read_places,
 from mmrec.features.table import load_feature_table
 from mmrec.io import read_table
 from mmrec.library.dataset import PROJECT, Dataset, frame_of, open_dataset
-from mmrec.library.entries import EmbedEntry, entry_of
 from mmrec.library.ids import require_name
 from mmrec.library.queries import read_query
 from mmrec.library.query_encoders import open_encoders, require_comparable
 from mmrec.library.searching import FeatureSearch
+from mmrec.params.embed_entries import EmbedEntry, entry_of
 from mmrec.params.features import StoredLevel
 from mmrec.params.file import load_params
 from mmrec.paths import Paths

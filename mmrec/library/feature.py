@@ -20,12 +20,12 @@ from mmrec.features.table import load_feature_table
 from mmrec.io import read_table
 from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, Dataset, frame_of, open_dataset
-from mmrec.library.entries import EmbedEntry, entry_of
 from mmrec.library.filters import NO_FILTERS, Filters
 from mmrec.library.ids import require_name
 from mmrec.library.queries import read_query
 from mmrec.library.query_encoders import open_encoders, require_comparable
 from mmrec.library.searching import FeatureSearch
+from mmrec.params.embed_entries import EmbedEntry, entry_of
 from mmrec.params.features import StoredLevel
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params

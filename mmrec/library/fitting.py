@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, dataset_of
-from mmrec.library.exporting import require_exportable, write_run
+from mmrec.library.exporting import Told, require_exportable, write_run
 from mmrec.library.ids import require_name
 from mmrec.library.ranker import Ranker, SingleRanker
 from mmrec.library.run import Run
@@ -102,7 +102,7 @@ def fit(
             pl.read_csv(history) if history.exists() else pl.DataFrame(),
         )
         if folder is not None:
-            write_run(run, result, params, paths, Path(folder))
+            write_run(run, result, params, paths, Path(folder), Told(history, {}))
     return run
 
 

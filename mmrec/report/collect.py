@@ -36,26 +36,28 @@ def collect_pretrainings(params: Params, paths: Paths) -> dict[str, PretrainingR
     Raises:
         DataError: the history of one is not whole.
     """
-    without_users = datasets_without_users(params)
-    reports = {}
-    for name, entry in params.pretrainings.items():
-        model = params.models[entry.model]
-        reports[name] = PretrainingReport(
-            name=name,
-            dataset=entry.dataset,
-            model=entry.model,
-            text=entry.text,
-            image=entry.image,
-            seed=entry.seed,
-            history=_history(paths.pretraining(name).history, model.pretrain, f"pretrain@{name}"),
-            metric=model.pretrain.metric if model.pretrain else "",
-            has_users=entry.dataset not in without_users,
-            params={
-                "pretraining": entry.model_dump(mode="json"),
-                "model": model.described("pretrain"),
-            },
-        )
-    return reports
+    return {name: pretraining_report(name, params, paths) for name in params.pretrainings}
+
+
+def pretraining_report(name: str, params: Params, paths: Paths) -> PretrainingReport:
+    """History and settings of one of them; a history that is not whole is a DataError."""
+    entry = params.pretrainings[name]
+    model = params.models[entry.model]
+    return PretrainingReport(
+        name=name,
+        dataset=entry.dataset,
+        model=entry.model,
+        text=entry.text,
+        image=entry.image,
+        seed=entry.seed,
+        history=_history(paths.pretraining(name).history, model.pretrain, f"pretrain@{name}"),
+        metric=model.pretrain.metric if model.pretrain else "",
+        has_users=entry.dataset not in datasets_without_users(params),
+        params={
+            "pretraining": entry.model_dump(mode="json"),
+            "model": model.described("pretrain"),
+        },
+    )
 
 
 def collect_runs(

@@ -72,6 +72,14 @@ class RunPaths:
         return self.data / "runs" / self.name / "metrics.json"
 
 
+def validation_of(run: RunPaths) -> Path:
+    """Validation metrics of the epoch that a run keeps, for `dvc exp show`; no property, as below.
+
+    They are there without an evaluation: settings can be compared, and no test is looked at.
+    """
+    return run.data / "runs" / run.name / "validation.json"
+
+
 def lists_of(run: RunPaths) -> Path:
     """Best items of every user, of the ranking; no property, as below."""
     return run.evaluated / "lists.parquet"

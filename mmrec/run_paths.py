@@ -96,3 +96,13 @@ def cold_ranks_of(run: RunPaths) -> Path:
 def knockouts_of(run: RunPaths) -> Path:
     """What `python -m mmrec.knockouts` found of a run, which git keeps; no property, as above."""
     return run.data / "runs" / run.name / "knockouts.json"
+
+
+def searches_of(run: RunPaths) -> Path:
+    """Folder of what `mmrec tune` found of a run, a file for each search, which git keeps."""
+    return run.data / "runs" / run.name / "searches"
+
+
+def search_of(run: RunPaths, search: str) -> Path:
+    """What one of them found."""
+    return searches_of(run) / f"{search}.json"

@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from mmrec.own_data.log import Guess
 from mmrec.own_data.proposal import UNKNOWN, Proposal
 from mmrec.own_data.recipe import flowing, follow_recipe
+from mmrec.params.yaml_file import yaml_to_write
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 
@@ -29,7 +30,7 @@ def params_text(proposal: Proposal) -> Written:
     """The text of a params file."""
     template = (EXAMPLES / "tables.yaml").read_text(encoding="utf-8")
     named = re.sub(r"(?<!My )\bshop\b", proposal.name, template.partition("\ndatasets:")[2])
-    yaml = _yaml()
+    yaml = yaml_to_write()
     params = yaml.load(f"datasets:{named}")
     dataset = params["datasets"][proposal.name]
     dataset["files"] = proposal.files.as_posix()
@@ -44,16 +45,6 @@ def params_text(proposal: Proposal) -> Written:
     stream = io.StringIO()
     yaml.dump(params, stream)
     return Written(f"{_head(proposal, chosen)}\n{stream.getvalue()}", chosen)
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.preserve_quotes = True
-    yaml.representer.add_representer(
-        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return yaml
 
 
 def _head(proposal: Proposal, chosen: list[str]) -> str:

@@ -96,3 +96,8 @@ def costs_of(paths: Paths) -> Path:
     No property of `Paths`: every stage depends on all of these, and would run again.
     """
     return paths.root / ".mmrec" / "costs"
+
+
+def card_of(paths: Paths, run: str) -> Path:
+    """The model card of a run; no property, as above."""
+    return paths.report / "cards" / f"{run}.md"

@@ -72,6 +72,14 @@ class RunPaths:
         return self.data / "runs" / self.name / "metrics.json"
 
 
+def validation_of(run: RunPaths) -> Path:
+    """Validation metrics of the epoch that a run keeps, for `dvc exp show`; no property, as below.
+
+    They are there without an evaluation: settings can be compared, and no test is looked at.
+    """
+    return run.data / "runs" / run.name / "validation.json"
+
+
 def lists_of(run: RunPaths) -> Path:
     """Best items of every user, of the ranking; no property, as below."""
     return run.evaluated / "lists.parquet"
@@ -88,3 +96,13 @@ def cold_ranks_of(run: RunPaths) -> Path:
 def knockouts_of(run: RunPaths) -> Path:
     """What `python -m mmrec.knockouts` found of a run, which git keeps; no property, as above."""
     return run.data / "runs" / run.name / "knockouts.json"
+
+
+def searches_of(run: RunPaths) -> Path:
+    """Folder of what `mmrec tune` found of a run, a file for each search, which git keeps."""
+    return run.data / "runs" / run.name / "searches"
+
+
+def search_of(run: RunPaths, search: str) -> Path:
+    """What one of them found."""
+    return searches_of(run) / f"{search}.json"

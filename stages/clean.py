@@ -25,9 +25,9 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         read_table(dataset.raw_interactions, schemas.RAW_INTERACTIONS),
         read_table(dataset.image_links, schemas.IMAGE_LINKS),
         RawImages(dataset.raw_images),
+        settings,
         skipped=raw["skipped"],
         has_users=raw["has_users"],
-        **dict(settings),
         verdicts=Verdicts(paths.verdicts),
     )
     write_clean(result, dataset)

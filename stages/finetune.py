@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
+from mmrec.run_paths import validation_of
 from mmrec.stage import Summary, entry, run
 
 
@@ -18,6 +19,7 @@ def main(params: Params, paths: Paths, key: str) -> Summary:
         result=results.finetuned,
         history=results.finetune_history,
         checkpoints=paths.checkpoints / f"{key}-finetune",
+        validation=validation_of(results),
     )
     return on_processes(train_stage, "finetune", settings, params, paths, places)
 

@@ -16,6 +16,7 @@ from mmrec.params.features import BAG_OF_WORDS, EmbedPairParams
 from mmrec.params.file import load_params
 from mmrec.params.ranked import SLOTS
 from mmrec.paths import Paths
+from mmrec.run_paths import validation_of
 from mmrec.training.finished import RECORD, load_weights, save_note
 from mmrec.training.history import write_history
 from tests.stages.reads import declared
@@ -73,7 +74,8 @@ def test_outputs_lie_where_paths_says() -> None:
         assert outs(stage) == {str(feature), f"{feature}.json"}
     pretraining = paths.pretraining("${key}")
     assert outs("pretrain") == {str(pretraining.pretrained), str(pretraining.history)}
-    assert outs("finetune") == {str(run.finetuned), str(run.finetune_history)}
+    compared = {str(run.finetune_history), str(validation_of(run))}
+    assert outs("finetune") == {str(run.finetuned), *compared}
     assert outs("evaluate") == {str(run.evaluated), str(run.metrics)}
     assert outs("ensemble") == {str(paths.ensemble_weights("${key}").parent)}
     assert outs("evaluate_ensemble") == outs("evaluate")

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "compare": Entry("mmrec.compare.__main__", "whether runs differ by more than chance"),
     "knockouts": Entry("mmrec.knockouts.__main__", "whether its content helps a run"),
     "study": Entry("mmrec.study.__main__", "train and compare what a file of studies/ names"),
+    "tune": Entry("mmrec.cli.tune", "search settings of a run on validation"),
     "recommend": Entry("mmrec.cli.recommend", "the best items for a history or a user"),
     "similar": Entry("mmrec.cli.similar", "the items that are most like one"),
     "serve": Entry("mmrec.cli.serve", "the same over HTTP, and a page to try it with"),

@@ -44,9 +44,11 @@ def run(arguments: argparse.Namespace) -> None:
     proposal = propose(
         arguments.items, arguments.interactions, arguments.pictures, Path(), arguments.name
     )
-    text = params_text(proposal)
+    text, chosen = params_text(proposal)
     write_text(text, output)
     print(_shown(proposal))
+    for sentence in chosen:
+        print(f"- {sentence}")
     for doubt in proposal.doubts:
         print(f"? {doubt}")
     for line in lines_to_change(text):

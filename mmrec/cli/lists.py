@@ -18,14 +18,18 @@ _WIDEST: Final = 60
 """Characters of a title that are shown."""
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """What lists may have."""
+def add_new_items(parser: argparse.ArgumentParser) -> None:
+    """Items that a run was not trained with."""
     parser.add_argument(
         "--new-items",
         metavar="TABLE",
         type=Path,
         help="items that may be on lists, too, though the run was trained without them",
     )
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """What lists may have."""
     parser.add_argument("-k", type=int, default=10, help="length of a list (10)")
     for name, what in (("exclude", "that no list has"), ("include", "that alone are on lists")):
         ids = parser.add_mutually_exclusive_group()
@@ -150,7 +154,7 @@ def put_out(lists: pl.DataFrame, path: Path | None) -> None:
 def as_text(lists: pl.DataFrame) -> str:
     """A table of each list, whose it is above it, where there are several."""
     if lists.is_empty():
-        return "no item is left to recommend\n"
+        return "no item is left for the list\n"
     owner = lists.columns[0]
     width = max(len("item_id"), *(len(item) for item in lists["item_id"]))
     heading = f"rank  {'item_id':<{width}}      score  title"

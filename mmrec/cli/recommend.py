@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mmrec.cli.lists import (
     add_filters,
+    add_new_items,
     add_output,
     check_output,
     filters_of,
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-seen", action="store_true", help="recommend items of the history, too"
     )
+    add_new_items(parser)
     add_filters(parser)
     add_output(parser)
 

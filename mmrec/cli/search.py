@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from mmrec.cli.lists import add_output, check_output, put_out
+from mmrec.cli.lists import add_filters, add_output, check_output, filters_of, put_out
 
 HELP: Final = """The items whose texts or pictures are most like some words, or like a picture.
 
@@ -15,7 +15,7 @@ open_clip are searched by words and by pictures, those of sentences by words, ot
 pictures.
 
   mmrec search --dataset demo --feature clip_image "red striped mug"
-  mmrec search --dataset demo --feature clip_image --picture mug.jpg"""
+  mmrec search --dataset demo --feature clip_image --picture mug.jpg --category mug"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,20 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     query.add_argument("--picture", metavar="FILE", type=Path, help="the same, shown")
     parser.add_argument("--dataset", required=True, help="an entry of `datasets`")
     parser.add_argument("--feature", required=True, help="one of its features, as runs name it")
-    parser.add_argument("-k", type=int, default=10, help="length of the list (10)")
+    add_filters(parser)
     add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Search a feature of the project in this folder."""
     check_output(arguments.output)
+    filters = filters_of(arguments, keep_seen=True)
     from mmrec.stage import share_cores
 
     share_cores()
     from mmrec.library.feature import open_feature
 
     feature = open_feature(arguments.dataset, arguments.feature)
-    put_out(
-        feature.search(arguments.words, picture=arguments.picture, k=arguments.k),
-        arguments.output,
+    found = feature.search(
+        arguments.words, picture=arguments.picture, k=arguments.k, filters=filters
     )
+    put_out(found, arguments.output)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from mmrec.cli.lists import add_filters, add_output, check_output, filters_of, put_out
+from mmrec.cli.lists import (
+    add_filters,
+    add_new_items,
+    add_output,
+    check_output,
+    filters_of,
+    put_out,
+)
 
 HELP: Final = """The items that a finished run holds most like one, by the cosine of their vectors.
 
@@ -20,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--item", required=True, action="append", metavar="ID", help="its id; repeatable"
     )
+    add_new_items(parser)
     add_filters(parser)
     add_output(parser)
 

@@ -1,31 +1,38 @@
-"""Raw tables in; integer sequences, sentences, verified pictures and an account of them out."""
+"""Raw tables in; integer sequences, sentences, verified pictures and an account of them out.
+
+Interactions first: invalid ones go, then duplicates, then rare users and items. An item that no
+interaction is left of goes too (`no_interactions`) if `item_core` is at least 1; with `item_core` 0
+it stays as a new item, never trained on and yet a candidate. Order is time, and at equal times what
+`tie_order` says: `summary.json` counts for how many users that decides which item tests
+(`users_evaluated_tied`). Items without text, without pictures or without both stay and are counted;
+so do users with a single interaction, which only train. The texts of the items that stay are
+repaired and split, and their pictures decoded, but for those whose verdict is known. What trains,
+validates and tests is decided here, by `split`, for everything that follows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.data.borders import Borders, Indices
 from mmrec.data.clean_log import clean_log, no_log
+from mmrec.data.clean_tables import items_table, user_tables, with_final_indices, with_keys
 from mmrec.data.counted import count_what_is_left, has_times
 from mmrec.data.images import RawImages
-from mmrec.data.interactions import Duplicates
 from mmrec.data.item_content import make_sentences, verify_images
 from mmrec.data.protocol import log_protocol, protocol_of
 from mmrec.data.sentences import repair_line
-from mmrec.data.splitting import split_log
+from mmrec.data.splitting import SplitLog, split_log
 from mmrec.data.steps import Account
 from mmrec.data.verdicts import Verdicts
-from mmrec.data.vocabulary import FIRST_ITEM_INDEX
 from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, write_json, write_tables
-from mmrec.params.split import LeaveOneOutParams, SplitParams, TieOrder
-
-_LEAVE_ONE_OUT = LeaveOneOutParams()
+from mmrec.params.datasets import CleanParams
 
 
 @dataclass(frozen=True)
@@ -41,43 +48,37 @@ class CleanResult:
     summary: dict[str, object]
 
 
+class _Content(NamedTuple):
+    """The items that stay, titles repaired; their sentences, valid pictures, and failed ones."""
+
+    items: pl.DataFrame
+    sentences: pl.DataFrame
+    images: pl.DataFrame
+    failed_images: pl.DataFrame
+
+
 def clean(
     items: pa.Table,
     interactions: pa.Table,
     image_links: pa.Table,
     images: RawImages,
+    settings: CleanParams,
     *,
     skipped: Mapping[str, int],
     has_users: bool,
-    text_fields: Sequence[str],
-    max_sentences: int,
-    max_images: int,
-    min_rating: float | None,
-    user_core: int,
-    item_core: int,
-    duplicates: Duplicates,
-    cold_threshold: int,
-    max_unusable_share: float,
-    max_failed_share: float,
-    tie_order: TieOrder = "file",
-    tie_seed: int = 0,
-    split: SplitParams = _LEAVE_ONE_OUT,
     verdicts: Verdicts | None = None,
 ) -> CleanResult:
-    """Clean the raw tables of one dataset; `skipped` is what the source did not give, by reason.
+    """Clean the raw tables of one dataset.
 
-    Interactions first: invalid ones go, then duplicates, then rare users and items. An item
-    that no interaction is left of goes too (`no_interactions`) if `item_core` is at least 1;
-    with `item_core` 0 it stays as a new item, never trained on and yet a candidate. Order is
-    time, and at equal times what `tie_order` says: `summary.json` counts for how many users that
-    decides which item tests (`users_evaluated_tied`). What trains, validates and tests is decided
-    here, by `split`, for everything that follows. Items
-    without text, without pictures or without both stay and are counted; so do users with a
-    single interaction, which only train. Then the texts of the items that stay are repaired
-    and split, and their pictures decoded, but for those that `verdicts` knows.
-
-    Of a source without users (`has_users`) every item stays, and the tables of users and of
-    sequences have no rows.
+    Args:
+        items: `RAW_ITEMS`.
+        interactions: `RAW_INTERACTIONS`.
+        image_links: `IMAGE_LINKS`.
+        images: the bytes of the pictures.
+        settings: what survives, and in which order.
+        skipped: what the source did not give, by reason.
+        has_users: without, every item stays, and users and sequences have no rows.
+        verdicts: what is known of pictures; they are not decoded again.
 
     Raises:
         DataError: nothing is left after a step, item ids repeat, too many interactions cannot
@@ -86,56 +87,30 @@ def clean(
             `item_core` asks for some.
         ValueError: a text field that no item has.
     """
-    catalogue = _catalogue(items)
-    links = _frame(image_links)
-    account = Account(catalogue["item_id"], links, keeps_unused=item_core == 0)
-    raw = _frame(interactions)
+    raw, links, catalogue = _frame(interactions), _frame(image_links), _catalogue(items)
+    account = Account(catalogue["item_id"], links, keeps_unused=settings.item_core == 0)
     account.add_raw(raw, num_without_id=items.num_rows - catalogue.height, skipped=skipped)
+    timed = has_times(raw)
     if has_users:
-        coded, user_ids = clean_log(
-            raw,
-            catalogue["item_id"],
-            account,
-            min_rating=min_rating,
-            user_core=user_core,
-            item_core=item_core,
-            duplicates=duplicates,
-            tie_order=tie_order,
-            tie_seed=tie_seed,
-            max_unusable_share=max_unusable_share,
-        )
+        coded, user_ids = _log(raw, catalogue["item_id"], account, settings)
     else:
-        coded, user_ids = no_log(raw, catalogue["item_id"], item_core=item_core)
-    kept = _with_repaired_titles(catalogue[account.present(coded)])
-    account.add_items(kept.height)
-    sentences, counts = make_sentences(kept, text_fields=text_fields, max_sentences=max_sentences)
-    account.add_sentences(sentences.height, counts)
-    pictures, failed, counts = verify_images(
-        links.join(kept, on="item_id", how="semi"),
-        images,
-        max_images=max_images,
-        max_failed_share=max_failed_share,
-        verdicts=verdicts,
+        coded, user_ids = no_log(raw, catalogue["item_id"], item_core=settings.item_core)
+    present = account.present(coded)
+    content = _content(catalogue[present], links, images, account, settings, verdicts)
+    found = split_log(with_final_indices(coded, present), settings.split, timed=timed)
+    kept = items_table(
+        content.items, content.sentences, content.images, found.coded, settings.cold_threshold
     )
-    account.add_images(pictures.height, counts)
-    found = split_log(
-        _with_final_indices(coded, account.present(coded)), split, timed=has_times(raw)
-    )
-    training_counts = _training_counts(found.coded)
-    clean_items = _items_table(kept, sentences, pictures, training_counts, cold_threshold)
-    users, sequences = _user_tables(found.coded, found.borders, user_ids)
-    counted = found.counted | count_what_is_left(clean_items, found.coded, timed=has_times(raw))
-    protocol = protocol_of(found, counted, tie_order=tie_order, tie_seed=tie_seed, split=split)
-    log_protocol(found, protocol)
+    users, sequences = user_tables(found.coded, found.borders, user_ids)
+    told = _told(kept, found, settings, timed=timed)
     return CleanResult(
-        items=clean_items.to_arrow().cast(schemas.CLEAN_ITEMS),
+        items=kept.to_arrow().cast(schemas.CLEAN_ITEMS),
         users=users.to_arrow().cast(schemas.CLEAN_USERS),
         sequences=sequences.to_arrow().cast(schemas.CLEAN_SEQUENCES),
-        sentences=sentences.to_arrow().cast(schemas.SENTENCES),
-        images=_with_keys(pictures),
-        failed_images=failed.to_arrow().cast(schemas.FAILED_IMAGES),
-        summary=account.as_json()
-        | {"has_users": has_users, "counted": counted, "protocol": protocol},
+        sentences=content.sentences.to_arrow().cast(schemas.SENTENCES),
+        images=with_keys(content.images),
+        failed_images=content.failed_images.to_arrow().cast(schemas.FAILED_IMAGES),
+        summary=account.as_json() | {"has_users": has_users, **told},
     )
 
 
@@ -154,6 +129,66 @@ def write_clean(result: CleanResult, dataset: DatasetPaths) -> None:
     write_json(result.summary, dataset.clean_summary)
 
 
+def _log(
+    raw: pl.DataFrame, item_ids: pl.Series, account: Account, settings: CleanParams
+) -> tuple[pl.DataFrame, pl.Series]:
+    return clean_log(
+        raw,
+        item_ids,
+        account,
+        min_rating=settings.min_rating,
+        user_core=settings.user_core,
+        item_core=settings.item_core,
+        duplicates=settings.duplicates,
+        tie_order=settings.tie_order,
+        tie_seed=settings.tie_seed,
+        max_unusable_share=settings.max_unusable_share,
+    )
+
+
+def _content(
+    items: pl.DataFrame,
+    links: pl.DataFrame,
+    images: RawImages,
+    account: Account,
+    settings: CleanParams,
+    verdicts: Verdicts | None,
+) -> _Content:
+    kept = items.with_columns(
+        title=pl.col("title").map_elements(repair_line, return_dtype=pl.String)
+    )
+    account.add_items(kept.height)
+    sentences, dropped = make_sentences(
+        kept, text_fields=settings.text_fields, max_sentences=settings.max_sentences
+    )
+    account.add_sentences(sentences.height, dropped)
+    pictures, failed, dropped = verify_images(
+        links.join(kept, on="item_id", how="semi"),
+        images,
+        max_images=settings.max_images,
+        max_failed_share=settings.max_failed_share,
+        verdicts=verdicts,
+    )
+    account.add_images(pictures.height, dropped)
+    return _Content(kept, sentences, pictures, failed)
+
+
+def _told(
+    items: pl.DataFrame, found: SplitLog, settings: CleanParams, *, timed: bool
+) -> dict[str, object]:
+    """What a reader of results must know: counts of what is left, and how it was split."""
+    counted = found.counted | count_what_is_left(items, found.coded, timed=timed)
+    protocol = protocol_of(
+        found,
+        counted,
+        tie_order=settings.tie_order,
+        tie_seed=settings.tie_seed,
+        split=settings.split,
+    )
+    log_protocol(found, protocol)
+    return {"counted": counted, "protocol": protocol}
+
+
 def _frame(table: pa.Table) -> pl.DataFrame:
     # Binary keys as such: polars has no type for binary of a fixed size.
     frame = pl.from_arrow(table)
@@ -170,74 +205,3 @@ def _catalogue(items: pa.Table) -> pl.DataFrame:
             f" (first: {repeated[0]!r}); keep one row per item in the source"
         )
     return frame
-
-
-def _with_repaired_titles(items: pl.DataFrame) -> pl.DataFrame:
-    title = pl.col("title").map_elements(repair_line, return_dtype=pl.String)
-    return items.with_columns(title=title)
-
-
-def _with_final_indices(coded: pl.DataFrame, present: pl.Series) -> pl.DataFrame:
-    """Add `item_index` of the items that stay."""
-    indices = pl.DataFrame(
-        {
-            "item": present,
-            "item_index": pl.int_range(
-                FIRST_ITEM_INDEX, FIRST_ITEM_INDEX + len(present), dtype=pl.Int32, eager=True
-            ),
-        }
-    )
-    return coded.join(indices, on="item", how="left", maintain_order="left")
-
-
-def _training_counts(coded: pl.DataFrame) -> pl.DataFrame:
-    """Occurrences of each item in what is trained on."""
-    training = coded.filter(pl.col("part") == "training")
-    return training.group_by("item_index").agg(training_count=pl.len())
-
-
-def _items_table(
-    kept: pl.DataFrame,
-    sentences: pl.DataFrame,
-    pictures: pl.DataFrame,
-    training_counts: pl.DataFrame,
-    cold_threshold: int,
-) -> pl.DataFrame:
-    table = (
-        kept.select("item_id", pl.col("title").fill_null(""))
-        .with_row_index("item_index", offset=FIRST_ITEM_INDEX)
-        .with_columns(pl.col("item_index").cast(pl.Int32))
-        .join(_per_item(sentences, "num_sentences"), on="item_id", how="left")
-        .join(_per_item(pictures, "num_images"), on="item_id", how="left")
-        .join(training_counts, on="item_index", how="left")
-        .with_columns(pl.col("num_sentences", "num_images", "training_count").fill_null(0))
-        .with_columns(is_cold=pl.col("training_count") < cold_threshold)
-    )
-    return table.select(schemas.CLEAN_ITEMS.names).sort("item_index")
-
-
-def _per_item(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    return rows.group_by("item_id").agg(pl.len().alias(name))
-
-
-def _user_tables(
-    coded: pl.DataFrame, borders: Borders[Indices], user_ids: pl.Series
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    lists = (
-        coded.group_by("user", maintain_order=True)
-        .agg(items="item_index", timestamps_ns="timestamp_ns")
-        .with_columns(**{name: pl.Series(of) for name, of in borders._asdict().items()})
-        .with_row_index("user_index")
-    )
-    users = lists.select(
-        user_ids[lists["user"]].alias("user_id"),
-        "user_index",
-        num_interactions=pl.col("items").list.len(),
-    )
-    return users, lists.select(schemas.CLEAN_SEQUENCES.names)
-
-
-def _with_keys(pictures: pl.DataFrame) -> pa.Table:
-    keys = pa.array(pictures["content_key"].to_list(), schemas.CONTENT_KEY)
-    table = pictures.drop("content_key").to_arrow().append_column("content_key", keys)
-    return table.cast(schemas.IMAGES)

@@ -52,7 +52,7 @@ def drop_invalid(
     if min_rating is not None:
         if frame.height and frame["rating"].null_count() == frame.height:
             raise DataError(
-                f"clean.min_rating is {min_rating}, but no interaction has a rating;"
+                f"clean.min_rating is {min_rating:g}, but no interaction has a rating;"
                 " set it to null or map a rating column"
             )
         reasons["missing_rating"] = rating.is_null()

@@ -16,6 +16,7 @@ from mmrec.params.pipeline import Params, PretrainingParams, RunParams
 from mmrec.params.ranked import ranked_entries, stage_of
 from mmrec.paths import Paths
 from mmrec.project import check_project
+from mmrec.run_paths import validation_of
 
 Entry: TypeAlias = RunParams | EnsembleParams | PretrainingParams
 
@@ -120,7 +121,11 @@ def _places(name: str, target: str, paths: Paths) -> Mapping[Path, str]:
     model = (
         {paths.ensemble_weights(name): "weights of the parts"}
         if target.startswith("evaluate_ensemble@")
-        else {run.finetuned: "the model", run.finetune_history: "losses by epoch"}
+        else {
+            run.finetuned: "the model",
+            run.finetune_history: "losses by epoch",
+            validation_of(run): "validation of the epoch that is kept",
+        }
     )
     return {
         run.metrics: "what runs are compared by",

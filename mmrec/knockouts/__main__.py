@@ -22,7 +22,8 @@ from mmrec.study.workspace import PROJECT
 HELP: Final = """Does the content of its features help this run?
 
 Trains the run as it is, with its features shuffled, constant and noise, and by IDs alone, in a
-workspace of its own; writes tables, tests and what follows from them."""
+workspace of its own, and ranks by the run and IDs together; writes tables, tests and what follows
+from them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,8 @@ from mmrec.study.base import free_name
 KINDS: Final = ("shuffled", "constant", "noise")
 """In what way a feature says nothing."""
 IDS: Final = "IDs alone"
+TOGETHER: Final = "with IDs alone, together"
+"""The run and IDs alone as an ensemble, with weights from validation."""
 POPULARITY: Final = "popularity"
 _SEED: Final = 0
 _SLOTS: Final = ("text", "image")
@@ -39,7 +41,9 @@ def arms_of(run: RunParams) -> list[Arm]:
 
 
 def knockout_study(params: Params, name: str, seeds: Sequence[int], metric: str) -> StudyParams:
-    """The run as it is, without content, by IDs alone, and popularity; the run is the reference.
+    """The run as it is, without content, by IDs alone, with these, and popularity.
+
+    The run is the reference.
 
     Args:
         params: of the project.
@@ -68,6 +72,7 @@ def knockout_study(params: Params, name: str, seeds: Sequence[int], metric: str)
             for arm in arms_of(run)
         },
         IDS: {"model": ids, **without},
+        TOGETHER: {"ensemble": [name, IDS], "metric": metric},
         POPULARITY: {"model": popularity, **without},
     }
     untrained: dict[str, Any] = {

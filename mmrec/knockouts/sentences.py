@@ -14,7 +14,7 @@ from statistics import mean
 from typing import Final, Literal, NamedTuple
 
 from mmrec.compare.table import ComparedRow
-from mmrec.knockouts.arms import IDS, POPULARITY, Arm
+from mmrec.knockouts.arms import IDS, POPULARITY, TOGETHER, Arm
 
 Verdict = Literal["falls", "falls little", "same", "rises", "unclear"]
 Conclusion = Literal["helps", "helps little", "no help", "harm", "open"]
@@ -87,6 +87,7 @@ def sentences(
         *(one.text for one in told.values()),
         *_either_will_do(told),
         _of_ids(metric, own, found[IDS]),
+        _of_both(metric, own, found[TOGETHER]),
         *_of_popularity(metric, run, found[POPULARITY]),
     ]
 
@@ -207,6 +208,23 @@ def _of_ids(metric: str, own: float, ids: Outcome) -> str:
             return f"{reached}: as good as with content, within a tenth."
         case "falls" | "falls little":
             return f"{reached}: the run is better than them."
+        case "unclear":
+            return f"{reached}: whether that is better or worse, the test does not tell."
+
+
+def _of_both(metric: str, own: float, both: Outcome) -> str:
+    """The run and IDs alone as an ensemble against the run."""
+    reached = (
+        f"The run and {IDS} together, by weights from validation, have {metric} {both.value:.4f} "
+        f"({both.value / own - 1:+.0%})"
+    )
+    match both.verdict:
+        case "rises":
+            return f"{reached}: what IDs know is not all in the run."
+        case "same":
+            return f"{reached}: as good as the run alone, within a tenth."
+        case "falls" | "falls little":
+            return f"{reached}: worse than the run alone, validation has misled."
         case "unclear":
             return f"{reached}: whether that is better or worse, the test does not tell."
 

@@ -11,8 +11,9 @@ import polars as pl
 from mmrec import schemas
 from mmrec.io import read_table
 from mmrec.library.dataset import Dataset
-from mmrec.library.filters import Categories
-from mmrec.library.ids import listed, nearest, require_ids, require_once
+from mmrec.library.filters import Categories, Filters, ItemGroups, group_items
+from mmrec.library.ids import listed, nearest, require_ids, require_once, told_unknown
+from mmrec.params.pipeline import Params
 from mmrec.report.categories import categories_of
 
 
@@ -55,11 +56,13 @@ class Catalogue:
         known = sequences["user_id"]
         unknown = [user for user in users if user not in self._user_index]
         if unknown:
-            hint = nearest(unknown[0], known.to_list())
+            what, place = (
+                f"{len(unknown)} of {len(users)}",
+                f"among the {len(known):,} users of the dataset",
+            )
             raise ValueError(
-                f"users: {len(unknown)} of {len(users)} are not among the {len(known):,} of the "
-                f"dataset (first: {unknown[0]!r}); {hint}those with too few interactions were "
-                "cleaned away, give their history itself"
+                f"users: {told_unknown(unknown, known.to_list(), what, place)} (those with too few "
+                "interactions were cleaned away: give their history itself)"
             )
         rows = [self._user_index[user] for user in users]
         return dict(zip(users, sequences["item_ids"].gather(rows).to_list(), strict=True))
@@ -82,6 +85,19 @@ class Catalogue:
             raise ValueError(f"categories: found {field!r}, {hint}fields are {listed(fields)}")
         first = texts.filter(pl.col("field") == field).unique("item_id", keep="first")
         return dict(first.select("item_id", "text").iter_rows())
+
+    def groups(self, filters: Filters) -> ItemGroups | None:
+        """Categories of the items as filters name them; None where they ask for none.
+
+        Raises:
+            ValueError: as of `categories`.
+        """
+        if not filters.need_categories:
+            return None
+        found = filters.categories
+        if found is None or isinstance(found, str):
+            found = self.categories(found)
+        return group_items(self.items["item_id"].to_list(), found)
 
     def _categories_by_words(self) -> Categories:
         if self.kept is not None:
@@ -107,3 +123,8 @@ class Catalogue:
                 "its name"
             )
         return self.dataset
+
+
+def category_words(dataset: str, params: Params) -> list[str]:
+    """Words that are categories of a dataset's items; none where there are not."""
+    return params.report.categories if params.report.dataset == dataset else []

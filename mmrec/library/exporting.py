@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from mmrec.io import read_json
 from mmrec.library.dataset import PROJECT
@@ -14,9 +15,23 @@ from mmrec.library.run import Run
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
+from mmrec.report.card_facts import COUNTED, card_facts
+from mmrec.report.collect import pretraining_report
+from mmrec.report.model_card import CatalogueCounts, model_card
+from mmrec.report.runs import RunReport, load_history
+from mmrec.report.shapes import Metrics
 
-_COUNTED: Final = ("itemknn", "transitions")
-"""Models that have no weights: they are counted from interactions whenever they are built."""
+
+class Told(NamedTuple):
+    """What a card tells of a run's training and evaluation.
+
+    Attributes:
+        history: a CSV of its epochs; missing where nothing was trained.
+        metrics: all that it was evaluated by; empty where it was not.
+    """
+
+    history: Path
+    metrics: Mapping[str, Any]
 
 
 def export_run(name: str, folder: Path | str, project: Path | str = PROJECT) -> None:
@@ -35,7 +50,11 @@ def export_run(name: str, folder: Path | str, project: Path | str = PROJECT) -> 
     paths = Paths(Path(project))
     params = load_params(paths.params)
     require_exportable(name, params, Path(folder))
-    write_run(open_run_of(name, params, paths), paths.run(name).finetuned, params, paths, folder)
+    run, results = open_run_of(name, params, paths), paths.run(name)
+    evaluated = results.all_metrics
+    metrics = read_json(evaluated, Metrics) if evaluated.is_file() else {}
+    told = Told(results.finetune_history, metrics)
+    write_run(run, results.finetuned, params, paths, folder, told)
 
 
 def require_exportable(name: str, params: Params, folder: Path) -> None:
@@ -48,7 +67,7 @@ def require_exportable(name: str, params: Params, folder: Path) -> None:
         raise ValueError(f"'{name}' is an ensemble; export its parts, which are runs")
     require_name("run", name, params.runs)
     model = params.models[params.runs[name].model].name
-    if model in _COUNTED:
+    if model in COUNTED:
         raise ValueError(
             f"run '{name}': its model ({model}) is counted anew from the sequences of users, "
             "which are not exported; use it in the project"
@@ -56,7 +75,9 @@ def require_exportable(name: str, params: Params, folder: Path) -> None:
     require_new(folder)
 
 
-def write_run(run: Run, finetuned: Path, params: Params, paths: Paths, folder: Path | str) -> None:
+def write_run(
+    run: Run, finetuned: Path, params: Params, paths: Paths, folder: Path | str, told: Told
+) -> None:
     """Write a run as a folder of its own.
 
     Args:
@@ -65,6 +86,7 @@ def write_run(run: Run, finetuned: Path, params: Params, paths: Paths, folder: P
         params: with the run.
         paths: of the project.
         folder: a new one.
+        told: for its card.
     """
     settings = params.runs[run.name]
     exported = Exported(
@@ -73,47 +95,48 @@ def write_run(run: Run, finetuned: Path, params: Params, paths: Paths, folder: P
         finetuned=finetuned,
         dataset=paths.dataset(settings.dataset),
         features={"text": settings.text, "image": settings.image},
-        card=_card(run, params, paths),
+        card=_card(run, params, paths, told),
     )
     write_exported(exported, Path(folder))
 
 
-def _card(run: Run, params: Params, paths: Paths) -> str:
+def _card(run: Run, params: Params, paths: Paths, told: Told) -> str:
+    """The run's model card, which says how the folder is opened."""
     settings = params.runs[run.name]
-    model = params.models[settings.model]
-    metrics = paths.run(run.name).metrics
-    return "\n".join(
-        [
-            f"# {run.name}",
-            "",
-            f"A sequential recommender ({model.name}) for {run.items.height:,} items of the dataset"
-            f" `{settings.dataset}`, trained with mmrec.",
-            "",
-            f"- text feature: `{settings.text}`; image feature: `{settings.image}`; seed: "
-            f"{settings.seed}",
-            f"- interactions in training: {run.items['training_count'].sum():,}; cold items: "
-            f"{run.items['is_cold'].sum():,}",
-            f"- item vectors: {'`item_vectors.parquet`' if run.has_vectors else 'none'}",
-            "- users and their interactions: not in this folder",
-            "",
-            *(_measured(read_json(metrics)) if metrics.is_file() else []),
-            "```python",
-            "from mmrec import open_run",
-            "",
-            "run = open_run(<this folder>)",
-            f"run.recommend([[{run.items['item_id'][0]!r}]], k=10)",
-            "```",
-            "",
-        ]
+    training, start = params.models[settings.model].finetune, settings.init_from
+    report = RunReport(
+        name=run.name,
+        dataset=settings.dataset,
+        model=settings.model,
+        metrics=told.metrics,
+        text=settings.text,
+        image=settings.image,
+        pretraining=None if start == "none" else pretraining_report(start, params, paths),
+        seed=settings.seed,
+        finetuning=load_history(told.history),
+        finetune_metric=training.metric if training else "",
     )
+    counts = CatalogueCounts(
+        items=run.items.height,
+        cold=int(run.items["is_cold"].sum()),
+        interactions=int(run.items["training_count"].sum()),
+    )
+    facts = card_facts(report, params, paths, loading=_loading(run), counts=counts)
+    return model_card(facts)
 
 
-def _measured(metrics: dict[str, Any]) -> list[str]:
-    """Test metrics of all, warm and cold targets, as a table."""
-    names = sorted({name for of in metrics.values() for name in of})
-    heading = ["| targets |", *(f" {name} |" for name in names)]
-    lines = ["".join(heading), "|---" * (len(names) + 1) + "|"]
-    for part, found in metrics.items():
-        cells = (f"{found[name]:.4g}" if name in found else "" for name in names)
-        lines.append(f"| {part} | {' | '.join(cells)} |")
-    return [*lines, ""]
+def _loading(run: Run) -> list[str]:
+    vectors = "`item_vectors.parquet`" if run.has_vectors else "none"
+    return [
+        "This folder needs neither the project nor DVC; `pip install mmrec`, then:",
+        "",
+        "```python",
+        "from pathlib import Path",
+        "from mmrec import open_run",
+        "",
+        'run = open_run(Path("<this folder>"))',
+        f"run.recommend([[{run.items['item_id'][0]!r}]], k=10)",
+        "```",
+        "",
+        f"Item vectors: {vectors}. Users and their interactions: not in this folder.",
+    ]

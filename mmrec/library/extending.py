@@ -24,10 +24,10 @@ from mmrec.features.extractors.build import (
 )
 from mmrec.features.keywords.build import make_keywords
 from mmrec.io import open_parquet, part_files, read_table, write_table
-from mmrec.library.entries import EmbedEntry, entry_of
 from mmrec.library.new_items import NewItems
 from mmrec.models.data import ModelData, load_model_data
 from mmrec.models.popularity_correction import PopularityCorrected
+from mmrec.params.embed_entries import EmbedEntry, entry_of
 from mmrec.params.features import (
     BAG_OF_WORDS,
     EmbedImageParams,

@@ -18,14 +18,17 @@ from mmrec import schemas
 from mmrec.features.parts import Parts, level_of_files, open_parts, read_places, read_values
 from mmrec.features.table import load_feature_table
 from mmrec.io import read_table
+from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, Dataset, frame_of, open_dataset
-from mmrec.library.entries import EmbedEntry, entry_of
+from mmrec.library.filters import NO_FILTERS, Filters
 from mmrec.library.ids import require_name
 from mmrec.library.queries import read_query
 from mmrec.library.query_encoders import open_encoders, require_comparable
 from mmrec.library.searching import FeatureSearch
+from mmrec.params.embed_entries import EmbedEntry, entry_of
 from mmrec.params.features import StoredLevel
 from mmrec.params.file import load_params
+from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
 
 
@@ -110,6 +113,7 @@ class FeatureRows:
         *,
         picture: Path | str | bytes | None = None,
         k: int = 10,
+        filters: Filters = NO_FILTERS,
     ) -> pl.DataFrame:
         """The `k` items with the contents most like some words or a picture.
 
@@ -122,13 +126,16 @@ class FeatureRows:
             words: what to look for.
             picture: in place of words; a file, or the bytes of one.
             k: length of the list; shorter where fewer items have contents.
+            filters: what the list may have; `diversity` goes by the contents that are found.
 
         Returns:
             `query`, `rank` from 1 on, `item_id`, `title`, `score` (cosine, in [-1, 1]; ties to the
             smaller item index), `position` of the item's best content.
 
         Raises:
-            ValueError: the query is empty, or cannot be compared with what the feature has.
+            UnknownIdError: a filter has an item that is not in the catalogue.
+            ValueError: the query is empty, or cannot be compared with what the feature has, or a
+                filter cannot be met.
             DataError: the picture is missing or none, or the feature is of other settings than
                 `params.yaml` has.
             WeightsError: the extractor cannot be loaded.
@@ -137,12 +144,15 @@ class FeatureRows:
         if k < 1:
             raise ValueError(f"k: found {k}, expected at least 1")
         require_comparable(self.name, self._entry, query)
-        return self._search.find(query, k)
+        return self._search.find(query, k, filters)
 
     @cached_property
     def _entry(self) -> EmbedEntry | None:
-        params = load_params(Paths(self.project).params)
-        return entry_of(params.embed, self.dataset.name, self.name)
+        return entry_of(self._params.embed, self.dataset.name, self.name)
+
+    @cached_property
+    def _params(self) -> Params:
+        return load_params(Paths(self.project).params)
 
     @cached_property
     def _search(self) -> FeatureSearch:
@@ -155,7 +165,9 @@ class FeatureRows:
         places = self.rows.join(items.select("item_id", "item_index"), on="item_id")
         positions = places.sort("item_index", "position")["position"]
         encoders = open_encoders(self._entry, self._parts.fingerprint, self.project)
-        return FeatureSearch(items, table, positions, encoders)
+        words = category_words(self.dataset.name, self._params)
+        catalogue = Catalogue(items, self.dataset, words)
+        return FeatureSearch(catalogue, table, positions, encoders)
 
     @property
     def _parts(self) -> Parts:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mmrec.evaluation.vectors import Vectors
 from mmrec.library.ids import listed, nearest, require_ids, require_known, require_once
+from mmrec.retrieval.reranking import Items, Reranking
 
 Categories: TypeAlias = Mapping[str, str | None]
 """Category by item id; items that are not in it, or with None, have none."""
@@ -111,8 +113,33 @@ def candidates_of(filters: Filters, known: Mapping[str, int], groups: ItemGroups
     return found
 
 
+def reranking_of(
+    filters: Filters, k: int, groups: Items | None, vectors: Callable[[], Vectors]
+) -> Reranking | None:
+    """How lists are chosen among candidates; None where they stay as the scores have them.
+
+    Args:
+        filters: what is asked for.
+        k: length of a list.
+        groups: category of each candidate by its index, -1 for none; None where none is asked for.
+        vectors: gives those of the candidates, of length 1, by the same index.
+    """
+    if filters.max_per_category is None and not filters.diversity:
+        return None
+    return Reranking(
+        length=k,
+        diversity=filters.diversity,
+        vectors=vectors() if filters.diversity else None,
+        groups=groups if filters.max_per_category else None,
+        max_per_group=filters.max_per_category or 1,
+    )
+
+
 def _place_of(category: str, names: Sequence[str]) -> int:
     if category not in names:
         hint = nearest(category, names)
         raise ValueError(f"category: found {category!r}, {hint}allowed: {listed(names)}")
     return names.index(category)
+
+
+NO_FILTERS: Final = Filters()

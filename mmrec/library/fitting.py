@@ -10,11 +10,10 @@ from typing import Any, Final
 import polars as pl
 from ruamel.yaml import YAML
 
-from mmrec.library.catalogue import Catalogue
+from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, dataset_of
-from mmrec.library.exporting import require_exportable, write_run
+from mmrec.library.exporting import Told, require_exportable, write_run
 from mmrec.library.ids import require_name
-from mmrec.library.opening import category_words
 from mmrec.library.ranker import Ranker, SingleRanker
 from mmrec.library.run import Run
 from mmrec.models.data import ModelData, TrainingRun, load_model_data
@@ -86,7 +85,7 @@ def fit(
     paths = Paths(Path(project))
     require_name("dataset", dataset, load_params(paths.params).datasets)
     slots = dict(zip(_SLOTS, (text, image, init_from), strict=True))
-    params = _with_run(paths, name, model, {"dataset": dataset, **slots, "seed": seed})
+    params = params_with_run(paths, name, model, {"dataset": dataset, **slots, "seed": seed})
     found = dataset_of(dataset, paths)
     if folder is not None:
         require_exportable(name, params, Path(folder))
@@ -103,14 +102,25 @@ def fit(
             pl.read_csv(history) if history.exists() else pl.DataFrame(),
         )
         if folder is not None:
-            write_run(run, result, params, paths, Path(folder))
+            write_run(run, result, params, paths, Path(folder), Told(history, {}))
     return run
 
 
-def _with_run(
+def params_with_run(
     paths: Paths, name: str, model: str | Mapping[str, Any], run: Mapping[str, object]
 ) -> Params:
-    """The project's settings and this run, checked together as those of `params.yaml` are."""
+    """The project's settings and this run, checked together as those of `params.yaml` are.
+
+    Args:
+        paths: of the project.
+        name: of the run, and of the model where it is none of the project's.
+        model: an entry of `models`, or what such an entry has.
+        run: what an entry of `runs` has, but for the model.
+
+    Raises:
+        ValueError: the name is taken.
+        ParamsError: something is wrong, or does not go together.
+    """
     sections: Any = read_yaml(paths.params)
     for section in ("models", "runs", "ensembles"):
         if name in sections[section]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-import polars as pl
-
-from mmrec.data.spellings import describe_unknown
-
 _SHOWN = 20
 """Names that are listed; of more, how many others there are."""
+_SHOWN_UNKNOWN = 3
 _COMPARED = 200_000
-"""Ids to which a single one is compared letter by letter: a second, about."""
+"""Ids to which others are compared letter by letter: a second, about."""
 
 
 class UnknownIdError(ValueError):
@@ -42,16 +40,38 @@ def require_known(where: str, ids: Sequence[str], known: Mapping[str, int]) -> N
         UnknownIdError: says which, how many, and how they may be written.
     """
     unknown = [one for one in ids if one not in known]
-    if not unknown:
-        return
-    first = "" if len(unknown) == 1 else " (first: " + ", ".join(map(repr, unknown[:3])) + ")"
-    what = f"{unknown[0]!r} is" if len(unknown) == 1 else f"{len(unknown)} of {len(ids)} items are"
-    told = describe_unknown(pl.Series(unknown), pl.Series([*known], dtype=pl.String))
-    near = nearest(unknown[0], [*known])
-    raise UnknownIdError(
-        f"{where}: {what} not in the catalogue of {len(known):,} items{first}; "
-        f"{near}{told}; take ids as the catalogue has them"
-    )
+    if unknown:
+        place = f"in the catalogue of {len(known):,} items"
+        what = f"{len(unknown)} of {len(ids)} items"
+        raise UnknownIdError(f"{where}: {told_unknown(unknown, [*known], what, place)}")
+
+
+def told_unknown(unknown: Sequence[str], known: Sequence[str], what: str, place: str) -> str:
+    """Ids that are not there, and the most similar ones that are, in a sentence.
+
+    Args:
+        unknown: the ids, at least one.
+        known: those that there are.
+        what: how many are unknown, for more than one.
+        place: where they are not.
+
+    >>> told_unknown(["A1"], ["a1", "b2"], "1 of 1 items", "in the catalogue")
+    "'A1' is not in the catalogue; did you mean 'a1'?"
+    >>> told_unknown(["A1", "x"], ["a1", "b2"], "2 of 5 items", "in the catalogue")
+    "2 of 5 items are not in the catalogue: 'A1' (did you mean 'a1'?), 'x'"
+    """
+    shown = [*dict.fromkeys(unknown)][:_SHOWN_UNKNOWN]
+    found = most_similar(shown, known)
+    usual = "" if found or not known else f"; ids there are such as {known[0]!r}"
+    if len(unknown) == 1:
+        hint = f"; did you mean {found[shown[0]]!r}?" if found else usual
+        return f"{unknown[0]!r} is not {place}{hint}"
+    parts = [
+        f"{one!r} (did you mean {found[one]!r}?)" if one in found else f"{one!r}" for one in shown
+    ]
+    others = len({*unknown}) - len(shown)
+    more = f" and {others:,} other{'s' if others > 1 else ''}" if others else ""
+    return f"{what} are not {place}: {', '.join(parts)}{more}{usual}"
 
 
 def require_ids(where: str, ids: Iterable[object]) -> None:
@@ -85,8 +105,35 @@ def require_once(where: str, ids: Sequence[str]) -> None:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """A hint at the most similar one, or nothing where none is similar."""
-    found = get_close_matches(name, known, n=1) if len(known) <= _COMPARED else []
-    return f"did you mean {found[0]!r}? " if found else ""
+    found = most_similar([name], known)
+    return f"did you mean {found[name]!r}? " if found else ""
+
+
+def most_similar(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Of each name the one that it is another spelling of, or else the most alike; or none.
+
+    >>> most_similar(["7", " B1", "c3"], ["0007", "b1", "a9"])
+    {'7': '0007', ' B1': 'b1'}
+    >>> most_similar(["P012"], ["P00102", "P00012"])
+    {'P012': 'P00012'}
+    """
+    spelled: dict[str, str] = {}
+    for one in known:
+        spelled.setdefault(_plain(one), one)
+    is_short = len(known) * len(names) <= _COMPARED
+    found = {}
+    for name in names:
+        alike = _plain(name)
+        if alike not in spelled and is_short:
+            alike = next(iter(get_close_matches(alike, spelled, n=1)), alike)
+        if alike in spelled:
+            found[name] = spelled[alike]
+    return found
+
+
+def _plain(name: str) -> str:
+    """An id without case, spaces around it, leading zeros of numbers, and a final `.0`."""
+    return re.sub(r"(?<!\d)0+(?=\d)|\.0+$", "", name.strip().casefold())
 
 
 def listed(names: Sequence[str]) -> str:

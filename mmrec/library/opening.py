@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mmrec import schemas
 from mmrec.io import DataError, read_table
-from mmrec.library.catalogue import Catalogue
+from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, dataset_of, frame_of
 from mmrec.library.exported import is_exported, open_exported
 from mmrec.library.extending import extended_data, refuse_ids, refuse_without_content
@@ -79,11 +79,6 @@ def open_run_of(name: str, params: Params, paths: Paths) -> Run:
     dataset = dataset_of(entries[name].dataset, paths)
     words = category_words(dataset.name, params)
     return Run(name, Catalogue(dataset.items, dataset, words), _ranker(name, params, paths))
-
-
-def category_words(dataset: str, params: Params) -> list[str]:
-    """Words that are categories of a dataset's items; none where there are not."""
-    return params.report.categories if params.report.dataset == dataset else []
 
 
 def _with_new_items(name: str, params: Params, paths: Paths, table: Path) -> Run:

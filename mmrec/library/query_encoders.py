@@ -19,8 +19,8 @@ from mmrec.evaluation.lists import unit_rows
 from mmrec.evaluation.vectors import Vectors
 from mmrec.features.contract import Extractor, Fingerprint
 from mmrec.io import DataError
-from mmrec.library.entries import EmbedEntry
 from mmrec.library.queries import Query
+from mmrec.params.embed_entries import EmbedEntry
 from mmrec.params.features import (
     OpenClipImageParams,
     OpenClipTextParams,

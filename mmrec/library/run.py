@@ -18,14 +18,12 @@ from mmrec.evaluation.lists import unit_rows
 from mmrec.evaluation.vectors import Vectors
 from mmrec.library.catalogue import Catalogue
 from mmrec.library.dataset import Dataset
-from mmrec.library.filters import Filters, ItemGroups, candidates_of, group_items
+from mmrec.library.filters import NO_FILTERS, Filters, candidates_of, reranking_of
 from mmrec.library.histories import GivenHistories, read_histories
 from mmrec.library.ids import require_ids, require_known, require_once
 from mmrec.library.ranker import Ranker
 from mmrec.retrieval.nearest import Indices, nearest_items
-from mmrec.retrieval.reranking import Lists, Reranking, reranked
-
-NO_FILTERS = Filters()
+from mmrec.retrieval.reranking import Lists, reranked
 
 Best: TypeAlias = Callable[[int, Tensor], Lists]
 """Gives lists of a length, of candidates that are bool [N]."""
@@ -186,26 +184,13 @@ class Run:
     def _lists(self, best: Best, k: int, filters: Filters) -> Lists:
         if k < 1:
             raise ValueError(f"k: found {k}, expected at least 1")
-        groups = self._groups(filters)
+        groups = self._catalogue.groups(filters)
         candidates = candidates_of(filters, self._catalogue.index_of, groups)
-        if filters.max_per_category is None and not filters.diversity:
+        of_items = None if groups is None else groups.of_items
+        how = reranking_of(filters, k, of_items, lambda: self._units)
+        if how is None:
             return best(k, candidates)
-        how = Reranking(
-            length=k,
-            diversity=filters.diversity,
-            vectors=self._units if filters.diversity else None,
-            groups=groups.of_items if groups and filters.max_per_category else None,
-            max_per_group=filters.max_per_category or 1,
-        )
         return reranked(lambda length: best(length, candidates), how, len(self.items))
-
-    def _groups(self, filters: Filters) -> ItemGroups | None:
-        if not filters.need_categories:
-            return None
-        found = filters.categories
-        if found is None or isinstance(found, str):
-            found = self._catalogue.categories(found)
-        return group_items(self.items["item_id"].to_list(), found)
 
     def _named(self, names: pl.Series, lists: Lists) -> pl.DataFrame:
         rows, columns = np.nonzero(lists.items)

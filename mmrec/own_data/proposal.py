@@ -23,6 +23,7 @@ from mmrec.own_data.log import (
     guess_user,
 )
 from mmrec.own_data.look import Look, look
+from mmrec.own_data.size import Size, size_of
 
 UNKNOWN: Final = "CHANGE_ME"
 """Stands in params.yaml where a column must be named and none was found."""
@@ -45,7 +46,8 @@ class Proposal:
     rating: Guess | None
     texts: Texts
     pictures: Pictures
-    num_items: int
+    size: Size | None
+    """None where the columns of users or items are not known."""
     user_core: Guess
     doubts: list[str] = field(default_factory=list)
     """Sentences about what was not found, or may be wrong."""
@@ -74,6 +76,7 @@ def propose(
     ids = catalogue.all_ids(catalogue_id.value) if found else pl.Series([], dtype=pl.String)
     seen = guess_pictures(catalogue, ids, files, pictures, [catalogue_id.value])
     _doubt_of_catalogue(texts, seen, catalogue, doubts)
+    core = _core(log, user)
     return Proposal(
         name=_named(name or files.name),
         files=files,
@@ -86,8 +89,10 @@ def propose(
         rating=rating,
         texts=texts,
         pictures=seen,
-        num_items=ids.n_unique(),
-        user_core=_core(log, user),
+        size=size_of(log, user.value, log_id.value, ids, int(core.value))
+        if user and found
+        else None,
+        user_core=core,
         doubts=doubts,
     )
 

@@ -6,24 +6,31 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from mmrec.own_data.log import Guess
 from mmrec.own_data.proposal import UNKNOWN, Proposal
+from mmrec.own_data.recipe import flowing, follow_recipe
+from mmrec.params.yaml_file import yaml_to_write
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
-_LARGE: Final = 100_000
-"""Items from which on a training does not score them all."""
 
 
-def params_text(proposal: Proposal) -> str:
+class Written(NamedTuple):
+    """The text of a params file, and what of it was chosen by numbers of users and items."""
+
+    text: str
+    chosen: list[str]
+
+
+def params_text(proposal: Proposal) -> Written:
     """The text of a params file."""
     template = (EXAMPLES / "tables.yaml").read_text(encoding="utf-8")
     named = re.sub(r"(?<!My )\bshop\b", proposal.name, template.partition("\ndatasets:")[2])
-    yaml = _yaml()
+    yaml = yaml_to_write()
     params = yaml.load(f"datasets:{named}")
     dataset = params["datasets"][proposal.name]
     dataset["files"] = proposal.files.as_posix()
@@ -32,30 +39,20 @@ def params_text(proposal: Proposal) -> str:
     _fill_clean(dataset["clean"], proposal)
     if not (proposal.pictures.files or proposal.pictures.folder):
         _without_pictures(params, proposal.name)
-    if proposal.num_items >= _LARGE:
-        _for_many_items(params)
+    chosen = [*follow_recipe(params, proposal.name, proposal.size)]
     if proposal.texts.categories is not None:
         params["report"]["categories"] = _flow(proposal.texts.categories[1])
     stream = io.StringIO()
     yaml.dump(params, stream)
-    return f"{_head(proposal)}\n{stream.getvalue()}"
+    return Written(f"{_head(proposal, chosen)}\n{stream.getvalue()}", chosen)
 
 
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.preserve_quotes = True
-    yaml.representer.add_representer(
-        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return yaml
-
-
-def _head(proposal: Proposal) -> str:
+def _head(proposal: Proposal, chosen: list[str]) -> str:
     """Comments above everything: how the file came to be, and what is left to do."""
     lines = [
         f"Proposed by `mmrec init` from {proposal.catalogue.path.name} and "
         f"{proposal.log.path.name}; every guess has its reason beside it.",
+        *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in chosen),
         *(f"LEFT TO DO: {' '.join(doubt.split())}" for doubt in proposal.doubts),
     ]
     return "".join(f"# {line}\n" for line in lines)
@@ -137,29 +134,12 @@ def _without_pictures(params: CommentedMap, name: str) -> None:
     for model in [model for model in params["models"] if model not in used]:
         del params["models"][model]
     beauty: Any = YAML(typ="safe").load((EXAMPLES / "beauty-titles.yaml").read_text("utf-8"))
-    params["models"]["text"] = _flowing(beauty["models"]["text"])
+    params["models"]["text"] = flowing(beauty["models"]["text"])
     run = {**beauty["runs"]["beauty-text"], "dataset": name}
-    params["runs"][f"{name}-text"] = _flowing(run)
+    params["runs"][f"{name}-text"] = flowing(run)
     params["recommend"]["run"] = f"{name}-text"
-
-
-def _for_many_items(params: CommentedMap) -> None:
-    """A sample of items in place of all of them; docs/large_catalogues.md has what it costs."""
-    for model in params["models"].values():
-        if model["finetune"] is None:
-            continue
-        dear = model["name"] != "sasrec"
-        loss = {"name": "in_batch"} if dear else {"name": "sampled", "num_negatives": 1024}
-        model["finetune"]["loss"] = _flowing(loss)
-        model["finetune"]["validation_users"] = 2000
-
-
-def _flowing(section: dict[str, Any]) -> CommentedMap:
-    found = CommentedMap(
-        {key: _flowing(one) if isinstance(one, dict) else one for key, one in section.items()}
-    )
-    found.fa.set_flow_style()
-    return found
+    for ensemble in params["ensembles"].values():
+        ensemble["second"] = flowing({"run": f"{name}-text", "text": run["text"], "image": "none"})
 
 
 def lines_to_change(text: str) -> list[str]:

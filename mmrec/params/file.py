@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mmrec.params.older_form import told_in_new_form
 from mmrec.params.pipeline import Params
 from mmrec.params.references import valid_parts, wrong_references
 from mmrec.params.yaml_file import YamlFileError, read_yaml, with_text_names
@@ -25,13 +24,10 @@ def load_params(path: Path) -> Params:
 
     Raises:
         ParamsError: unreadable YAML, or any value that is missing, unknown or not allowed,
-            all of them in one message; for a file of an older form, the new one of its entries.
+            all of them in one message.
     """
     lines: list[str] = []
     data = with_text_names(_sections_of(path), "", lines)
-    older = told_in_new_form(data)
-    if older is not None:
-        raise ParamsError(f"{path.name}: {older}")
     try:
         params = Params.model_validate(data)
     except ValidationError as error:

@@ -1,18 +1,16 @@
-"""A file of `studies/`: the rows of a table, each trained from several seeds."""
+"""What a file of `studies/` says: the rows of a table, each trained from several seeds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from mmrec.params.pipeline import ColdPositions
 from mmrec.params.section import Name, Section
-from mmrec.params.study_rows import AnyRow, EnsembleRow, StudyRow, is_kind_of_row
-from mmrec.params.yaml_file import YamlFileError, read_yaml
+from mmrec.params.study_rows import AnyRow, EnsembleRow, StudyRow
 
 Part = Literal[
     "all", "warm", "cold", "new", "cold_positions", "cold_positions_few", "cold_positions_new"
@@ -177,30 +175,6 @@ class StudyParams(Section):
 
 class StudyError(ValueError):
     """A study that cannot be done as it is written; says what to change."""
-
-
-def load_study(path: Path) -> StudyParams:
-    """Read a file of `studies/`.
-
-    Raises:
-        StudyError: there is no such file, or what is in it is not allowed.
-    """
-    known = sorted(file.stem for file in path.parent.glob("*.yaml"))
-    if not path.is_file():
-        raise StudyError(f"no study '{path.stem}' in {path.parent}; there are {', '.join(known)}")
-    try:
-        return StudyParams.model_validate(read_yaml(path))
-    except YamlFileError as error:
-        raise StudyError(f"{path.name}: {error}") from None
-    except ValidationError as error:
-        raise StudyError("\n".join([f"{path.name}:", *_lines(error)])) from None
-
-
-def _lines(error: ValidationError) -> Iterator[str]:
-    for details in error.errors():
-        place = ".".join(str(step) for step in details["loc"] if not is_kind_of_row(step))
-        message = details["msg"].removeprefix("Value error, ")
-        yield f"  {place}: {message}" if place else f"  {message}"
 
 
 def changed(entry: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,17 @@ def read_yaml(path: Path) -> object:
         raise YamlFileError(_not_what_it_looks_like(text) or f"not valid YAML: {error}") from None
 
 
+def yaml_to_write() -> YAML:
+    """What keeps comments and layout, and writes as people do: lines as long as they are, null."""
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.preserve_quotes = True
+    yaml.representer.add_representer(
+        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
+
+
 def _text(path: Path) -> str:
     if not path.exists():
         raise YamlFileError("file not found; run from the folder that holds it")

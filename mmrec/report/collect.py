@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,26 +11,20 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from mmrec import schemas
-from mmrec.data.images import RawImages
-from mmrec.evaluation.vectors import Vectors, vectors_of
-from mmrec.io import DataError, read_json, read_table, read_vectors
+from mmrec.io import DataError, read_json, read_table
 from mmrec.params.pipeline import Params
 from mmrec.params.protocol import contradictions
-from mmrec.params.ranked import ranked_entries, stage_of
+from mmrec.params.ranked import ranked_entries
 from mmrec.params.training import LoopParams
 from mmrec.params.users import datasets_without_users
 from mmrec.paths import Paths
 from mmrec.report.categories import categories_of
-from mmrec.report.gallery import gallery
 from mmrec.report.identities import ensemble_in_words
 from mmrec.report.knockouts import load_knockouts
 from mmrec.report.list_categories import with_categories
-from mmrec.report.maps import MapData, Maps, draw_maps
-from mmrec.report.page import Protocol, Showcase
+from mmrec.report.page import Protocol
 from mmrec.report.runs import History, PretrainingReport, RunReport, load_history
-from mmrec.report.shapes import ListsSummary, Metrics, OfEnsemble
-from mmrec.report.showcase import sample_users
-from mmrec.report.thumbnails import Thumbnails
+from mmrec.report.shapes import Metrics, OfEnsemble
 from mmrec.run_paths import cold_ranks_of, lists_of
 
 logger = logging.getLogger(__name__)
@@ -42,26 +36,28 @@ def collect_pretrainings(params: Params, paths: Paths) -> dict[str, PretrainingR
     Raises:
         DataError: the history of one is not whole.
     """
-    without_users = datasets_without_users(params)
-    reports = {}
-    for name, entry in params.pretrainings.items():
-        model = params.models[entry.model]
-        reports[name] = PretrainingReport(
-            name=name,
-            dataset=entry.dataset,
-            model=entry.model,
-            text=entry.text,
-            image=entry.image,
-            seed=entry.seed,
-            history=_history(paths.pretraining(name).history, model.pretrain, f"pretrain@{name}"),
-            metric=model.pretrain.metric if model.pretrain else "",
-            has_users=entry.dataset not in without_users,
-            params={
-                "pretraining": entry.model_dump(mode="json"),
-                "model": model.described("pretrain"),
-            },
-        )
-    return reports
+    return {name: pretraining_report(name, params, paths) for name in params.pretrainings}
+
+
+def pretraining_report(name: str, params: Params, paths: Paths) -> PretrainingReport:
+    """History and settings of one of them; a history that is not whole is a DataError."""
+    entry = params.pretrainings[name]
+    model = params.models[entry.model]
+    return PretrainingReport(
+        name=name,
+        dataset=entry.dataset,
+        model=entry.model,
+        text=entry.text,
+        image=entry.image,
+        seed=entry.seed,
+        history=_history(paths.pretraining(name).history, model.pretrain, f"pretrain@{name}"),
+        metric=model.pretrain.metric if model.pretrain else "",
+        has_users=entry.dataset not in datasets_without_users(params),
+        params={
+            "pretraining": entry.model_dump(mode="json"),
+            "model": model.described("pretrain"),
+        },
+    )
 
 
 def collect_runs(
@@ -149,56 +145,6 @@ def collect_protocol(params: Params) -> Protocol:
     )
 
 
-def collect_showcase(params: Params, paths: Paths) -> Showcase:
-    """Pictures with their keywords, and users with their history and their top-K."""
-    settings = params.report
-    dataset = paths.dataset(settings.dataset)
-    items = read_table(dataset.items, schemas.CLEAN_ITEMS)
-    keywords = read_table(dataset.keywords, schemas.KEYWORDS)
-    thumbnails = Thumbnails(RawImages(dataset.raw_images))
-    return Showcase(
-        dataset=settings.dataset,
-        run=params.recommend.run,
-        keep_seen=params.recommend.keep_seen,
-        lists=read_json(paths.recommendations / "summary.json", ListsSummary),
-        gallery=gallery(keywords, items, thumbnails, num_entries=settings.num_gallery_items),
-        users=sample_users(
-            items=items,
-            users=read_table(dataset.users, schemas.CLEAN_USERS),
-            sequences=read_table(dataset.sequences, schemas.CLEAN_SEQUENCES),
-            ranks=read_table(paths.run(params.recommend.run).ranks, schemas.RANKS),
-            recommendations=read_table(paths.recommended_lists, schemas.RECOMMENDATIONS),
-            images=read_table(dataset.images, schemas.IMAGES),
-            keywords=keywords,
-            thumbnails=thumbnails,
-            num_users=settings.num_sample_users,
-            mask_history=params.evaluate.mask_history,
-        ),
-    )
-
-
-def collect_maps(params: Params, paths: Paths) -> Maps | None:
-    """Maps of the runs that `report.maps` names; None where it names none.
-
-    Raises:
-        DataError: the vectors of one are not whole.
-    """
-    settings = params.report
-    if not settings.maps:
-        return None
-    dataset = paths.dataset(settings.dataset)
-    data = MapData(
-        dataset=settings.dataset,
-        items=read_table(dataset.items, schemas.CLEAN_ITEMS),
-        users=read_table(dataset.users, schemas.CLEAN_USERS),
-        sequences=read_table(dataset.sequences, schemas.CLEAN_SEQUENCES),
-        sentences=read_table(dataset.sentences, schemas.SENTENCES),
-        categories=settings.categories,
-        cold_threshold=params.datasets[settings.dataset].clean.cold_threshold,
-    )
-    return draw_maps(data, _item_vectors(params, paths, data.items.num_rows))
-
-
 def _categories(params: Params, paths: Paths) -> list[str | None]:
     """Of the items of the dataset that is shown; empty where the report names none."""
     settings = params.report
@@ -208,18 +154,6 @@ def _categories(params: Params, paths: Paths) -> list[str | None]:
     items = read_table(dataset.items, schemas.CLEAN_ITEMS)
     sentences = read_table(dataset.sentences, schemas.SENTENCES)
     return categories_of(items["item_id"].to_pylist(), sentences, settings.categories)
-
-
-def _item_vectors(params: Params, paths: Paths, num_items: int) -> Iterator[tuple[str, Vectors]]:
-    for name in params.report.maps:
-        path = paths.run(name).item_vectors
-        table = read_vectors(path, schemas.item_vectors)
-        if table.num_rows != num_items:
-            raise DataError(
-                f"{path}: {table.num_rows} vectors, expected {num_items}, one for each item; run "
-                f"`dvc repro {stage_of(params, name)}`"
-            )
-        yield name, vectors_of(table, str(path))
 
 
 def _require_evaluated(params: Params, paths: Paths) -> None:

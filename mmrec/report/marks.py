@@ -71,10 +71,7 @@ def scatter(title: str, places: Places, groups: Iterable[Group]) -> Markup:
         places: [n, 2].
         groups: Their members are rows of `places`.
     """
-    low, high = places.min(axis=0), places.max(axis=0)
-    scale = (_SIDE - 2 * _MARGIN) / float((high - low).max() or 1)
-    centred = (places - (low + high) / 2) * scale + _SIDE / 2
-    points = np.rint(centred).astype(int).tolist()
+    points = fitted(places)
     paths = Markup("").join(
         _path(group.mark, [points[row] for row in group.members])
         for group in groups
@@ -82,6 +79,15 @@ def scatter(title: str, places: Places, groups: Iterable[Group]) -> Markup:
     )
     box = f'viewBox="0 0 {_SIDE} {_SIDE}" role="img" aria-label="{escape(title)}"'
     return Markup(f'<svg class="plot map" {box}>{paths}</svg>')
+
+
+def fitted(places: Places) -> list[list[int]]:
+    """Where a drawing has its points, [x, y] from its upper left corner: 0 to 1000."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    scale = (_SIDE - 2 * _MARGIN) / float((high - low).max() or 1)
+    centred = (places - (low + high) / 2) * scale + _SIDE / 2
+    points: list[list[int]] = np.rint(centred).astype(int).tolist()
+    return points
 
 
 def _path(mark: Mark, points: Iterable[Sequence[int]]) -> Markup:

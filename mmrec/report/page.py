@@ -1,19 +1,16 @@
 """The page: what was run, measured and recommended in, one self-contained HTML text out.
 
-Nothing on it comes from elsewhere and nothing on it runs: pictures and curves are inside,
-there is no script, and a content security policy forbids every request.
+Nothing on it comes from elsewhere: pictures, curves and code are inside, and a content security
+policy forbids every request, and all code but the page's own. Without that code the page shows
+the same, but for what has to be chosen first.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from mmrec.params.pipeline import MaskHistory
 from mmrec.report.curves import history_length_plots
@@ -22,9 +19,13 @@ from mmrec.report.gallery import GalleryEntry
 from mmrec.report.identities import Identity, identities
 from mmrec.report.maps import Maps
 from mmrec.report.ordering import Ordering, ordering
+from mmrec.report.page_data import page_data
 from mmrec.report.plots import Plot, Style, styles
+from mmrec.report.rendering import as_data, render, script_of
 from mmrec.report.runs import KnockoutReport, PretrainingReport, RunReport
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
+from mmrec.report.shown_items import ShownItems
+from mmrec.report.shown_lists import ShownLists
 from mmrec.report.steps import DatasetReport
 from mmrec.report.tables import (
     PARTS,
@@ -125,6 +126,8 @@ def render_page(
     showcase: Showcase,
     pretrainings: Sequence[PretrainingReport] = (),
     maps: Maps | None = None,
+    items: ShownItems | None = None,
+    lists: ShownLists | None = None,
 ) -> str:
     """The whole page; equal arguments give equal text.
 
@@ -136,17 +139,12 @@ def render_page(
         showcase: What is shown in pictures; its run is tested against the others.
         pretrainings: All of them, in the order in which they are to be listed.
         maps: Of the vectors of some runs; None leaves them out.
+        items: To look through; None leaves them out, and maps then say nothing of their points.
+        lists: Of all runs for the users that are shown; None leaves them out.
     """
     comparisons = _comparisons(runs, showcase.run)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"pretty": _pretty, "signed": _signed}
-    return environment.get_template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         title=title,
         datasets=datasets,
         runs=runs,
@@ -158,6 +156,10 @@ def render_page(
         showcase=showcase,
         max_recommended=MAX_RECOMMENDED,
         maps=maps,
+        items=items,
+        lists=lists,
+        data=as_data(page_data(items, maps, lists)),
+        script=script_of("shared.js", "items.js", "maps.js", "lists.js"),
     )
 
 
@@ -207,11 +209,3 @@ def _part(part: str, rows: Sequence[Row], columns: Sequence[str], best_of: _Best
 def _no_best(rows: Iterable[Row]) -> dict[str, float]:  # noqa: ARG001
     """Of what lists are like, no value is the best."""
     return {}
-
-
-def _pretty(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.4f}".replace("-", "−")

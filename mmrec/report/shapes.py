@@ -121,3 +121,10 @@ class KnockedOut:
     seeds: Sequence[int]
     settings: Mapping[str, object]
     parts: Sequence[KnockedOutPart]
+
+
+@dataclass(frozen=True)
+class FeatureStores:
+    """What a card needs of `<feature>.json`, which lies beside the folder of a feature."""
+
+    stores: Sequence[str]

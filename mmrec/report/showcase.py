@@ -49,6 +49,7 @@ class SampleUser:
     """
 
     user_id: str
+    user_index: int
     num_interactions: int
     history: Sequence[ItemCard]
     held_out: HeldOutItem | None
@@ -97,6 +98,7 @@ def sample_users(
     return [
         SampleUser(
             user["user_id"],
+            user["user_index"],
             user["num_interactions"],
             [cards[item_id] for item_id in history],
             _held_out(

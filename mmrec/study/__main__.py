@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mmrec.command import Command, call
-from mmrec.params.study import load_study
+from mmrec.params.study_file import load_study
 from mmrec.study.run import run_study, write_results
 from mmrec.study.workspace import PROJECT
 
@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     known = ", ".join(sorted(path.stem for path in STUDIES.glob("*.yaml")))
     parser.add_argument("name", help=f"one of: {known}")
     parser.add_argument(
+        "--seeds", type=int, nargs="+", help="of every training, in place of the study's"
+    )
+    parser.add_argument(
         "--results",
         type=Path,
         default=STUDIES / "results",
@@ -30,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run a study of this project."""
-    study = load_study(STUDIES / f"{arguments.name}.yaml")
+    study = load_study(STUDIES / f"{arguments.name}.yaml", seeds=arguments.seeds)
     runs = run_study(arguments.name, study, PROJECT)
     print(write_results(arguments.name, study, runs, arguments.results))
 

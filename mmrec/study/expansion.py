@@ -13,6 +13,7 @@ from mmrec.params.ranked import SLOTS
 from mmrec.params.study import StudyError, StudyParams, changed
 from mmrec.params.study_rows import EnsembleRow, StudyRow
 from mmrec.study.base import free_name, known_features, read_base
+from mmrec.study.shown import with_shown
 
 Names = Mapping[str, tuple[str, ...]]
 """Names of each row's runs, or ensembles, a seed each."""
@@ -60,8 +61,8 @@ def expand(study: StudyParams, project: Path) -> Expanded:
             own["runs"][name] = {**entry, "init_from": start, "seed": seed}
     names |= _add_ensembles(own, study, names)
     # Ensembles of the base are of its runs, which these replace.
-    params = changed({**base, **own}, {**_shown(study, names), **_protocol(study)})
-    return Expanded(params, {row: names[row] for row in study.rows})
+    params = changed({**base, **own}, _protocol(study))
+    return Expanded(with_shown(params, study, names), {row: names[row] for row in study.rows})
 
 
 def _add_ensembles(own: dict[str, dict[str, Any]], study: StudyParams, runs: Names) -> Names:
@@ -86,16 +87,6 @@ def _ensemble(
         slots[slot] = {"run": part, "text": runs[part]["text"], "image": runs[part]["image"]}
     chosen = settings.model_dump(mode="json", include={"metric", "weights"})
     return {"dataset": dataset, **slots, **chosen}
-
-
-def _shown(study: StudyParams, names: Names) -> dict[str, Any]:
-    """What stages name that do not run: it has to be there."""
-    row = study.rows[study.reference]
-    of_model = row.ensemble[0] if isinstance(row, EnsembleRow) else study.reference
-    return {
-        "recommend": {"run": names[of_model][0]},
-        "report": {"dataset": study.dataset_of(study.reference), "maps": []},
-    }
 
 
 def _protocol(study: StudyParams) -> dict[str, dict[str, Any]]:

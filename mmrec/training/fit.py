@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -26,6 +26,10 @@ from mmrec.training.validation import (
 logger = logging.getLogger(__name__)
 
 
+def _nobody(_: Mapping[str, float]) -> None:
+    pass
+
+
 def fit(
     params: ModelParams,
     data: ModelData,
@@ -34,6 +38,7 @@ def fit(
     weights: TrainedWeights | None,
     checkpoint_dir: Path,
     history_path: Path,
+    watch: Callable[[Mapping[str, float]], None] = _nobody,
 ) -> tuple[Recommender, dict[str, object]]:
     """Train one stage of a model; returns the recommender and a record of how it went.
 
@@ -44,6 +49,7 @@ def fit(
         weights: pre-trained weights to start from, or None.
         checkpoint_dir: work in progress, outside the outputs of a stage.
         history_path: CSV to write after every epoch.
+        watch: is told the validation metrics of each epoch; what it raises ends the training.
 
     Raises:
         ValueError: settings and data do not go together, or training diverges.
@@ -59,10 +65,16 @@ def fit(
     references = training.validation.references
     tell_references(references, settings.metric, stage)
     described = params.described(stage)
+
+    def validate() -> dict[str, float]:
+        metrics = training.validation.metrics()
+        watch(metrics)
+        return {**metrics, **references}
+
     result = train(
         training.objective,
         training.batches,
-        lambda: {**training.validation.metrics(), **references},
+        validate,
         settings,
         seed=run.seed,
         stage=stage,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmrec.evaluation.metrics import is_metric
 from mmrec.io import write_text
 from mmrec.training.distributed import is_first_process
 from mmrec.training.state import HistoryRow
@@ -23,3 +25,10 @@ def write_history(rows: Sequence[HistoryRow], path: Path) -> None:
     columns = tuple(rows[0]) if rows else BASE_COLUMNS
     lines = [",".join(columns), *(",".join(repr(row[name]) for name in columns) for row in rows)]
     write_text("\n".join(lines) + "\n", path)
+
+
+def validation_of(path: Path, epoch: int) -> dict[str, float]:
+    """Validation metrics of an epoch, of the file that `write_history` wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        row = next(row for row in csv.DictReader(file) if int(row["epoch"]) == epoch)
+    return {name: float(value) for name, value in row.items() if is_metric(name)}

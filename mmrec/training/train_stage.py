@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from mmrec.io import write_json
 from mmrec.models.data import TrainingRun, load_model_data
 from mmrec.params.model import Stage
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
@@ -16,7 +17,7 @@ from mmrec.training.costs import CostClock
 from mmrec.training.distributed import is_first_process
 from mmrec.training.finished import RECORD, load_weights, save_model, save_note
 from mmrec.training.fit import fit
-from mmrec.training.history import write_history
+from mmrec.training.history import validation_of, write_history
 
 
 class Places(NamedTuple):
@@ -28,6 +29,8 @@ class Places(NamedTuple):
     history: Path
     checkpoints: Path
     """Work in progress, outside the outputs of a stage."""
+    validation: Path | None = None
+    """JSON of the validation metrics of the epoch that is kept; None where nobody compares them."""
 
 
 def train_stage(
@@ -62,6 +65,9 @@ def train_stage(
     )
     if is_first_process():
         save_model(recommender, record, data.items, places.result)
+        if places.validation:
+            kept = validation_of(places.history, int(str(record["kept_epoch"])))
+            write_json(kept, places.validation)
         clock.stop(places.result / RECORD)
         discard_checkpoints(places.checkpoints)
     return {name: value for name, value in record.items() if name != "model"}
@@ -71,4 +77,6 @@ def _leave_a_note(model: Mapping[str, object], places: Places) -> Summary:
     write_history([], places.history)
     if is_first_process():
         save_note({"model": model}, places.result)
+        if places.validation:
+            write_json({}, places.validation)
     return {"trained": False}

@@ -50,8 +50,11 @@ def test_windows_are_whole_where_that_is_asked_for():
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
 def test_losses_and_gradients_are_those_of_the_straightforward_form(changes):
     found = differences(replace(SMALL, **changes))
-    assert len(found) == 8
-    assert max(found.values()) < 1e-6
+    gradients = [value for name, value in found.items() if name.endswith(" gradient")]
+    losses = [value for name, value in found.items() if not name.endswith(" gradient")]
+    assert len(gradients) == len(losses) == 4
+    assert max(gradients) < 1e-9  # in double precision
+    assert max(losses) < 1e-5  # in single precision, whose last bits are the processor's
 
 
 def test_forms_that_differ_are_not_compared(monkeypatch):

@@ -21,10 +21,9 @@ from mmrec.data.fetch import fetch_images
 from mmrec.data.images import RawImages
 from mmrec.data.sources.source import ImageRef, RawCatalogue
 from mmrec.io import read_table
+from mmrec.params.datasets import CleanParams
 
 SETTINGS: dict[str, Any] = {
-    "skipped": {},
-    "has_users": True,
     "text_fields": ["title", "description"],
     "max_sentences": 10,
     "max_images": 10,
@@ -97,11 +96,20 @@ def cleaned(
     raw_items: pa.Table,
     log: pa.Table,
     refs: Sequence[ImageRef] = (),
+    *,
+    skipped: Mapping[str, int] | None = None,
+    has_users: bool = True,
     **settings: object,
 ) -> CleanResult:
     """Clean with `SETTINGS` except for `settings`."""
-    links, images = fetched(folder, refs)
-    return clean(raw_items, log, links, images, **{**SETTINGS, **settings})
+    return clean(
+        raw_items,
+        log,
+        *fetched(folder, refs),
+        CleanParams(**{**SETTINGS, **settings}),
+        skipped=skipped or {},
+        has_users=has_users,
+    )
 
 
 def write_raw(

@@ -21,6 +21,7 @@ def small_params() -> Any:
     data = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
     for run in LEFT_OUT:
         del data["runs"][run]
+    data["ensembles"] = {}  # of runs that are left out
     trained = {entry["model"] for part in ("pretrainings", "runs") for entry in data[part].values()}
     data["models"] = {name: data["models"][name] for name in sorted(trained)}
     data["report"]["maps"] = ["demo-mp4sr"]

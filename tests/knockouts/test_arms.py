@@ -48,6 +48,9 @@ def test_every_feature_is_knocked_out_alone_and_together_in_the_pre_training_as_
             }
             assert knocked[text] == knocked[image] == kind
     assert len(params.runs) == 12
+    (together,) = params.ensembles.values()
+    assert [part.run for part in together.parts] == ["demo-mp4sr-2020", "IDs-alone-2020"]
+    assert together.metric == "recall@10"
 
 
 @pytest.mark.parametrize("name", ["demo-mp4sr", "demo-mp4sr-id"])

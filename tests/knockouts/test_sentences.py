@@ -7,7 +7,7 @@ import pytest
 from mmrec.compare.table import ComparedRow
 from mmrec.evaluation.comparison import Comparison
 from mmrec.evaluation.significance import Bootstrap, TTest
-from mmrec.knockouts.arms import Arm
+from mmrec.knockouts.arms import TOGETHER, Arm
 from mmrec.knockouts.sentences import concluded, outcome, sentences
 
 OWN = 0.2
@@ -75,16 +75,20 @@ def test_content_helps_only_where_every_knock_out_costs_something(
 
 
 def of(
-    *rows: ComparedRow, ids: ComparedRow = FALLS, popularity: ComparedRow = FALLS, own: float = OWN
+    *rows: ComparedRow,
+    ids: ComparedRow = FALLS,
+    together: ComparedRow = SAME,
+    popularity: ComparedRow = FALLS,
+    own: float = OWN,
 ) -> list[str]:
     """Sentences of a run of one feature, its knock-outs in the order of `TEXT`."""
     arms = {arm.row: one for arm, one in zip(TEXT, rows, strict=True)}
-    others = {"IDs alone": ids, "popularity": popularity}
+    others = {"IDs alone": ids, TOGETHER: together, "popularity": popularity}
     return sentences("run", "Recall@10", TEXT, {"run": ComparedRow([own]), **arms, **others})
 
 
 def test_where_all_fall_content_carries_information_and_how_much() -> None:
-    text, ids = of(row(0.04), row(0.1), row(0.05))
+    text, ids, _ = of(row(0.04), row(0.1), row(0.05))
     assert text == (
         "Recall@10 falls from 0.2000 to 0.0400 when items get each other's text, to 0.1000 when "
         "all items have the same text, the mean, to 0.0500 when the text of items is noise: the "
@@ -145,10 +149,23 @@ def test_ids_alone_are_a_sentence_of_their_own(ids: ComparedRow, says: str) -> N
     assert of(FALLS, FALLS, FALLS, ids=ids)[1].endswith(says)
 
 
+@pytest.mark.parametrize(
+    ("together", "says"),
+    [
+        (RISES, "0.2200 (+10%): what IDs know is not all in the run."),
+        (SAME, "0.1980 (-1%): as good as the run alone, within a tenth."),
+        (LITTLE, "0.1900 (-5%): worse than the run alone, validation has misled."),
+        (UNCLEAR, "0.1900 (-5%): whether that is better or worse, the test does not tell."),
+    ],
+)
+def test_the_run_with_ids_alone_is_a_sentence_of_its_own(together: ComparedRow, says: str) -> None:
+    assert of(FALLS, FALLS, FALLS, together=together)[2].endswith(says)
+
+
 def test_a_run_that_is_not_better_than_popularity_is_told_so() -> None:
-    assert len(of(FALLS, FALLS, FALLS)) == 2
+    assert len(of(FALLS, FALLS, FALLS)) == 3
     for popularity in (SAME, RISES, UNCLEAR):
-        assert of(FALLS, FALLS, FALLS, popularity=popularity)[2].startswith(
+        assert of(FALLS, FALLS, FALLS, popularity=popularity)[3].startswith(
             "Popularity has Recall@10 0."
         )
 
@@ -161,7 +178,7 @@ def test_of_nothing_nothing_can_be_lost() -> None:
 
 def test_two_features_are_told_together_then_each_and_that_one_may_do_for_both() -> None:
     arms = [*BOTH, *TEXT, *IMAGE]
-    rows = {"run": ComparedRow([OWN]), "IDs alone": FALLS, "popularity": FALLS}
+    rows = {"run": ComparedRow([OWN]), "IDs alone": FALLS, TOGETHER: SAME, "popularity": FALLS}
     rows |= {arm.row: FALLS if len(arm.slots) == 2 else SAME for arm in arms}
     found = sentences("run", "Recall@10", arms, rows)
     assert "each other's text and image, " in found[0]

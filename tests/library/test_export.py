@@ -63,10 +63,13 @@ def test_neither_users_nor_interactions_are_in_it(folder: Path, shop: Path) -> N
 
 def test_the_card_says_what_it_is_and_what_it_is_worth(folder: Path, shop: Path) -> None:
     card = (folder / "sasrec" / "README.md").read_text()
-    assert "# sasrec\n\nA sequential recommender (sasrec) for 18 items" in card
+    assert "# sasrec\n\nA sequential recommender (`sasrec`), trained with mmrec on" in card
+    run = open_run(folder / "sasrec")
+    assert f"with {run.items.height} items, {run.items['is_cold'].sum()} of them cold" in card
     metrics = json.loads((shop / "data" / "runs" / "sasrec" / "metrics.json").read_text())
-    row = next(line for line in card.splitlines() if line.startswith("| all |"))
-    assert f"{metrics['all']['num_users']:.4g}" in row
+    row = next(line for line in card.splitlines() if line.startswith("| All users |"))
+    recall = next(value for name, value in metrics["all"].items() if name.startswith("recall"))
+    assert f"| {metrics['all']['num_users']} users | {recall:.4f} |" in row
     assert str(shop) not in card
 
 

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from mmrec import Filters, fit, open_run
+from mmrec.io import read_json
 from mmrec.library.run import Run
 from mmrec.params.file import ParamsError, load_params
+from mmrec.paths import Paths
+from mmrec.run_paths import validation_of
 from tests.library.worlds import item
 
 SEEN = [[item(3), item(7)], [item(0)]]
@@ -40,6 +43,10 @@ def test_it_is_the_run_of_the_pipeline(shop: Path, runs: dict[str, Run], tmp_pat
     assert fitted.record["trained"] is True
     assert fitted.history["epoch"].to_list() == [*range(1, fitted.history.height + 1)]
     assert fitted.history.height == fitted.record["epochs"]
+    kept = fitted.history.row(fitted.record["kept_epoch"] - 1, named=True)
+    validated = read_json(validation_of(Paths(shop).run("sasrec")))
+    assert "ndcg@10" in validated
+    assert validated.items() <= kept.items()
 
 
 def test_settings_may_be_given_in_place_of_a_name(shop: Path, runs: dict[str, Run]) -> None:

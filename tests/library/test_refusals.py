@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from mmrec import Filters, open_dataset, open_feature, open_run
 from mmrec.io import DataError
+from mmrec.library import ids
 from mmrec.library.ids import UnknownIdError
 from mmrec.library.run import Run
 from mmrec.params.file import ParamsError
@@ -28,22 +30,23 @@ def asked(histories: Any = GOOD, k: int = 5, **filters: Any) -> Callable[[Run], 
 REFUSED: dict[str, tuple[Callable[[Run], object], str]] = {
     "one unknown item": (
         asked([GOOD[0], [item(1), "I-05"]]),
-        "history 1: 'I-05' is not in the catalogue of 18 items; did you mean 'i-05'? such as "
-        "'I-05' where the catalogue has 'i-05': written in lower case, 100% would match; take ids",
+        "history 1: 'I-05' is not in the catalogue of 18 items; did you mean 'i-05'?",
     ),
     "several unknown items": (
-        asked({"ann": ["a", item(1), "b"]}),
-        "history of 'ann': 2 of 3 items are not in the catalogue of 18 items (first: 'a', 'b')",
+        asked({"ann": ["I-05", item(1), "b", "i-005", "c", "d"]}),
+        "history of 'ann': 5 of 6 items are not in the catalogue of 18 items: 'I-05' (did you "
+        "mean 'i-05'?), 'b', 'i-005' (did you mean 'i-05'?) and 2 others",
     ),
     "nothing known": (
         lambda run: run.recommend([["a", "b"]], skip_unknown=True),
-        "history 0: 2 of 2 items are not in the catalogue",
+        "history 0: 2 of 2 items are not in the catalogue of 18 items: 'a', 'b'; ids there are "
+        "such as 'i-00'",
     ),
     "an empty history": (asked([GOOD[0], []]), "history 1: found no items, expected at least one"),
     "no histories": (asked([]), "histories: found none, expected at least one"),
     "an unknown item left out": (
         asked(exclude=["x"]),
-        "exclude: 'x' is not in the catalogue of 18 items; such as 'x'; the catalogue has ids such",
+        "exclude: 'x' is not in the catalogue of 18 items; ids there are such as 'i-00'",
     ),
     "an unknown item alone": (asked(include=["x"]), "include: 'x' is not in the catalogue"),
     "an id twice": (
@@ -70,11 +73,12 @@ REFUSED: dict[str, tuple[Callable[[Run], object], str]] = {
     "too diverse": (lambda _: Filters(diversity=1.5), "diversity: found 1.5, expected 0 to 1"),
     "an unknown user": (
         lambda run: run.histories_of(["u3", "u333"]),
-        "users: 1 of 2 are not among the 40 of the dataset (first: 'u333'); did you mean 'u33'? ",
+        "users: 'u333' is not among the 40 users of the dataset; did you mean 'u33'? (those with "
+        "too few interactions were cleaned away: give their history itself)",
     ),
     "several unknown users": (
         lambda run: run.histories_of(["u3", "x1", "x2"]),
-        "users: 2 of 3 are not among the 40 of the dataset (first: 'x1')",
+        "users: 2 of 3 are not among the 40 users of the dataset: 'x1', 'x2'; ids there are such",
     ),
     "like an unknown item": (lambda run: run.similar(["x"]), "items: 'x' is not in the catalogue"),
     "like an item twice": (lambda run: run.similar([item(1)] * 2), "items: found 'i-01' twice"),
@@ -89,6 +93,11 @@ def test_what_cannot_be_answered_says_what_and_why(name: str, runs: dict[str, Ru
         call(runs["sasrec"])
     assert "\n" not in str(found.value)
     assert isinstance(found.value, UnknownIdError) == ("not in the catalogue" in says)
+
+
+def test_the_examples_of_spellings_are_true() -> None:
+    assert doctest.testmod(ids).attempted >= 4
+    assert not doctest.testmod(ids).failed
 
 
 @pytest.mark.parametrize(

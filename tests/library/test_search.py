@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mmrec import open_feature, schemas
+from mmrec import Filters, open_feature, schemas
 from mmrec.cli import search
 from mmrec.data.images import decode_image
 from mmrec.demo.clip_recipe import CLIP_DIR
@@ -112,6 +112,37 @@ def test_a_list_is_that_of_every_items_best_content(
     assert best["score"] == pytest.approx(1, abs=1e-3), "it is this content itself"
 
 
+def test_filters_say_what_may_be_found(project: Path) -> None:
+    feature = open_feature("shop", "drawings", project)
+    whole = feature.search("a red mug", k=99)
+    assert (
+        feature.search("a red mug", k=2, filters=Filters(exclude=[item(5)]))
+        .drop("rank")
+        .equals(whole.filter(pl.col("item_id") != item(5)).head(2).drop("rank"))
+    )
+    some = [item(0), item(2), item(11)]
+    alone = feature.search("a red mug", k=99, filters=Filters(include=some))
+    assert {*alone["item_id"]} == {item(0), item(2)}, "item 11 has no picture"
+    lamps = feature.search("a red mug", k=99, filters=Filters(category="lamp"))
+    assert {*lamps["item_id"]} == {item(0), item(3)}
+    nothing = feature.search("a red mug", filters=Filters(category="shoe", exclude=[item(8)]))
+    assert nothing.height == 0, "shoes have no pictures"
+    assert nothing.columns == whole.columns
+    limited = feature.search("a red mug", k=99, filters=Filters(max_per_category=1))
+    expected = [item(5), next(one for one in whole["item_id"] if one in (item(0), item(3)))]
+    assert limited["item_id"].to_list() == expected
+
+
+def test_a_diverse_list_has_no_twins_in_front(project: Path) -> None:
+    feature = open_feature("shop", "drawings", project)
+    assert feature.search("a red mug", k=2)["item_id"].to_list() == [item(5), item(8)]
+    found = feature.search("a red mug", k=9, filters=Filters(diversity=0.9))
+    assert found["item_id"][0] == item(5)
+    assert found["item_id"][1] != item(8), "which shows the same"
+    whole = feature.search("a red mug", k=9)
+    assert found.drop("rank").sort("item_id").equals(whole.drop("rank").sort("item_id"))
+
+
 def test_pictures_are_found_by_a_backbone_of_pictures(project: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.png").write_bytes(drawing(2, 1))
     feature = open_feature("shop", "timm", project)
@@ -134,6 +165,8 @@ def test_sentences_are_found_by_their_encoder(project: Path) -> None:
         ("drawings", {"words": "x", "picture": b"x"}, "words or picture: found both"),
         ("drawings", {"words": "<p> "}, "words: found '<p> ', expected what to look for"),
         ("drawings", {"words": "mug", "k": 0}, "k: found 0, expected at least 1"),
+        ("drawings", {"words": "mug", "filters": Filters(category="hat")}, "category: found 'hat'"),
+        ("drawings", {"words": "mug", "filters": Filters(exclude=["I-5"])}, "did you mean 'i-05'"),
         ("drawings", {"picture": b"x"}, "picture: not_an_image; take another picture"),
         ("drawings", {"picture": "no.png"}, r"no\.png: file not found; name a picture"),
         ("timm", {"words": "mug"}, r"\(timm_image\) does not read words; ask with pictures, or"),
@@ -179,6 +212,11 @@ def test_the_terminal_shows_and_writes_what_is_found(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "query a red mug"
     assert [line.split()[1] for line in lines[2:]] == [item(5), item(8)]
+    call(search, "a red mug", *options, "--exclude", item(5), "--category", "mug")
+    shown = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[1] for line in shown] == [item(8), item(2)]
+    call(search, "a red mug", *options, "--category", "shoe", "--exclude", item(8))
+    assert capsys.readouterr().out == "no item is left for the list\n"
     (tmp_path / "mine.png").write_bytes(drawing(0, 1))
     out = tmp_path / "found.csv"
     call(search, "--picture", str(tmp_path / "mine.png"), *options, "--output", str(out))

@@ -105,6 +105,7 @@ def test_what_cannot_be_told_is_said_with_the_line_to_change(
     assert "? user_id: name the column of users; the log has a, b, c" in said
     assert "? timestamp: no column reads as times" in said
     assert "? title: name its column; the catalogue has number, words" in said
+    assert "- users and items are not counted while columns are missing" in said
 
 
 def test_numbers_of_users_and_grades_are_not_taken_for_those_of_items(folder: Path) -> None:
@@ -145,12 +146,63 @@ def test_short_histories_are_kept(folder: Path) -> None:
 def test_of_very_many_items_a_step_scores_a_sample(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmrec.own_data.write._LARGE", tables.NUM_ITEMS)
+    monkeypatch.setattr("mmrec.own_data.recipe._LARGE", tables.NUM_ITEMS)
     params = init(*tables.parquet(folder))
     trained = {name: model.finetune for name, model in params.models.items() if model.finetune}
     losses = {name: settings.loss.name for name, settings in trained.items()}
     assert losses == {"sasrec": "sampled", "mp4sr": "in_batch", "mp4sr-new": "in_batch"}
     assert params.models["sasrec"].finetune.validation_users == 2000
+    assert not params.ensembles
+
+
+def test_of_many_users_some_judge_an_epoch(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mmrec.own_data.recipe._MANY", tables.NUM_USERS)
+    params = init(*tables.parquet(folder))
+    assert params.models["sasrec"].finetune.validation_users == 10_000
+    assert params.models["sasrec"].finetune.loss.name == "full"
+    assert "an epoch is judged by 10,000 users of 30" in capsys.readouterr().out
+
+
+def test_where_most_items_are_rare_runs_rank_together(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = init(*tables.parquet(folder))
+    assert [*params.ensembles] == ["books-together"]
+    said = capsys.readouterr().out
+    assert f"- 30 users, 40 items, {len(tables.events())} interactions" in said
+    assert "items have fewer than 10 interactions: `books-together` ranks by" in said
+    assert "fewer than 10 interactions: `books-together` ranks" in Path("params.yaml").read_text()
+
+
+def test_without_pictures_text_ranks_with_ids_and_words(folder: Path) -> None:
+    (ensemble,) = init(*tables.semicolons(folder)).ensembles.values()
+    assert [part.run for part in ensemble.parts] == ["books-sasrec", "books-text", "books-tfidf"]
+
+
+def test_where_items_are_well_known_no_runs_rank_together(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items, log = tables.semicolons(folder)
+    head, *lines = log.read_text().splitlines()
+    others = [f"{copy}{line}" for copy in range(1, 4) for line in lines]
+    log.write_text("\n".join([head, *lines, *others]))
+    assert not init(items, log).ensembles
+    assert "interactions: no runs rank together" in capsys.readouterr().out
+
+
+def test_a_model_for_new_items_stays_where_there_are_some(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items, log = tables.tabs(folder)
+    pictures = ["--pictures", str(folder / "pictures")]
+    assert "books-both" not in init(items, log, *pictures).runs
+    assert "- 2% of the items have no interaction: no model is set" in capsys.readouterr().out
+    more = "".join(f"\nC0{n:03}\tA new hat\t1" for n in range(10))
+    items.write_text(items.read_text() + more)
+    assert "books-both" in init(items, log, *pictures, "--force").runs
+    assert "- 22% of the items have no interaction: `books-both`" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     data["pretrainings"]["demo-mp4sr"]["model"] = "bert"
     data["unions"]["twice"] = {"left": "demo", "right": "demo"}
     lines = messages(data, tmp_path)
-    assert lines[0] == "params.yaml: 13 errors"
+    assert lines[0] == "params.yaml: 14 errors"
     text = "\n".join(lines)
     assert "datasets.demo.clean.user_core: found -1; Input should be greater than or equal" in text
     assert "datasets.demo.source.num_item: unknown key (did you mean num_items?)" in text
@@ -92,6 +92,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "report.maps: found 'demo-mp4sr', which is on 'shop', but report.dataset is" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
+    assert "ensembles.demo-together.first.run: found 'demo-mp4sr', which is on 'shop'" in text
 
 
 @pytest.mark.parametrize(

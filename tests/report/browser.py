@@ -138,6 +138,14 @@ class Browser:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
+    def wait_for(self, expression: str) -> None:
+        """Wait until an expression holds in the page; a test that waits in vain fails here."""
+        deadline = time.monotonic() + self._timeout_s
+        while not self.evaluate(expression):
+            if time.monotonic() > deadline:
+                raise TimeoutError(expression)
+            time.sleep(0.02)
+
     def _receive(self) -> None:
         if time.monotonic() > self._deadline:
             raise TimeoutError("the browser did not answer in time")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.report.browser import CHROMIUM, Browser
-from tests.report.worlds import World, maps_of, page_of
+from tests.report.looked_through import whole_page
+from tests.report.worlds import World
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium here; `apt-get install chromium` brings one"
@@ -27,8 +28,7 @@ def browser() -> Iterator[Browser]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("page")
     path = directory / "index.html"
-    maps = maps_of("shop-popularity", "shop-mp4sr")
-    path.write_text(page_of(World(directory), maps), encoding="utf-8")
+    path.write_text(whole_page(World(directory)), encoding="utf-8")
     return path
 
 
@@ -36,7 +36,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_page_loads_whole_and_silent_from_a_file(browser: Browser, path: Path, width: int) -> None:
     browser.open(path, width=width)
     assert browser.evaluate("document.images.length") > 20
-    assert browser.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    browser.wait_for("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     assert [event for event in browser.events if event["method"] in _COMPLAINTS] == []
     requests = [
         event["params"]["request"]["url"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -14,13 +13,11 @@ from mmrec.io import DataError, write_json, write_table
 from mmrec.params.file import load_params
 from mmrec.params.sources import TabularSourceParams
 from mmrec.paths import Paths
-from mmrec.report.collect import collect_maps, collect_pretrainings, collect_protocol, collect_runs
+from mmrec.report.collect import collect_pretrainings, collect_protocol, collect_runs
 from mmrec.report.former_runs import remove_former_runs
 from mmrec.report.runs import RunReport
 from mmrec.run_paths import RunPaths, cold_ranks_of, lists_of
 from tests.report.made_runs import cold_ranks, metrics, positions, ranks_of
-from tests.report.worlds import map_data
-from tests.retrieval.worlds import item_table
 
 ROOT = Path(__file__).parents[2]
 PARAMS = load_params(ROOT / "params.yaml")
@@ -194,53 +191,3 @@ def test_what_a_former_run_left_is_removed(paths: Paths) -> None:
     remove_former_runs(PARAMS.runs, paths)
     assert not former.evaluated.exists()
     assert all(paths.run(name).ranks.is_file() for name in PARAMS.runs)
-
-
-@pytest.fixture
-def with_vectors(paths: Paths) -> Paths:
-    """With the tables that maps are drawn of, and vectors of thirty items."""
-    dataset, data = paths.dataset("demo"), map_data(30)
-    write_table(data.items, dataset.items, schemas.CLEAN_ITEMS)
-    write_table(data.users, dataset.users, schemas.CLEAN_USERS)
-    write_table(data.sequences, dataset.sequences, schemas.CLEAN_SEQUENCES)
-    write_table(data.sentences, dataset.sentences, schemas.SENTENCES)
-    for name in PARAMS.report.maps:
-        write_vectors(np.random.default_rng(2).standard_normal((30, 3)), name, paths)
-    return paths
-
-
-def write_vectors(vectors: np.ndarray, run: str, paths: Paths) -> None:
-    table = item_table(vectors)
-    write_table(table, paths.run(run).item_vectors, table.schema)
-
-
-def test_maps_are_of_the_runs_that_are_named_in_that_order(with_vectors: Paths) -> None:
-    maps = collect_maps(PARAMS, with_vectors)
-    assert maps is not None
-    assert [one.run for one in maps.correlations] == ["demo-sasrec", "demo-mp4sr"]
-    for picture in maps.pictures:
-        assert [drawing.run for drawing in picture.drawings] == ["demo-sasrec", "demo-mp4sr"]
-    assert "fewer than 10, are crosses" in maps.pictures[0].note
-
-
-def test_without_names_nothing_is_read_and_there_are_no_maps(paths: Paths) -> None:
-    report = PARAMS.report.model_copy(update={"maps": []})
-    assert collect_maps(PARAMS.model_copy(update={"report": report}), paths) is None
-
-
-@pytest.mark.parametrize(
-    ("vectors", "says"),
-    [
-        (
-            np.ones((29, 3)),
-            r"demo-mp4sr/items\.parquet: 29 vectors, expected 30, one for each",
-        ),
-        (np.full((30, 3), np.nan), r"demo-mp4sr/items\.parquet: 30 of 30 vectors are not finite"),
-    ],
-)
-def test_vectors_that_are_not_whole_name_their_file(
-    with_vectors: Paths, vectors: np.ndarray, says: str
-) -> None:
-    write_vectors(vectors, "demo-mp4sr", with_vectors)
-    with pytest.raises(DataError, match=says):
-        collect_maps(PARAMS, with_vectors)

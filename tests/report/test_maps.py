@@ -14,9 +14,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from mmrec import schemas
 from mmrec.params.pipeline import MAX_CATEGORIES
+from mmrec.report import colourings
 from mmrec.report import maps as maps_module
 from mmrec.report.categories import categories_of
-from mmrec.report.maps import NUM_ITEMS, NUM_USERS, Maps, Picture, draw_maps
+from mmrec.report.colourings import NUM_USERS
+from mmrec.report.maps import NUM_ITEMS, Maps, Picture, draw_maps
 from mmrec.report.marks import Group, Mark, marks, scatter
 from mmrec.report.projection import project
 from tests.data.raw_world import sequence_table
@@ -125,7 +127,7 @@ def test_large_catalogues_are_drawn_of_a_sample_that_all_runs_share(
     monkeypatch.setattr(maps_module, "NUM_ITEMS", 50)
     vectors = random_vectors(90)
     maps = draw_maps(map_data(90), [("a", vectors), ("b", vectors.copy())])
-    assert (maps.num_items, maps.num_drawn) == (90, 50)
+    assert (maps.num_items, len(maps.drawn)) == (90, 50)
     first, second = maps.pictures[0].drawings
     assert str(first.svg).replace("a: items", "b: items") == second.svg
     assert points(str(first.svg)) == 50
@@ -146,7 +148,7 @@ def points(svg: str) -> int:
 def test_histories_are_the_items_of_the_latest_steps_of_some_users(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maps_module, "MAX_STEPS", 5)
+    monkeypatch.setattr(colourings, "MAX_STEPS", 5)
     data = map_data()
     picture = maps_of("a").pictures[-1]
     users = data.users.column("user_id").to_pylist()

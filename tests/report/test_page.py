@@ -36,7 +36,6 @@ def test_page_has_the_same_bytes_every_time(world: World, page: str) -> None:
 def test_page_nests_has_one_title_and_no_id_twice(page: str) -> None:
     outline = parse(page)
     assert len(outline.find("h1")) == 1
-    assert outline.find("script") == []
     ids = [node.attrs["id"] for node in outline.walk() if "id" in node.attrs]
     assert len(ids) == len(set(ids))
 
@@ -47,7 +46,7 @@ def test_headings_never_skip_a_level(page: str) -> None:
 
 
 def test_hostile_text_is_shown_not_run(page: str) -> None:
-    assert "<script" not in page
+    assert page.count("<script") == 2, "its data and its code"
     assert "<b>bold" not in page
     assert "<i>red" not in page
     outline = parse(page)

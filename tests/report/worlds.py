@@ -16,8 +16,9 @@ from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.io import content_key
 from mmrec.part_writer import PartWriter
+from mmrec.report.colourings import MapData
 from mmrec.report.gallery import gallery
-from mmrec.report.maps import MapData, Maps, draw_maps
+from mmrec.report.maps import Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase, render_page
 from mmrec.report.showcase import sample_users
 from mmrec.report.steps import dataset_report

@@ -37,7 +37,7 @@ BODIES: dict[str, tuple[dict[str, Any], str]] = {
     "diversity": ({"histories": GOOD, "diversity": 2}, "diversity: found 2.0, expected 0 to 1"),
     "twice": ({"histories": GOOD, "exclude": ["a", "a"]}, "exclude: found 'a' twice"),
     "category": ({"histories": GOOD, "category": "hat"}, "category: found 'hat', allowed: lamp"),
-    "user": ({"users": ["u99"]}, "users: 1 of 1 are not among the 40 of the dataset"),
+    "user": ({"users": ["u99"]}, "users: 'u99' is not among the 40 users"),
     "many faults": (
         {"histories": [[1, 2, 3, 4, 5, 6, 7]]},
         "histories[0][4]: found 5; Input should be a valid string; and 2 others",
@@ -85,7 +85,7 @@ ANSWERS: dict[str, tuple[Callable[[TestClient], Any], int, str]] = {
     "no method": (lambda client: client.get("/recommend"), 405, "Method Not Allowed"),
     "no picture": (lambda client: client.get("/picture?item=i-01"), 404, "'i-01': no picture"),
     "no user": (lambda client: client.get("/history"), 400, "user: found 0 characters"),
-    "unknown user": (lambda client: client.get("/history?user=u99"), 400, "(first: 'u99')"),
+    "unknown user": (lambda client: client.get("/history?user=u99"), 400, "users: 'u99' is not"),
     "how many": (lambda client: client.get("/items?k=²"), 400, "k: found '²', expected 1 to 100"),
     "too many": (lambda client: client.get("/items?k=101"), 400, "expected 1 to 100"),
     "many words": (

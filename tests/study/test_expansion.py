@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from mmrec.params.pipeline import Params
 from mmrec.params.references import wrong_references
-from mmrec.params.study import StudyError, load_study
+from mmrec.params.study import StudyError
+from mmrec.params.study_file import load_study
 from mmrec.params.yaml_file import read_yaml
 from mmrec.study.expansion import expand
 from mmrec.study.workspace import PROJECT
@@ -270,6 +271,47 @@ def test_a_row_of_several_others_is_an_ensemble_of_their_runs_of_each_seed(tmp_p
     assert "both" not in tried.comparisons()
 
 
+def other_study(folder: Path, **content: Any) -> Path:
+    path = folder / "other.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe").dump(content, file)
+    return path
+
+
+def test_a_study_of_another_one_is_that_but_for_what_it_changes(tmp_path: Path) -> None:
+    tried = study(tmp_path, datasets=FEWER)
+    change = {"dataset": "demo-9", "datasets": {"demo-9": {"change": {"clean": {"user_core": 7}}}}}
+    found = load_study(other_study(tmp_path, of="tried", change=change))
+    clean = {"clean": {"user_core": 7, "item_core": 8}}
+    datasets = {"demo-9": tried.datasets["demo-9"].model_copy(update={"change": clean})}
+    assert found == tried.model_copy(update={"dataset": "demo-9", "datasets": datasets})
+
+
+def test_seeds_that_are_asked_for_replace_those_of_the_file(tmp_path: Path) -> None:
+    study(tmp_path)
+    assert load_study(tmp_path / "tried.yaml", seeds=[7]).seeds == [7]
+    with pytest.raises(StudyError, match=r"seeds: found \[7, 7\], expected each once"):
+        load_study(other_study(tmp_path, of="tried", change={}), seeds=[7, 7])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"of": "tride"}, "other.yaml:\n  change: "),
+        ({"of": "tride", "change": {}}, "of: found 'tride', allowed: other, tried"),
+        ({"of": "other", "change": {}}, "of: found 'other', which is no study by itself"),
+        ({"of": "tried", "change": {"sedes": [1]}}, "other.yaml:\n  sedes: "),
+        ({"of": "tried", "changes": {}, "change": {}}, "other.yaml:\n  changes: "),
+    ],
+)
+def test_a_study_of_another_one_that_is_wrong_is_one_message(
+    content: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    study(tmp_path)
+    with pytest.raises(StudyError, match=says):
+        load_study(other_study(tmp_path, **content))
+
+
 def test_labels_that_make_one_name_stay_apart(tmp_path: Path) -> None:
     rows = {label: {"model": "sasrec"} for label in ("a b", "a/b", "a-b", "+")}
     _, runs = expand(study(tmp_path, rows=rows, reference="+"), PROJECT)
@@ -440,3 +482,27 @@ def test_a_part_of_cold_positions_needs_to_know_which(tmp_path: Path) -> None:
     wanted = "cold_positions: found nothing, though cold_positions_new of parts needs it; allowed:"
     with pytest.raises(StudyError, match=f"{wanted} heldout, literal"):
         study(tmp_path, parts=["all", "cold_positions_new"])
+
+
+KNN = {"model": "itemknn", "text": "none", "image": "none"}
+TFIDF = {"model": "tfidf", "text": "bag_of_words", "image": "none"}
+NEIGHBOURS = {"ensemble": ["knn", "words"]}
+
+
+@pytest.mark.parametrize(
+    ("reference", "rows", "shown"),
+    [
+        ("knn", {"knn": KNN, **STUDY["rows"]}, "full-1"),
+        ("both", {"both": BOTH, **STUDY["rows"]}, "both-1"),
+        ("near", {"near": NEIGHBOURS, "knn": KNN, "words": TFIDF, **STUDY["rows"]}, "full-1"),
+        ("knn", {"knn": KNN, "words": TFIDF}, "shown"),
+        ("near", {"near": NEIGHBOURS, "knn": KNN, "words": TFIDF, "shown": KNN}, "shown-2"),
+    ],
+)
+def test_a_reference_without_vectors_is_a_study_too(
+    tmp_path: Path, reference: str, rows: dict[str, Any], shown: str
+) -> None:
+    params, names = expand(study(tmp_path, reference=reference, rows=rows), PROJECT)
+    assert_valid(params)
+    assert params["recommend"]["run"] == shown
+    assert {*names} == {*rows}, "what is there to be shown is no row"

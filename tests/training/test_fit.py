@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmrec.params.models.registry import ModelParams
 from mmrec.training import trainer
 from mmrec.training.finished import save_model
 from mmrec.training.fit import fit
+from mmrec.training.history import validation_of
 from tests.training.tiny_run import run_data
 
 NUM_ITEMS = 12
@@ -185,3 +187,30 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_bits(
         assert torch.equal(continued.state_dict()[name], value), name
     history = (tmp_path / "history.csv").read_bytes()
     assert history == (tmp_path / "whole" / "history.csv").read_bytes()
+
+
+def test_who_watches_is_told_each_validation_and_may_end_the_training(tmp_path: Any) -> None:
+    class EnoughError(Exception):
+        pass
+
+    seen: list[float] = []
+
+    def watch(metrics: Mapping[str, float]) -> None:
+        seen.append(metrics["ndcg@10"])
+        if len(seen) == 2:
+            raise EnoughError
+
+    params = model(finetune={"epochs": 5, "patience": 5})
+    history = tmp_path / "history.csv"
+    with pytest.raises(EnoughError):
+        fit(
+            params,
+            data(),
+            TrainingRun("finetune", 1, False),
+            weights=None,
+            checkpoint_dir=tmp_path / "checkpoints",
+            history_path=history,
+            watch=watch,
+        )
+    assert validation_of(history, 1)["ndcg@10"] == seen[0]
+    assert not [name for name in validation_of(history, 1) if name.endswith(("loss", "random"))]

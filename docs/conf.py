@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 DOCS: Final = Path(__file__).parent
 GENERATED: Final = {
-    "Reference": [f"reference/{name}" for name in ("params", "studies", "commands", "library")],
+    "Reference": [
+        f"reference/{name}" for name in ("params", "studies", "searches", "commands", "library")
+    ],
     "Measured": ["/studies/results/*", "/benchmarks/results/*"],
 }
 """Pages of the groups that the front page does not list."""

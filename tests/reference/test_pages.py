@@ -11,10 +11,8 @@ import pytest
 import mmrec
 from mmrec.cli.commands import COMMANDS, load
 from mmrec.command import parser_of
-from mmrec.params.pipeline import Params
-from mmrec.params.study import StudyParams
-from mmrec.reference.places import FILE, kinds, known_sections, params_pages, study_page
-from mmrec.reference.schema import json_schema
+from mmrec.reference.places import FILE, file_page, kinds, known_sections, params_pages
+from mmrec.reference.schema import FileKind, json_schema
 from mmrec.reference.settings import settings_pages
 from mmrec.reference.site import write_reference
 from mmrec.reference.takes import default, takes
@@ -36,18 +34,21 @@ def sections(text: str) -> dict[str, str]:
     return {FILE.lower(): first, **dict(zip(others[::2], others[1::2], strict=True))}
 
 
-@pytest.mark.parametrize("root", [Params, StudyParams])
+@pytest.mark.parametrize("file", ["params", "study", "search"])
 def test_every_setting_of_every_section_has_a_row_with_a_meaning(
-    root: type[Params] | type[StudyParams], pages: dict[str, str]
+    file: FileKind, pages: dict[str, str]
 ) -> None:
-    schema = json_schema(root)
-    told = params_pages(schema) if root is Params else [study_page(schema)]
+    schema = json_schema(file)
+    names = {"study": "studies", "search": "searches"}
+    told = [file_page(names[file], "", schema)] if file in names else params_pages(schema)
     where = {place.definition: page.name for page in told for place in page.places}
     known = known_sections(schema)
     assert where.keys() == known.keys()
     for definition, section in known.items():
         parts = sections(pages[where[definition]])
-        (text,) = (part for name, part in parts.items() if name.endswith(definition.lower()))
+        (text,) = (
+            part for name, part in parts.items() if name.split("-")[-1] == definition.lower()
+        )
         rows = {
             cells[0].strip(" `"): cells[-1].strip()
             for line in text.splitlines()
@@ -59,7 +60,7 @@ def test_every_setting_of_every_section_has_a_row_with_a_meaning(
 
 
 def test_no_section_is_on_two_pages() -> None:
-    places = [place for page in params_pages(json_schema()) for place in page.places]
+    places = [place for page in params_pages(json_schema("params")) for place in page.places]
     assert len(places) > 90
     assert len({place.definition for place in places}) == len(places)
 

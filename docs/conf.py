@@ -24,7 +24,7 @@ GENERATED: Final = {
     ],
     "Measured": ["/studies/results/*", "/benchmarks/results/*"],
 }
-"""Pages of the groups that the front page does not list."""
+"""Pages of groups beside those that the front page lists."""
 
 project = "mmrec"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -75,7 +75,7 @@ def _lead_to_all(app: Sphinx, page: str, source: list[str]) -> None:
 def _with_toctree(group: str) -> str:
     title = group.partition("\n")[0]
     listed = re.findall(r"^- \[([^]]*)\]\(([^)]+)\)", group, re.MULTILINE)
-    entries = GENERATED.get(title) or [f"{text} <{target}>" for text, target in listed]
+    entries = [*(f"{text} <{target}>" for text, target in listed), *GENERATED.get(title, [])]
     hidden = ":hidden:" if listed else ""
     lines = ["```{toctree}", f":caption: {title}", ":glob:", ":maxdepth: 1", hidden, "", *entries]
     return "\n".join([group, *lines, "```", ""])

@@ -81,6 +81,14 @@ def test_a_model_has_a_page_of_its_own_and_shares_one_with_others(pages: dict[st
     )
 
 
+def test_sections_that_stand_in_one_place_are_told_apart(pages: dict[str, str]) -> None:
+    studies = pages["studies"]
+    assert "### `rows.<name>` with `model`\n" in studies
+    assert "### `rows.<name>` with `ensemble`\n" in studies
+    assert "[settings with `ensemble`](#studies-ensemblerow)" in studies
+    assert "## A file with `of`\n" in studies
+
+
 @pytest.mark.parametrize(
     ("schema", "said"),
     [

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import mmrec
 from mmrec.cli.commands import COMMANDS, load
 from mmrec.command import parser_of
 from mmrec.reference.site import write_reference
@@ -51,7 +52,8 @@ default_role = "code"
 def setup(app: Sphinx) -> None:
     """Make what is made of the code, and lead to every page."""
     parsers = [parser_of(load(name), f"mmrec {name}") for name in COMMANDS]
-    write_reference(DOCS / "reference", parsers)
+    offered = {name: getattr(mmrec, name) for name in mmrec.__all__}
+    write_reference(DOCS / "reference", parsers, offered)
     app.connect("source-read", _entitle)
     app.connect("source-read", _lead_to_all)
     app.connect("build-finished", _begin_at_the_top)

@@ -1,12 +1,10 @@
-"""The page of the library: what `import mmrec` offers in, what Sphinx is to tell of it out."""
+"""The page of the library: what `import mmrec` offers in, what Sphinx tells of it out."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, get_type_hints
-
-import mmrec
 
 _INTRO: Final = """# Library
 
@@ -14,9 +12,12 @@ All that `import mmrec` offers, and what it gives back. [The library](../library
 work."""
 
 
-def library_page() -> str:
-    """The whole page, with directives of Sphinx's autodoc; imports what it tells of."""
-    offered = {name: getattr(mmrec, name) for name in mmrec.__all__}
+def library_page(offered: Mapping[str, object]) -> str:
+    """The whole page, with directives of Sphinx's autodoc.
+
+    Args:
+        offered: functions and classes, by their names in `mmrec`.
+    """
     functions_first = sorted(offered, key=lambda name: inspect.isclass(offered[name]))
     returned = dict.fromkeys(kind for one in offered.values() for kind in _classes_from(one))
     parts = [_INTRO]

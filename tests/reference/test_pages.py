@@ -17,6 +17,8 @@ from mmrec.reference.settings import settings_pages
 from mmrec.reference.site import write_reference
 from mmrec.reference.takes import default, takes
 
+OFFERED = {name: getattr(mmrec, name) for name in mmrec.__all__}
+
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
@@ -117,7 +119,7 @@ def test_a_default_is_as_in_a_file() -> None:
 def test_every_argument_of_every_command_is_on_their_page(
     tmp_path: Path, parsers: list[argparse.ArgumentParser]
 ) -> None:
-    write_reference(tmp_path, parsers)
+    write_reference(tmp_path, parsers, OFFERED)
     text = (tmp_path / "commands.md").read_text()
     for parser in parsers:
         part = text.partition(f"\n## {parser.prog}\n")[2].partition("\n## ")[0]
@@ -134,11 +136,11 @@ def test_every_argument_of_every_command_is_on_their_page(
 def test_a_page_that_is_as_it_was_is_left_alone_and_one_that_is_no_more_goes(
     tmp_path: Path, parsers: list[argparse.ArgumentParser]
 ) -> None:
-    write_reference(tmp_path, parsers)
+    write_reference(tmp_path, parsers, OFFERED)
     (tmp_path / "model_of_old.md").write_text("# of old\n")
     (tmp_path / "studies.md").write_text("# of old\n")
     before = (tmp_path / "params.md").stat().st_mtime_ns
-    write_reference(tmp_path, parsers)
+    write_reference(tmp_path, parsers, OFFERED)
     assert not (tmp_path / "model_of_old.md").exists()
     assert "`rows`" in (tmp_path / "studies.md").read_text()
     assert (tmp_path / "params.md").stat().st_mtime_ns == before

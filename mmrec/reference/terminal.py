@@ -67,6 +67,7 @@ def _takes(action: argparse.Action) -> str:
 def _said(action: argparse.Action) -> str:
     """Its help; and its default, where that does not stand there in brackets."""
     said = _prose(action.help or "")
-    if isinstance(action.default, str) and f"({action.default})" not in said:
+    has_value = isinstance(action.default, str) and action.nargs != 0
+    if has_value and f"({action.default})" not in said:
         return f"{said} ({action.default})"
     return f"{said}; must be there" if action.required and action.option_strings else said

@@ -127,6 +127,8 @@ def test_every_argument_of_every_command_is_on_their_page(
         named = [name for action in parser._actions for name in action.option_strings]
         assert all(f"`{name}`" in part for name in named if name not in {"-h", "--help"})
     assert "### mmrec features cache prune" in text
+    assert "| `--metric` | `METRIC` | recall@K, ndcg@K, mrr@K or mrr (ndcg@10) |" in text
+    assert "| `--study` |  | of the files of studies/ |" in text
     assert str(Path.cwd()) not in text
     library = (tmp_path / "library.md").read_text()
     assert all(f":: mmrec.{name}\n" in library for name in mmrec.__all__)

@@ -17,6 +17,7 @@ from mmrec.params.yaml_file import read_yaml
 from mmrec.reference.descriptions import description
 from mmrec.reference.places import known_sections
 from mmrec.reference.schema import FileKind, json_schema, schema_text
+from mmrec.reference.words import MEANINGS
 
 ROOT = Path(__file__).parents[2]
 FILES: tuple[FileKind, ...] = get_args(FileKind)
@@ -129,3 +130,13 @@ def test_a_schema_is_made_without_torch() -> None:
         "assert not {'torch', 'polars', 'numpy'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_every_word_of_settings_is_that_of_one_that_says_no_more_itself() -> None:
+    told = "\n".join(
+        setting.get("description", "")
+        for file in FILES
+        for section in known_sections(json_schema(file)).values()
+        for setting in section["properties"].values()
+    )
+    assert not [name for name, meaning in MEANINGS.items() if meaning not in told]

@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: repro test lint bench environment share fetch
+.PHONY: repro test lint docs bench environment share fetch
 
 environment: $(VENV)/installed
 
@@ -50,3 +50,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site, without any network; a link that leads nowhere is an error.
+docs: $(VENV)/installed
+	rm -rf build/docs
+	$(BIN)/sphinx-build -c docs -d build/doctrees -E -W --keep-going -q . build/docs
+	@echo "build/docs/index.html: written"

@@ -22,6 +22,22 @@ class Command(NamedTuple):
     run: Callable[[argparse.Namespace], None]
 
 
+def parser_of(command: Command, prog: str) -> argparse.ArgumentParser:
+    """What a command takes.
+
+    Args:
+        command: which.
+        prog: how it is called, for its usage.
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=command.help,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    return parser
+
+
 def call(command: Command, prog: str, arguments: Sequence[str]) -> None:
     """Run a command from the command line.
 
@@ -33,14 +49,8 @@ def call(command: Command, prog: str, arguments: Sequence[str]) -> None:
         prog: how it was called, for its usage.
         arguments: the rest of the command line.
     """
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=command.help,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
     try:
-        command.add_arguments(parser)
-        command.run(parser.parse_args(arguments))
+        command.run(parser_of(command, prog).parse_args(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever reads, such as `head`, has enough; Python would complain of it again at its end.

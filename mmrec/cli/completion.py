@@ -18,7 +18,7 @@ HELP: Final = """Print a script by which the shell completes commands and their 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shell."""
-    parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
+    parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help="whose script")
 
 
 def run(arguments: argparse.Namespace) -> None:

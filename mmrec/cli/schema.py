@@ -7,19 +7,31 @@ import sys
 from pathlib import Path
 from typing import Final
 
-HELP: Final = """Print the JSON schema of params.yaml, or of the files of studies/, for editors.
+HELP: Final = """Print the JSON schema of params.yaml, of studies or of searches, for editors.
 
 With this as its first line, VS Code (with the YAML extension by Red Hat) and all that speak to
 yaml-language-server complete params.yaml, explain its settings and mark what is wrong:
 
   # yaml-language-server: $schema=params.schema.json
 
-The project has both schemas as params.schema.json and study.schema.json."""
+The project has them as params.schema.json, study.schema.json and search.schema.json."""
+
+
+_FOLDERS: Final = {"study": "studies", "search": "searches"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Of what, and where it goes."""
-    parser.add_argument("--study", action="store_true", help="of the files of studies/")
+    others = parser.add_mutually_exclusive_group()
+    for file in ("study", "search"):
+        others.add_argument(
+            f"--{file}",
+            dest="file",
+            action="store_const",
+            const=file,
+            default="params",
+            help=f"of the files of {_FOLDERS[file]}/",
+        )
     parser.add_argument(
         "--write", metavar="FILE", type=Path, help="write it there in place of showing it"
     )
@@ -27,11 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print or write."""
-    from mmrec.params.pipeline import Params
-    from mmrec.params.study import StudyParams
     from mmrec.reference.schema import schema_text
 
-    text = schema_text(StudyParams if arguments.study else Params)
+    text = schema_text(arguments.file)
     if arguments.write is None:
         sys.stdout.write(text)
         return

@@ -186,7 +186,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", help="entry of `datasets`")
     parser.add_argument("feature", help="name of a feature of the dataset")
     parser.add_argument("out", type=Path, help="file or folder to write")
-    parser.add_argument("--to", choices=get_args(Format), required=True)
+    parser.add_argument("--to", choices=get_args(Format), required=True, help="for which reader")
     parser.add_argument(
         "--pool", choices=get_args(Pool), default="mean", help="rows of an item to one vector"
     )

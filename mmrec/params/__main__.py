@@ -14,7 +14,9 @@ HELP: Final = "Check params.yaml of this folder, or another file, before anythin
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file."""
-    parser.add_argument("file", type=Path, nargs="?", default=Path("params.yaml"))
+    parser.add_argument(
+        "file", type=Path, nargs="?", default=Path("params.yaml"), help="the file (params.yaml)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

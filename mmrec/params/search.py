@@ -44,7 +44,9 @@ class SearchRange(Section):
     """Numbers from `low` to `high`, both included; whole ones where both are written as such."""
 
     low: int | float
+    """The lowest of them."""
     high: int | float
+    """The highest of them."""
     log: bool = False
     """Whether 0.001 to 0.01 is as likely as 0.01 to 0.1."""
 
@@ -81,14 +83,16 @@ class SearchParams(Section):
     objective: Objective
     """What a trial is worth: this metric of validation, in the epoch that the run would keep."""
     num_trials: Annotated[int, Field(ge=2)] | None
-    """With the settings as they are, which are trial 0; null for `grid`, which tries everything."""
+    """With the settings as they are, which are trial 0; `null` for `grid`, which tries all."""
     seed: NonNegativeInt
     """Of the choice of settings; trainings have the run's."""
     sampler: Literal["tpe", "random", "grid"]
+    """Where trials are: where earlier ones were good (`tpe`), anywhere, or everywhere."""
     pruner: Literal["median", "none"]
     """`median` ends a trial that is worse than the median of the trials before it after as many
     epochs."""
     space: Annotated[dict[SettingPath, Options], Field(min_length=1)]
+    """Settings that are tried, as keys below an entry of `models`, each with its values."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -35,8 +35,8 @@ class Page:
 
 
 def known_sections(schema: Schema) -> Mapping[str, Schema]:
-    """All sections of a file, and the file itself."""
-    return {FILE: schema, **schema["$defs"]}
+    """All sections of a file, and the file itself where it is one."""
+    return {**({FILE: schema} if "properties" in schema else {}), **schema["$defs"]}
 
 
 def params_pages(schema: Schema) -> list[Page]:
@@ -44,7 +44,7 @@ def params_pages(schema: Schema) -> list[Page]:
 
     No section is on two of them.
     """
-    pages = [Page("params", "params.yaml", [Place(FILE, 0)])]
+    pages = [Page("params", "params.yaml", [Place(FILE, 0, [""])])]
     for name, setting in schema["properties"].items():
         if name == "models":
             pages += _pages_of_models(schema, setting)
@@ -54,14 +54,10 @@ def params_pages(schema: Schema) -> list[Page]:
     return pages
 
 
-def study_page(schema: Schema) -> Page:
-    """Of all that a study file may have."""
-    found = [Place(FILE, 0)]
-    for name, setting in schema["properties"].items():
-        seen = {place.definition for place in found}
-        own = places(schema, setting, _step(name, setting))
-        found += [place for place in own if place.definition not in seen]
-    return Page("studies", "Study files", found)
+def file_page(name: str, title: str, schema: Schema) -> Page:
+    """Of all that a file of one kind may have."""
+    whole = {"$ref": FILE} if "properties" in schema else schema
+    return Page(name, title, places(schema, whole, ""))
 
 
 def places(schema: Schema, start: Schema, path: str) -> list[Place]:
@@ -75,7 +71,7 @@ def places(schema: Schema, start: Schema, path: str) -> list[Place]:
             if path not in place.paths:
                 place.paths.append(path)
             for key, setting in known[name].get("properties", {}).items() if new else ():
-                visit(setting, f"{path}.{_step(key, setting)}", depth + 1)
+                visit(setting, f"{path}.{_step(key, setting)}".removeprefix("."), depth + 1)
 
     visit(start, path, 0)
     return list(found.values())

@@ -1,39 +1,46 @@
-"""The JSON schema of `params.yaml` and of study files, as editors and the reference read it."""
+"""The JSON schema of files that people write, as editors and the reference read it."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import to_jsonable_python
 from pydantic_core.core_schema import DictSchema, ModelSchema
 
 from mmrec.params.pipeline import Params
+from mmrec.params.search import SearchParams
 from mmrec.params.study import StudyParams
+from mmrec.params.study_file import ChangedStudy
 from mmrec.reference.descriptions import description
 
-TITLES: Final[dict[type[BaseModel], str]] = {
-    Params: "mmrec: params.yaml",
-    StudyParams: "mmrec: a file of studies/",
+FileKind = Literal["params", "study", "search"]
+"""Files that people write: `params.yaml`, and those of `studies/` and of `searches/`."""
+
+_CONTENTS: Final[Mapping[FileKind, TypeAdapter[Any]]] = {
+    "params": TypeAdapter(Params),
+    "study": TypeAdapter(StudyParams | ChangedStudy),
+    "search": TypeAdapter(SearchParams),
 }
 
 
-def json_schema(root: type[BaseModel] = Params) -> dict[str, Any]:
-    """The schema of a file, a draft 2020-12 JSON schema.
+def json_schema(file: FileKind) -> dict[str, Any]:
+    """The schema of a kind of file, a draft 2020-12 JSON schema.
 
     Every setting has a description, where its type does not bring one, and every optional one its
     default, as short as a file may have it. What only code can check, such as names that point to
     nothing, it does not know: `mmrec check` does.
     """
-    found = root.model_json_schema(schema_generator=_Described)
-    return {"$schema": _Described.schema_dialect, "title": TITLES[root], **found}
+    found = _CONTENTS[file].json_schema(schema_generator=_Described)
+    return {"$schema": _Described.schema_dialect, "title": f"mmrec: {file}", **found}
 
 
-def schema_text(root: type[BaseModel] = Params) -> str:
+def schema_text(file: FileKind) -> str:
     """The same as the text of a file."""
-    return json.dumps(json_schema(root), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(file), indent=1, ensure_ascii=False) + "\n"
 
 
 class _Described(GenerateJsonSchema):

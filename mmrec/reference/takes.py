@@ -19,7 +19,7 @@ def takes(schema: Schema, link: Link) -> str:
     """The values that a setting takes.
 
     >>> takes({"type": "number", "exclusiveMinimum": 0, "maximum": 1}, str)
-    'number, above 0 and at most 1'
+    'number > 0 and ≤ 1'
     >>> takes({"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}]}, str)
     '`a`, `b` or `null`'
     """
@@ -114,14 +114,13 @@ def _number(schema: Schema) -> str:
     if whole and above is not None:
         lowest, above = above + 1, None
     bounds = {
-        "{} or more": lowest,
-        "above {}": above,
-        "at most {}": schema.get("maximum"),
-        "below {}": schema.get("exclusiveMaximum"),
+        "≥": lowest,
+        ">": above,
+        "≤": schema.get("maximum"),
+        "<": schema.get("exclusiveMaximum"),
     }
-    said = [words.format(bound) for words, bound in bounds.items() if bound is not None]
-    kind = "whole number" if whole else "number"
-    return ", ".join(filter(None, [kind, " and ".join(said)]))
+    said = " and ".join(f"{sign} {bound}" for sign, bound in bounds.items() if bound is not None)
+    return " ".join(filter(None, ["whole number" if whole else "number", said]))
 
 
 def _text(schema: Schema) -> str:
@@ -135,9 +134,10 @@ def _list(schema: Schema, link: Link) -> str:
     if "prefixItems" in schema:
         each = dict.fromkeys(takes(part, link) for part in schema["prefixItems"])
         return f"list of {len(schema['prefixItems'])}, each: {', '.join(each)}"
-    bounds = {"at least {}": schema.get("minItems"), "at most {}": schema.get("maxItems")}
-    many = [words.format(bound) for words, bound in bounds.items() if bound is not None]
-    return f"list{' of ' if many else ''}{' and '.join(many)}, each: {takes(schema['items'], link)}"
+    bounds = {"at least": schema.get("minItems"), "at most": schema.get("maxItems")}
+    many = " and ".join(f"{words} {bound}" for words, bound in bounds.items() if bound is not None)
+    of = f" of {many}" if many else ""
+    return f"list{of}, each: {takes(schema['items'], link)}"
 
 
 def _entries(schema: Schema, link: Link) -> str:

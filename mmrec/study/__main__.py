@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, nargs="+", help="of every training, in place of the study's"
     )
     parser.add_argument(
-        "--results", type=Path, default=STUDIES / "results", help="folder of tables and figure"
+        "--results",
+        type=Path,
+        default=STUDIES / "results",
+        help="folder of tables and figure (studies/results)",
     )
 
 

@@ -62,6 +62,11 @@ def test_what_a_study_makes_of_its_base_is_shown_as_it_is_written() -> None:
     assert params["runs"]["fewer-pictures-11"]["image"] == "half_the_pictures"
 
 
+def test_a_study_of_another_one_is_shown_as_it_is_written() -> None:
+    shown = yaml(README.partition("A study may be another one")[2].split("```")[1][5:])
+    assert shown == yaml((ROOT / "studies" / "time_demo.yaml").read_text())
+
+
 def test_an_ensemble_in_a_study_is_shown_as_it_is_written() -> None:
     page = (ROOT / "docs" / "ensembles.md").read_text()
     shown = yaml(page.partition("## In a study")[2].split("```")[1][5:])

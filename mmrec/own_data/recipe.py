@@ -17,6 +17,8 @@ _LARGE: Final = 100_000
 _MANY: Final = 50_000
 """Users from which on a validation does not rank for them all."""
 _VALIDATED: Final = 10_000
+_MOST_SCORES: Final = 2 * 10**9
+"""Users times items up to which weights of runs that rank together are found within hours."""
 _NEW: Final = 0.05
 """Share of items without interactions from which on it pays to find them."""
 _RARE: Final = 0.5
@@ -62,13 +64,14 @@ def _for_new_items(params: CommentedMap, run: str, size: Size) -> str:
 
 
 def _for_rare_items(params: CommentedMap, ensemble: str, size: Size) -> str:
-    """Runs that rank together, where IDs alone know too little and their scores fit into memory."""
+    """Runs that rank together, where IDs alone know too little and their weights are soon found."""
     said = f"{size.hardly_known:.0%} of the items have fewer than {FEW} interactions"
-    if size.hardly_known >= _RARE and size.items < _LARGE:
-        return f"{said}: `{ensemble}` ranks by IDs, content and words together"
+    if size.hardly_known >= _RARE:
+        if size.users * size.items <= _MOST_SCORES:
+            return f"{said}: `{ensemble}` ranks by IDs, content and words together"
+        said += ", but weights for so many users and items would take hours"
     params["ensembles"].clear()
-    why = f"there are {_LARGE:,} items or more" if size.items >= _LARGE else said
-    return f"{why}: no runs rank together"
+    return f"{said}: no runs rank together"
 
 
 def _for_many_items(params: CommentedMap, size: Size) -> str:

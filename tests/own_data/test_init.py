@@ -147,6 +147,7 @@ def test_of_very_many_items_a_step_scores_a_sample(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mmrec.own_data.recipe._LARGE", tables.NUM_ITEMS)
+    monkeypatch.setattr("mmrec.own_data.recipe._MOST_SCORES", tables.NUM_ITEMS)
     params = init(*tables.parquet(folder))
     trained = {name: model.finetune for name, model in params.models.items() if model.finetune}
     losses = {name: settings.loss.name for name, settings in trained.items()}

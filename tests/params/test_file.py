@@ -92,7 +92,7 @@ def test_all_errors_come_in_one_message_with_path_value_and_what_is_allowed(
     assert "report.dataset: found 'demo', but recommend.run 'demo-mp4sr' is on 'shop'" in text
     assert "report.maps: found 'demo-mp4sr', which is on 'shop', but report.dataset is" in text
     assert "unions.twice.right: found 'demo', as left; name another dataset" in text
-    assert "ensembles.demo-together.first.run: found 'demo-mp4sr', which is on 'shop'" in text
+    assert "ensembles.demo-together.second.run: found 'demo-mp4sr', which is on 'shop'" in text
 
 
 @pytest.mark.parametrize(

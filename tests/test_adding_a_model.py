@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from mmrec.study.workspace import PROJECT, dvc_environment, make_workspace
+from mmrec.study.workspace import PROJECT, make_workspace
+from tests.interpreters import forking_environment
 
 GUIDE = (PROJECT / "docs" / "adding_a_model.md").read_text(encoding="utf-8")
 
@@ -56,9 +56,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def python(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *arguments],
+        ["python", "-m", *arguments],
         cwd=folder,
-        env=dvc_environment(),
+        env=forking_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -1,11 +1,7 @@
-"""Feature stages in processes of their own, which say what they do until they are killed.
-
-A fork server imports torch once, so that a process costs a tenth of a second.
-"""
+"""Feature stages in processes of their own, which say what they do until they are killed."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import sys
@@ -23,6 +19,7 @@ from mmrec import schemas
 from mmrec.io import write_table
 from mmrec.paths import Paths
 from tests.features import worlds
+from tests.forkserver import FORKS
 
 ROOT = Path(__file__).parents[2]
 LARGEST_SEGMENT = 16
@@ -32,9 +29,6 @@ STAGES = {
     "embed_text": "demo-sentences",
     "keywords": "demo",
 }
-
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.stages.preloaded", *(f"stages.{name}" for name in STAGES)])
 
 
 def write_project(folder: Path, clip: Path) -> Path:
@@ -66,7 +60,7 @@ def write_project(folder: Path, clip: Path) -> Path:
 
 def start_the_server() -> None:
     """Import everything; else the first process would have to wait for it."""
-    first = _FORKS.Process(target=apart, args=(b"",))  # type: ignore[attr-defined]
+    first = FORKS.Process(target=apart, args=(b"",))  # type: ignore[attr-defined]
     first.start()
     first.join()
 
@@ -103,7 +97,7 @@ class Process:
         self.clear()
         self.log.unlink(missing_ok=True)
         arguments = (self.stage, self.project, cache, self.log, largest_file)
-        self.process = _FORKS.Process(target=_run, args=arguments)  # type: ignore[attr-defined]
+        self.process = FORKS.Process(target=_run, args=arguments)  # type: ignore[attr-defined]
         self.process.start()
         return self
 

@@ -73,6 +73,7 @@ KEYWORDS = {
     **CLIP,
 }
 BARE = {"PYTHONPATH": str(ROOT)}
+WRONG_INSIDE = b'{"all": {"mrr": "x"}, "steps": [3]}'
 TRAINING = {"epochs": 1, "patience": 1, "batch_size": 64}
 SMALL = {"embedding_dim": 8, "attention_dim": 8, "num_experts": 2, "feedforward_dim": 8}
 
@@ -695,23 +696,22 @@ def refused(world: Path, stage: list[str], says: str, kilobytes: int | None = No
     assert files_and_times(world / "data") == before
 
 
-@pytest.mark.parametrize("content", [b"{}", b"null", b'{"all": {"mrr": "x"}, "steps": [3]}'])
 @pytest.mark.parametrize(
-    ("file", "stage"),
+    ("file", "content", "stage"),
     [
-        ("evaluated/shop-mp4sr/all_metrics.json", ["stages.report"]),
-        ("recommendations/summary.json", ["stages.report"]),
-        ("datasets/shop/clean/summary.json", ["stages.report"]),
-        ("datasets/shop/raw/summary.json", ["stages.clean", "shop"]),
-        ("datasets/shop/raw/summary.json", ["stages.union", "both"]),
-        ("models/shop-mp4sr/finetuned/model.json", ["stages.evaluate", "shop-mp4sr"]),
-        ("ensembles/plain-two/weights.json", ["stages.evaluate_ensemble", "plain-two"]),
-        ("pretrainings/shop-mp4sr/model.json", ["stages.finetune", "shop-mp4sr"]),
-        ("pretrainings/none/model.json", ["stages.finetune", "shop-fresh"]),
+        ("evaluated/shop-mp4sr/all_metrics.json", WRONG_INSIDE, ["stages.report"]),
+        ("recommendations/summary.json", b"{}", ["stages.report"]),
+        ("datasets/shop/clean/summary.json", WRONG_INSIDE, ["stages.report"]),
+        ("datasets/shop/raw/summary.json", b"null", ["stages.clean", "shop"]),
+        ("datasets/shop/raw/summary.json", b"{}", ["stages.union", "both"]),
+        ("models/shop-mp4sr/finetuned/model.json", b"{}", ["stages.evaluate", "shop-mp4sr"]),
+        ("ensembles/plain-two/weights.json", b"{}", ["stages.evaluate_ensemble", "plain-two"]),
+        ("pretrainings/shop-mp4sr/model.json", b"null", ["stages.finetune", "shop-mp4sr"]),
+        ("pretrainings/none/model.json", b"{}", ["stages.finetune", "shop-fresh"]),
     ],
 )
 def test_json_of_another_shape_is_one_message(
-    file: str, stage: list[str], content: bytes, world: Path
+    file: str, content: bytes, stage: list[str], world: Path
 ) -> None:
     with changed(world / "data" / file, content):
         refused(world, stage, f"error: data/{re.escape(file)}: .*run the stage that writes it")

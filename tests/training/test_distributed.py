@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from mmrec.params.models.registry import ModelParams
 from mmrec.training import distributed, launching, trainer
 from mmrec.training.fit import fit
 from mmrec.training.launching import LOST_CONTACT, asked_processes, on_processes
+from tests.forkserver import FORKS
 from tests.models import cases, worlds
 from tests.training.tiny_run import run_data
 
@@ -207,6 +208,22 @@ def history(folder: Path) -> tuple[list[str], torch.Tensor]:
     return header.split(","), torch.tensor([list(map(float, line.split(","))) for line in lines])
 
 
+def child_on_cpu(*arguments: Any) -> None:
+    """What a process does that has the environment of the server it is a fork of."""
+    os.environ["MMREC_DEVICE"] = "cpu"
+    launching._child(*arguments)
+
+
+@contextmanager
+def two_forks() -> Iterator[None]:
+    """Two processes that import nothing anew; `start` has some that do, as the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMREC_PROCESSES", "2")
+        patch.setattr(launching.multiprocessing, "get_context", lambda _: FORKS)
+        patch.setattr(launching, "_child", child_on_cpu)
+        yield
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Folders of the trainings of one process and of two."""
@@ -214,7 +231,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMREC_DEVICE", "cpu")
         assert on_processes(fit_all, one) == {"processes": 1}
-        patch.setenv("MMREC_PROCESSES", "2")
+    with two_forks():
         assert on_processes(fit_all, two) == {"processes": 2}
     return one, two
 
@@ -247,13 +264,10 @@ def test_one_process_goes_on_with_the_checkpoint_of_two(
         assert torch.equal(history(trained[1] / name)[1], before[name])
 
 
-def test_a_process_that_raises_ends_all_with_its_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MMREC_DEVICE", "cpu")
-    monkeypatch.setenv("MMREC_PROCESSES", "2")
+def test_a_process_that_raises_ends_all_with_its_words(tmp_path: Path) -> None:
     started = time.monotonic()
-    with pytest.raises(ValueError, match="the second process found something to say") as caught:
+    words = "the second process found something to say"
+    with two_forks(), pytest.raises(ValueError, match=words) as caught:
         on_processes(fail_in_second, tmp_path)
     assert "in fail_in_second" in "".join(caught.value.__notes__)
     assert time.monotonic() - started < 60
@@ -323,12 +337,9 @@ def test_a_summary_may_be_longer_than_a_pipe_holds(monkeypatch: pytest.MonkeyPat
     assert on_processes(tell_at_length, 200) == tell_at_length(200)
 
 
-def test_a_process_that_is_killed_ends_all_and_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MMREC_DEVICE", "cpu")
-    monkeypatch.setenv("MMREC_PROCESSES", "2")
-    with pytest.raises(ChildProcessError, match="process 1 of 2 was ended by SIGKILL"):
+def test_a_process_that_is_killed_ends_all_and_is_named(tmp_path: Path) -> None:
+    words = "process 1 of 2 was ended by SIGKILL"
+    with two_forks(), pytest.raises(ChildProcessError, match=words):
         on_processes(die_in_second, tmp_path)
 
 

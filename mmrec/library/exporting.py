@@ -12,6 +12,7 @@ from mmrec.library.exported import Exported, require_new, write_exported
 from mmrec.library.ids import require_name
 from mmrec.library.opening import open_run_of
 from mmrec.library.run import Run
+from mmrec.onnx.write import require_packages
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
@@ -34,27 +35,33 @@ class Told(NamedTuple):
     metrics: Mapping[str, Any]
 
 
-def export_run(name: str, folder: Path | str, project: Path | str = PROJECT) -> None:
+def export_run(
+    name: str, folder: Path | str, project: Path | str = PROJECT, *, onnx: bool = False
+) -> None:
     """Write a finished run as a folder of its own, which `open_run(folder)` opens anywhere.
 
     Args:
         name: an entry of `runs`.
         folder: a new one.
         project: the folder with `params.yaml`.
+        onnx: write it as graphs, too, which rank without torch or mmrec (docs/onnx.md).
 
     Raises:
         ParamsError: `params.yaml` is missing or wrong.
-        ValueError: there is no such run, it cannot be exported, or the folder is there already.
+        ValueError: there is no such run, it cannot be exported, the folder is there already, or the
+            extra `onnx` is not installed.
         DataError: the run is not trained, or a file is damaged.
     """
     paths = Paths(Path(project))
     params = load_params(paths.params)
     require_exportable(name, params, Path(folder))
+    if onnx:
+        _require_towers(name, params)
     run, results = open_run_of(name, params, paths), paths.run(name)
     evaluated = results.all_metrics
     metrics = read_json(evaluated, Metrics) if evaluated.is_file() else {}
     told = Told(results.finetune_history, metrics)
-    write_run(run, results.finetuned, params, paths, folder, told)
+    write_run(run, results.finetuned, params, paths, folder, told, onnx=onnx)
 
 
 def require_exportable(name: str, params: Params, folder: Path) -> None:
@@ -75,8 +82,25 @@ def require_exportable(name: str, params: Params, folder: Path) -> None:
     require_new(folder)
 
 
+def _require_towers(name: str, params: Params) -> None:
+    require_packages()
+    model = params.models[params.runs[name].model]
+    if not model.has_vectors:
+        raise ValueError(
+            f"run '{name}': its model ({model.name}) scores items without vectors of them, so that "
+            "it has no towers to write as ONNX; export it without, or a run of another model"
+        )
+
+
 def write_run(
-    run: Run, finetuned: Path, params: Params, paths: Paths, folder: Path | str, told: Told
+    run: Run,
+    finetuned: Path,
+    params: Params,
+    paths: Paths,
+    folder: Path | str,
+    told: Told,
+    *,
+    onnx: bool = False,
 ) -> None:
     """Write a run as a folder of its own.
 
@@ -87,6 +111,7 @@ def write_run(
         paths: of the project.
         folder: a new one.
         told: for its card.
+        onnx: write towers, too.
     """
     settings = params.runs[run.name]
     exported = Exported(
@@ -96,6 +121,7 @@ def write_run(
         dataset=paths.dataset(settings.dataset),
         features={"text": settings.text, "image": settings.image},
         card=_card(run, params, paths, told),
+        onnx=onnx,
     )
     write_exported(exported, Path(folder))
 

@@ -120,13 +120,13 @@ def write_run(
         finetuned=finetuned,
         dataset=paths.dataset(settings.dataset),
         features={"text": settings.text, "image": settings.image},
-        card=_card(run, params, paths, told),
+        card=_card(run, params, paths, told, onnx=onnx),
         onnx=onnx,
     )
     write_exported(exported, Path(folder))
 
 
-def _card(run: Run, params: Params, paths: Paths, told: Told) -> str:
+def _card(run: Run, params: Params, paths: Paths, told: Told, *, onnx: bool) -> str:
     """The run's model card, which says how the folder is opened."""
     settings = params.runs[run.name]
     training, start = params.models[settings.model].finetune, settings.init_from
@@ -147,11 +147,13 @@ def _card(run: Run, params: Params, paths: Paths, told: Told) -> str:
         cold=int(run.items["is_cold"].sum()),
         interactions=int(run.items["training_count"].sum()),
     )
-    facts = card_facts(report, params, paths, loading=_loading(run), counts=counts)
+    loading = _loading(run, onnx=onnx)
+    facts = card_facts(report, params, paths, loading=loading, counts=counts)
     return model_card(facts)
 
 
-def _loading(run: Run) -> list[str]:
+def _loading(run: Run, *, onnx: bool) -> list[str]:
+    towers = "`onnx/` has its towers, to rank without torch or mmrec. " if onnx else ""
     vectors = "`item_vectors.parquet`" if run.has_vectors else "none"
     return [
         "This folder needs neither the project nor DVC; `pip install mmrec`, then:",
@@ -164,5 +166,5 @@ def _loading(run: Run) -> list[str]:
         f"run.recommend([[{run.items['item_id'][0]!r}]], k=10)",
         "```",
         "",
-        f"Item vectors: {vectors}. Users and their interactions: not in this folder.",
+        f"{towers}Item vectors: {vectors}. Users and their interactions: not in this folder.",
     ]

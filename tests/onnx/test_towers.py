@@ -15,7 +15,7 @@ from torch import Tensor
 from mmrec.features.table import FeatureTable
 from mmrec.models.popularity_correction import PopularityCorrected
 from mmrec.onnx.item_towers import BY_ID, ItemTower, item_tower
-from mmrec.onnx.user_towers import user_tower
+from mmrec.onnx.user_towers import Ones, Streams, user_tower
 from mmrec.onnx.write import write_towers
 from mmrec.recommender import Recommender, VectorRecommender, inference
 from tests.models import worlds
@@ -24,16 +24,21 @@ from tests.models.cases import CASES
 # Odd lengths, one of a single item, and in another row all that is read.
 HISTORIES = worlds.sequences([4, 9, 1, 2, 6])
 SHAPES = (HISTORIES, HISTORIES[:1, :4], HISTORIES[2:3, :1], HISTORIES[3:4])
+ONE_TEXT = worlds.table([1] * 12, dim=6, seed=1)
+ONE_IMAGE = worlds.table([1, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1], dim=9, seed=2)
+"""Features of at most one content an item."""
 NEAR = {"rtol": 0, "atol": 1e-5}
 
 MODELS = [name for name, case in CASES.items() if case.vectors]
 WITHOUT = [name for name, case in CASES.items() if not case.vectors]
+GRAPHS = ("sasrec", "gru4rec", "nextitnet", "bert4rec", "fdsa", "mmsrec", "pmmrec", "contentknn")
+"""A model of every kind of graph but MP4SR's: others have the same, with other weights."""
 BY_CONTENT: dict[str, dict[str, Any]] = {
     "mp4sr": {"finetune": {"use_id": False}},
     "mmsrec": {},
     "mmsr": {},
     "morec": {},
-    "pmmrec": {"architecture": {"tune": "none"}, "finetune": {}},
+    "pmmrec": {},
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "mp4sr, inner product": ("mp4sr", {"architecture": {"score": "dot"}}),
@@ -151,14 +156,12 @@ def test_other_poolings_of_rows_are_those_of_the_model(pooling: str) -> None:
 
 
 def test_pmmrec_has_an_item_tower_where_items_have_one_content() -> None:
-    text = worlds.table([1] * 12, dim=6, seed=1)
-    image = worlds.table([1, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1], dim=9, seed=2)
     params = worlds.params("pmmrec")
-    model = worlds.recommender(params, world=worlds.data(text, image)).eval()
+    model = worlds.recommender(params, world=worlds.data(ONE_TEXT, ONE_IMAGE)).eval()
     tower = item_tower(model)
     assert isinstance(tower, ItemTower)
     with inference(tower.module):
-        vectors, _ = tower.module(*rows_of(text), *rows_of(image))
+        vectors, _ = tower.module(*rows_of(ONE_TEXT), *rows_of(ONE_IMAGE))
     torch.testing.assert_close(vectors[1:], model.item_table()[1:], **NEAR)
 
 
@@ -183,16 +186,6 @@ def test_a_correction_by_popularity_is_in_the_towers() -> None:
     assert (vectors[:, -1] == 0).all(), "as of items that nobody chose"
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_onnxruntime_ranks_as_the_model_does(name: str, tmp_path: Path) -> None:
-    written = write(model_of(name, **one_layer(name)), tmp_path / "onnx")
-    table = np.load(written.folder / "item_vectors.npy")
-    for history in SHAPES:
-        found = written.queries(history) @ table.T
-        expected = written.model.scores(worlds.history(history)).numpy()
-        np.testing.assert_allclose(found[:, 1:], expected[:, 1:], rtol=1e-5, atol=1e-5)
-
-
 @pytest.fixture(scope="module")
 def mp4sr(tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("towers") / "onnx"
@@ -200,23 +193,54 @@ def mp4sr(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return write(model_of("mp4sr", **changes), folder)
 
 
-def test_onnxruntime_places_items_by_their_features(mp4sr: Written) -> None:
-    given = dict(
-        zip(
-            ("text", "text_counts", "image", "image_counts"),
-            features(("text", "image")),
-            strict=True,
-        )
-    )
-    arrays = {name: part.numpy() for name, part in given.items()}
-    vectors, inputs = mp4sr.run("item_tower", arrays)
-    for name, found in (("item_vectors", vectors), ("item_inputs", inputs)):
-        expected = np.load(mp4sr.folder / f"{name}.npy")
-        np.testing.assert_allclose(found[1:], expected[1:], atol=1e-5)
-    # One item, of one row of text, and without pictures.
+def ranks_alike(written: Written) -> None:
+    """Scores by onnxruntime and numpy are those of the model, of every shape of histories."""
+    table = np.load(written.folder / "item_vectors.npy")
+    for history in SHAPES:
+        found = written.queries(history) @ table.T
+        expected = written.model.scores(worlds.history(history)).numpy()
+        np.testing.assert_allclose(found[:, 1:], expected[:, 1:], rtol=1e-5, atol=1e-5)
+
+
+def places_alike(written: Written, arrays: dict[str, Any]) -> None:
+    """Vectors by onnxruntime and features are those beside it; of one item with one row, too."""
+    found = written.run("item_tower", arrays)
+    for name, array in zip(("item_vectors", "item_inputs"), found, strict=True):
+        expected = np.load(written.folder / f"{name}.npy")
+        np.testing.assert_allclose(array[1:], expected[1:], atol=1e-5)
     one = {name: part[1:2, :1] if part.ndim > 1 else part[1:2] * 0 for name, part in arrays.items()}
-    vectors, _ = mp4sr.run("item_tower", one | {"text_counts": np.array([1])})
+    one["text_counts"] += 1
+    vectors, _ = written.run("item_tower", one)
     assert np.isfinite(vectors).all()
+
+
+def inputs_of(text: FeatureTable, image: FeatureTable) -> dict[str, Any]:
+    names = ("text", "text_counts", "image", "image_counts")
+    parts = (*rows_of(text), *rows_of(image))
+    return {name: part.numpy() for name, part in zip(names, parts, strict=True)}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_onnxruntime_ranks_as_the_model_does(name: str, tmp_path: Path) -> None:
+    world = worlds.data(ONE_TEXT, ONE_IMAGE) if name == "pmmrec" else worlds.data()
+    model = worlds.recommender(worlds.params(name, **one_layer(name)), world=world)
+    written = write(model, tmp_path / "onnx")
+    ranks_alike(written)
+    if name == "mmsrec":
+        places_alike(written, inputs_of(worlds.text_table(), worlds.image_table()))
+    if name == "pmmrec":
+        places_alike(written, inputs_of(ONE_TEXT, ONE_IMAGE))
+
+
+def test_every_kind_of_graph_is_run() -> None:
+    towers = {name: user_tower(model_of(name)) for name in MODELS}
+    kinds = {name: type(tower.module) for name, tower in towers.items() if tower}
+    assert {*kinds.values()} - {kinds[name] for name in GRAPHS} == {Streams, Ones}
+
+
+def test_onnxruntime_ranks_and_places_as_mp4sr_does(mp4sr: Written) -> None:
+    ranks_alike(mp4sr)
+    places_alike(mp4sr, inputs_of(worlds.text_table(), worlds.image_table()))
 
 
 def test_items_that_are_added_can_be_in_histories(mp4sr: Written) -> None:
@@ -228,9 +252,7 @@ def test_items_that_are_added_can_be_in_histories(mp4sr: Written) -> None:
     np.testing.assert_array_equal(found, same)
 
 
-def test_a_folder_tells_ids_and_limits_and_nothing_of_the_machine(
-    mp4sr: Written, tmp_path: Path
-) -> None:
+def test_a_folder_tells_ids_and_limits_and_nothing_of_the_machine(mp4sr: Written) -> None:
     about = json.loads((mp4sr.folder / "about.json").read_text())
     assert about["item_ids"][:3] == [None, "i1", "i2"]
     assert about["max_sequence_length"] == mp4sr.model.max_sequence_length
@@ -240,9 +262,14 @@ def test_a_folder_tells_ids_and_limits_and_nothing_of_the_machine(
         content = path.read_bytes()
         assert root not in content, path
         assert b"site-packages" not in content, path
-    again = write(mp4sr.model, tmp_path / "onnx")
-    for path in mp4sr.folder.iterdir():
-        assert (again.folder / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (write(model_of("gru4rec"), tmp_path / name) for name in ("a", "b"))
+    for path in first.folder.iterdir():
+        assert (second.folder / path.name).read_bytes() == path.read_bytes(), path.name
+    about = json.loads((first.folder / "about.json").read_text())
+    assert about["no_item_tower"] == BY_ID
 
 
 def test_a_model_without_vectors_is_refused(tmp_path: Path) -> None:

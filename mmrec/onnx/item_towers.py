@@ -62,9 +62,7 @@ def item_tower(recommender: Recommender) -> ItemTower | str:
         case Mmsrec():
             return ItemTower(StepVectors(recommender), _mmsrec_widths(recommender))
         case ItemTableModel(item_encoder=PooledItemEncoder() as pooled):
-            found_features = {name: pooled.get_submodule(name) for name in pooled.modalities}
-            widths = {name: _width(one) for name, one in found_features.items()}
-            return ItemTower(PooledVectors(pooled), widths)
+            return ItemTower(PooledVectors(pooled), _pooled_widths(pooled))
         case ItemTableModel(item_encoder=TokenItemEncoder() as tokens):
             reason = refuse_tokens(tokens)
             return reason or ItemTower(TokenTower(tokens), TokenTower.widths(tokens))
@@ -74,9 +72,10 @@ def item_tower(recommender: Recommender) -> ItemTower | str:
             return "the model reads no features"
 
 
-def _width(feature: nn.Module) -> int:
-    assert isinstance(feature, PooledFeature)
-    return len(feature.features.missing)
+def _pooled_widths(encoder: PooledItemEncoder) -> dict[str, int]:
+    names = (f"{name}.features.missing" for name in encoder.modalities)
+    widths = [len(encoder.get_parameter(name)) for name in names]
+    return dict(zip(map(str, encoder.modalities), widths, strict=True))
 
 
 class PooledVectors(nn.Module):
@@ -159,7 +158,8 @@ def _mixed(experts: MixtureOfExperts, pooled: Tensor) -> Tensor:
         experts.experts(pooled).view(-1, *shape), shape[1:], eps=LAYER_NORM_EPS
     )  # [n, O, D]
     outputs = outputs * experts.norm_weight + experts.norm_bias
-    return (gates.unsqueeze(1) @ outputs).squeeze(1)
+    mixed: Tensor = (gates.unsqueeze(1) @ outputs).squeeze(1)
+    return mixed
 
 
 def _mmsrec_widths(recommender: Mmsrec) -> dict[str, int]:

@@ -63,8 +63,9 @@ class StepStates(nn.Module):
 
     def parted(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors and what counts of them; [..., W] -> [..., M, D], [..., M]."""
-        vectors, held = rows[..., :-NUM_MODALITIES], rows[..., -NUM_MODALITIES:]
-        return vectors.unflatten(-1, (NUM_MODALITIES, -1)), held > 0
+        vectors, held = rows[..., :-NUM_MODALITIES].contiguous(), rows[..., -NUM_MODALITIES:]
+        width = vectors.shape[-1] // NUM_MODALITIES
+        return vectors.view(*vectors.shape[:-1], NUM_MODALITIES, width), held > 0
 
     def largest(self, states: Tensor, real: Tensor) -> Tensor:
         """Each modality through its head, then the largest; [..., M, D], [..., M] -> [..., D]."""

@@ -59,6 +59,7 @@ def _tower(recommender: Recommender) -> UserTower | None:
             return found and found._replace(module=WithOne(found.module))
         case ItemIdModel():
             encoder = recommender.get_submodule("sequence_encoder")
+            assert isinstance(encoder, HistoryEncoder)
             return UserTower(States(encoder, "start"), recommender.item_ids.detach())
         case ItemTableModel():
             tower = States(recommender.sequence_encoder, recommender.anchor)

@@ -51,6 +51,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "mmsr",
         {"architecture": {"encoder": {"name": "sasrec", "positions": "from_end"}}},
     ),
+    "mmsrec, to the longest row": (
+        "mmsrec",
+        {"architecture": {"pad_to": "batch_max", "missing": "mask_token"}},
+    ),
+    "mmsrec, one modality": ("mmsrec", {"finetune": {"modality": "image"}}),
+    "mmsrec, vectors": (
+        "mmsrec",
+        {"architecture": {"item_head": "table", "missing": "mask_token"}},
+    ),
+    "mmsrec, no position of items": ("mmsrec", {"architecture": {"item_tower_position": "none"}}),
+    "mmsr, coarse": ("mmsr", {"architecture": {"fusion": {"name": "film"}}}),
     "nextitnet, other output vectors": ("nextitnet", {"architecture": {"tied": False}}),
     "contentknn, decaying": (
         "contentknn",
@@ -128,9 +139,12 @@ def test_a_user_tower_gives_the_queries_of_the_model(name: str) -> None:
         torch.testing.assert_close(found, worlds.queries(model, history), **NEAR)
 
 
-@pytest.mark.parametrize("name", BY_CONTENT)
+@pytest.mark.parametrize(
+    "name", [*BY_CONTENT, *(name for name in VARIANTS if name.startswith(("mmsrec", "mmsr,")))]
+)
 def test_an_item_tower_gives_the_vectors_of_the_model(name: str) -> None:
-    model = model_of(name, **BY_CONTENT[name])
+    kind, changes = VARIANTS.get(name, (name, BY_CONTENT.get(name, {})))
+    model = model_of(kind, **changes)
     assert isinstance(model, VectorRecommender)
     tower, read = item_tower(model), user_tower(model)
     assert read is not None

@@ -5,7 +5,8 @@
 - `item_vectors.parquet`: ITEM_VECTORS, of models that have them;
 - `categories.json`: category by item id, where the project has words for them;
 - `model/`: weights with their settings;
-- `dataset/`: items, what the model reads of them, and sequences of nobody.
+- `dataset/`: items, what the model reads of them, and sequences of nobody;
+- `onnx/`: the towers of the model (`mmrec.onnx.write`), where they were asked for.
 
 No user and no interaction is in it, but for how often each item was chosen in training.
 """
@@ -13,7 +14,7 @@ No user and no interaction is in it, but for how often each item was chosen in t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from mmrec.library.dataset import Dataset
 from mmrec.library.ranker import SingleRanker
 from mmrec.library.run import Run
 from mmrec.models.data import load_model_data
+from mmrec.recommender import Recommender
 from mmrec.training.finished import load_finetuned
 from mmrec.training.sealed_files import (
     DamagedError,
@@ -39,6 +41,7 @@ from mmrec.training.sealed_files import (
 )
 
 RUN: Final = "run.json"
+ONNX: Final = "onnx"
 FORMAT: Final = 1
 """Of the folder; another one is refused."""
 _CATEGORIES: Final = "categories.json"
@@ -56,6 +59,7 @@ class Exported:
         dataset: paths of its dataset.
         features: names of what it reads, by modality.
         card: text for people.
+        onnx: whether towers are written.
     """
 
     run: Run
@@ -64,6 +68,7 @@ class Exported:
     dataset: DatasetPaths
     features: dict[str, str]
     card: str
+    onnx: bool = False
 
 
 def write_exported(exported: Exported, folder: Path) -> None:
@@ -113,6 +118,18 @@ def _write_parts(exported: Exported, folder: Path) -> None:
     if categories:
         write_json(categories, folder / _CATEGORIES)
     write_text(exported.card, folder / "README.md")
+    if exported.onnx:
+        from mmrec.onnx.write import write_towers
+
+        recommender = _recommender(folder, exported.features)
+        write_towers(recommender, run.items["item_id"].to_list(), folder / ONNX)
+
+
+def _recommender(folder: Path, features: Mapping[str, Any]) -> Recommender:
+    """The model of a folder, as it ranks."""
+    own = DatasetPaths(folder / "dataset")
+    data = load_model_data(own, text=features["text"], image=features["image"])
+    return load_finetuned(data, folder / "model")
 
 
 @contextmanager
@@ -142,11 +159,9 @@ def open_exported(folder: Path) -> Run:
         DataError: a file is missing or damaged, or the folder is of another version.
     """
     record = _read_record(folder)
-    paths = DatasetPaths(folder / "dataset")
-    data = load_model_data(paths, text=record["text"], image=record["image"])
-    ranker = SingleRanker(load_finetuned(data, folder / "model"), record["kind"])
+    ranker = SingleRanker(_recommender(folder, record), record["kind"])
     kept = read_json(folder / _CATEGORIES) if _CATEGORIES in record["files"] else None
-    items = Dataset(record["name"], paths).items
+    items = Dataset(record["name"], DatasetPaths(folder / "dataset")).items
     return Run(record["name"], Catalogue(items, None, kept=kept), ranker)
 
 

@@ -12,6 +12,7 @@ from mmrec.library.exported import Exported, require_new, write_exported
 from mmrec.library.ids import require_name
 from mmrec.library.opening import open_run_of
 from mmrec.library.run import Run
+from mmrec.onnx.write import require_packages
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths
@@ -34,27 +35,33 @@ class Told(NamedTuple):
     metrics: Mapping[str, Any]
 
 
-def export_run(name: str, folder: Path | str, project: Path | str = PROJECT) -> None:
+def export_run(
+    name: str, folder: Path | str, project: Path | str = PROJECT, *, onnx: bool = False
+) -> None:
     """Write a finished run as a folder of its own, which `open_run(folder)` opens anywhere.
 
     Args:
         name: an entry of `runs`.
         folder: a new one.
         project: the folder with `params.yaml`.
+        onnx: write it as graphs, too, which rank without torch or mmrec (docs/onnx.md).
 
     Raises:
         ParamsError: `params.yaml` is missing or wrong.
-        ValueError: there is no such run, it cannot be exported, or the folder is there already.
+        ValueError: there is no such run, it cannot be exported, the folder is there already, or the
+            extra `onnx` is not installed.
         DataError: the run is not trained, or a file is damaged.
     """
     paths = Paths(Path(project))
     params = load_params(paths.params)
     require_exportable(name, params, Path(folder))
+    if onnx:
+        _require_towers(name, params)
     run, results = open_run_of(name, params, paths), paths.run(name)
     evaluated = results.all_metrics
     metrics = read_json(evaluated, Metrics) if evaluated.is_file() else {}
     told = Told(results.finetune_history, metrics)
-    write_run(run, results.finetuned, params, paths, folder, told)
+    write_run(run, results.finetuned, params, paths, folder, told, onnx=onnx)
 
 
 def require_exportable(name: str, params: Params, folder: Path) -> None:
@@ -75,8 +82,25 @@ def require_exportable(name: str, params: Params, folder: Path) -> None:
     require_new(folder)
 
 
+def _require_towers(name: str, params: Params) -> None:
+    require_packages()
+    model = params.models[params.runs[name].model]
+    if not model.has_vectors:
+        raise ValueError(
+            f"run '{name}': its model ({model.name}) scores items without vectors of them, so that "
+            "it has no towers to write as ONNX; export it without, or a run of another model"
+        )
+
+
 def write_run(
-    run: Run, finetuned: Path, params: Params, paths: Paths, folder: Path | str, told: Told
+    run: Run,
+    finetuned: Path,
+    params: Params,
+    paths: Paths,
+    folder: Path | str,
+    told: Told,
+    *,
+    onnx: bool = False,
 ) -> None:
     """Write a run as a folder of its own.
 
@@ -87,6 +111,7 @@ def write_run(
         paths: of the project.
         folder: a new one.
         told: for its card.
+        onnx: write towers, too.
     """
     settings = params.runs[run.name]
     exported = Exported(
@@ -95,12 +120,13 @@ def write_run(
         finetuned=finetuned,
         dataset=paths.dataset(settings.dataset),
         features={"text": settings.text, "image": settings.image},
-        card=_card(run, params, paths, told),
+        card=_card(run, params, paths, told, onnx=onnx),
+        onnx=onnx,
     )
     write_exported(exported, Path(folder))
 
 
-def _card(run: Run, params: Params, paths: Paths, told: Told) -> str:
+def _card(run: Run, params: Params, paths: Paths, told: Told, *, onnx: bool) -> str:
     """The run's model card, which says how the folder is opened."""
     settings = params.runs[run.name]
     training, start = params.models[settings.model].finetune, settings.init_from
@@ -121,11 +147,13 @@ def _card(run: Run, params: Params, paths: Paths, told: Told) -> str:
         cold=int(run.items["is_cold"].sum()),
         interactions=int(run.items["training_count"].sum()),
     )
-    facts = card_facts(report, params, paths, loading=_loading(run), counts=counts)
+    loading = _loading(run, onnx=onnx)
+    facts = card_facts(report, params, paths, loading=loading, counts=counts)
     return model_card(facts)
 
 
-def _loading(run: Run) -> list[str]:
+def _loading(run: Run, *, onnx: bool) -> list[str]:
+    towers = "`onnx/` has its towers, to rank without torch or mmrec. " if onnx else ""
     vectors = "`item_vectors.parquet`" if run.has_vectors else "none"
     return [
         "This folder needs neither the project nor DVC; `pip install mmrec`, then:",
@@ -138,5 +166,5 @@ def _loading(run: Run) -> list[str]:
         f"run.recommend([[{run.items['item_id'][0]!r}]], k=10)",
         "```",
         "",
-        f"Item vectors: {vectors}. Users and their interactions: not in this folder.",
+        f"{towers}Item vectors: {vectors}. Users and their interactions: not in this folder.",
     ]

@@ -1,0 +1,1 @@
+"""Trained models as graphs that other programs run: ONNX."""

@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "similar": Entry("mmrec.cli.similar", "the items that are most like one"),
     "serve": Entry("mmrec.cli.serve", "the same over HTTP, and a page to try it with"),
     "search": Entry("mmrec.cli.search", "the items that words or a picture describe"),
+    "track": Entry("mmrec.cli.track", "send finished runs to MLflow"),
     "export": Entry("mmrec.cli.export", "a finished run as a folder that recommends anywhere"),
     "features cache": Entry(
         "mmrec.features.cache.__main__", "look after what has been encoded: stats, prune, push, …"

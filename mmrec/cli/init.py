@@ -66,6 +66,7 @@ def _shown(proposal: Proposal) -> str:
         "rating": proposal.rating,
         "title": proposal.texts.title,
         **{"text" + " " * place: one for place, one in enumerate(proposal.texts.others)},
+        **{"left out" + " " * place: one for place, one in enumerate(proposal.texts.left_out)},
         "pictures": proposal.pictures.files or proposal.pictures.folder,
     }
     return "\n".join(

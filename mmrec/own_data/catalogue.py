@@ -20,6 +20,10 @@ from mmrec.params.pipeline import MAX_CATEGORIES
 
 _ENDING: Final = r"(?i)\.(jpe?g|png|webp|gif|bmp|tiff?|avif)(\?.*)?$"
 _WEB: Final = r"(?i)^https?://"
+_SHOWN: Final = 40
+"""Characters of a value in a reason."""
+_NEARLY_ALL: Final = 0.9
+"""Share of one value from which on a column says nothing about an item."""
 
 
 class Texts(NamedTuple):
@@ -29,6 +33,8 @@ class Texts(NamedTuple):
     others: list[Guess]
     categories: tuple[str, list[str]] | None
     """A column of few words, and these."""
+    left_out: list[Guess]
+    """Columns of words that nearly all items have alike."""
 
 
 class Pictures(NamedTuple):
@@ -47,6 +53,9 @@ def guess_texts(items: Look, taken: Sequence[str]) -> Texts:
         for name in items.columns
         if name not in taken and _is_text(texts := items.texts(name))
     }
+    left_out = [Guess(name, why) for name, texts in found.items() if (why := _repeated(texts))]
+    for guess in left_out:
+        del found[guess.value]
     called = {name: names.likeness(name, names.TITLE) for name in found}
     title = max(called, key=lambda name: called[name], default=None)
     if title is None or not called[title]:
@@ -54,7 +63,19 @@ def guess_texts(items: Look, taken: Sequence[str]) -> Texts:
     others = [name for name in found if name != title]
     categories = _categories(items, others)
     guesses = [Guess(name, _kind(items.texts(name))) for name in others]
-    return Texts(Guess(title, "by its name") if title else None, guesses, categories)
+    named = Guess(title, "by its name") if title else None
+    return Texts(named, guesses, categories, left_out)
+
+
+def _repeated(texts: pl.Series | None) -> str:
+    """Why a column tells no item from another; empty where it does."""
+    if texts is None or texts.n_unique() == len(texts):
+        return ""
+    value, count = texts.value_counts(sort=True).row(0)
+    if count < _NEARLY_ALL * len(texts):
+        return ""
+    shown = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 1]}…"
+    return f"{count / len(texts):.0%} of its values are {shown!r}"
 
 
 def _is_text(texts: pl.Series | None) -> bool:

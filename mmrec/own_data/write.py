@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from mmrec.own_data.catalogue import Texts
 from mmrec.own_data.log import Guess
 from mmrec.own_data.proposal import UNKNOWN, Proposal
 from mmrec.own_data.recipe import flowing, follow_recipe
@@ -87,13 +88,17 @@ def _fill_catalogue(section: CommentedMap, proposal: Proposal) -> None:
     _put(section, "item_id", proposal.catalogue_id)
     _put(section, "title", proposal.texts.title)
     section["texts"] = _flow([one.value for one in proposal.texts.others])
-    if proposal.texts.others:
-        why = "; ".join(f"{one.value}: {one.why}" for one in proposal.texts.others)
+    if why := _why_texts(proposal.texts):
         _say(section, "texts", why)
     _put(section, "image_files", proposal.pictures.files)
     _put(section, "image_folder", proposal.pictures.folder)
     used = [section["item_id"], *([section["title"]] if section["title"] else [])]
     section["separator"] = proposal.catalogue.written_separator([*used, *section["texts"]])
+
+
+def _why_texts(texts: Texts) -> str:
+    left_out = (f"{one.value}: left out, {one.why}" for one in texts.left_out)
+    return "; ".join([*(f"{one.value}: {one.why}" for one in texts.others), *left_out])
 
 
 def _within(path: Path, files: Path) -> str:

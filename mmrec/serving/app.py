@@ -26,6 +26,7 @@ from mmrec.serving import limits
 from mmrec.serving.bodies import RecommendBody, SimilarBody, read_body
 from mmrec.serving.pictures import Pictures
 from mmrec.serving.shelf import Shelf
+from mmrec.serving.together import Together
 from mmrec.serving.worker import BusyError, Worker
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Service:
     def __init__(self, run: Run, pictures: Pictures) -> None:
         self._run, self._pictures = run, pictures
         self._shelf = Shelf(run.items, pictures)
+        self._together = Together(run)
         self._ranking = Worker("ranking", waiting=limits.WAITING)
         self._drawing = Worker("pictures", waiting=limits.PICTURES_WAITING)
         self._categories = sorted({*run.known_categories().values()})
@@ -97,18 +99,13 @@ class Service:
         """Lists after histories, or for users."""
         asked = await read_body(request, RecommendBody)
 
-        def answer() -> list[dict[str, Any]]:
-            histories = asked.histories_from(self._run)
-            found = self._run.recommend(
-                histories,
-                asked.k,
-                filters=asked.filters(keep_seen=asked.keep_seen),
-                skip_unknown=asked.skip_unknown,
-            )
-            names: Sequence[str | int] = asked.users or range(len(histories))
-            return self._shelf.lists(found, names)
+        with self._together.waiting(asked) as ranked:
 
-        return JSONResponse({"lists": await _answered(self._ranking, answer)})
+            def answer() -> list[dict[str, Any]]:
+                names: Sequence[str | int] = asked.users or range(len(asked.histories or ()))
+                return self._shelf.lists(ranked(), names)
+
+            return JSONResponse({"lists": await _answered(self._ranking, answer)})
 
     async def similar(self, request: Request) -> Response:
         """Lists of what is like items."""

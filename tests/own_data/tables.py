@@ -31,7 +31,7 @@ def semicolons(folder: Path) -> tuple[Path, Path]:
     """Excel's separator, `ItemID`, seconds since 1970, addresses of pictures and a price."""
     items, log = folder / "products.csv", folder / "orders.csv"
     rows = [
-        f"A-{n};Fine {KINDS[n % 3]} no. {n};A long and warm text about it.;{KINDS[n % 3]};{n}.50;"
+        f"A-{n};Fine {KINDS[n % 3]} no. {n};A long and warm text about {n}.;{KINDS[n % 3]};{n}.50;"
         f"https://shop.example/{n}.jpg"
         for n in range(NUM_ITEMS)
     ]

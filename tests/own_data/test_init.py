@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,24 @@ def test_what_is_written_runs(folder: Path, capsys: pytest.CaptureFixture[str]) 
     kept = read_json(paths.dataset("books").clean_summary)["steps"][-1]
     assert kept["users"] == tables.NUM_USERS
     assert kept["interactions"] == len(tables.events())
+
+
+def test_a_column_that_nearly_all_items_have_alike_is_no_text(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items, log = tables.semicolons(folder)
+    lines = items.read_text().splitlines()
+    more = ["Shipping;Colour", *("Ships within two days;red hue" for _ in lines[1:])]
+    more[1] = "Ships next week;red hue"
+    for place in range(len(more) // 2, len(more)):
+        more[place] = more[place].replace("red", "blue")
+    items.write_text("\n".join(f"{line};{added}" for line, added in zip(lines, more, strict=True)))
+    params = init(items, log)
+    assert source(params)[1]["texts"] == ["Beschreibung", "category", "Colour"]
+    assert params.datasets["books"].clean.text_fields[1:] == ["Beschreibung", "category", "Colour"]
+    why = "98% of its values are 'Ships within two days'"
+    assert f"Shipping: left out, {why}" in Path("params.yaml").read_text()
+    assert re.search(rf"left out +Shipping +{why}", capsys.readouterr().out)
 
 
 def test_a_file_that_is_there_is_replaced_only_if_that_is_asked_for(folder: Path) -> None:

@@ -35,6 +35,14 @@ BODIES: dict[str, tuple[dict[str, Any], str]] = {
     "a long history": ({"histories": [GOOD[0] * 1001]}, "histories[0]: List should have at most"),
     "a long id": ({"histories": [[LONG]]}, "histories[0][0]: String should have at most 1000"),
     "diversity": ({"histories": GOOD, "diversity": 2}, "diversity: found 2.0, expected 0 to 1"),
+    "many ids": (
+        {"histories": GOOD, "exclude": [str(place) for place in range(limits.FILTER_IDS + 1)]},
+        "exclude: List should have at most 50000 items",
+    ),
+    "unknown ids": (
+        {"histories": [[item(3), "I-05", "new"]]},
+        "2 of 3 items are not in the catalogue of 18 items: 'I-05' (did you mean 'i-05'?), 'new'",
+    ),
     "twice": ({"histories": GOOD, "exclude": ["a", "a"]}, "exclude: found 'a' twice"),
     "category": ({"histories": GOOD, "category": "hat"}, "category: found 'hat', allowed: lamp"),
     "user": ({"users": ["u99"]}, "users: 'u99' is not among the 40 users"),
@@ -102,6 +110,20 @@ def test_every_other_error_is_one_message_too(name: str, client: TestClient) -> 
     answer = ask(client)
     assert answer.status_code == status
     assert says in answer.json()["error"]
+
+
+def test_a_run_without_vectors_says_what_it_cannot(runs: dict[str, Run]) -> None:
+    with client_of(runs["itemknn"]) as client:
+        alike = client.post("/similar", json={"items": [item(3)]})
+        diverse = client.post("/recommend", json={"histories": GOOD, "diversity": 0.5})
+        plain = client.post("/recommend", json={"histories": GOOD})
+    says = (
+        "run 'itemknn' cannot say which items are alike: its model (itemknn) scores items without"
+    )
+    for answer in (alike, diverse):
+        assert answer.status_code == 400
+        assert says in answer.json()["error"]
+    assert plain.status_code == 200
 
 
 def status_of(run: Run, receive: Callable[[], Any]) -> int:

@@ -1,0 +1,1 @@
+"""Finished runs, as an experiment tracker takes them."""

@@ -96,3 +96,8 @@ def costs_of(paths: Paths) -> Path:
     No property of `Paths`: every stage depends on all of these, and would run again.
     """
     return paths.root / ".mmrec" / "costs"
+
+
+def user_pages_of(paths: Paths) -> Path:
+    """Pages of single users: not an artefact, not in git; no property, as above."""
+    return paths.root / ".mmrec" / "users"

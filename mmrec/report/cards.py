@@ -55,6 +55,24 @@ def item_cards(
     }
 
 
+def cards_of_indices(
+    indices: Iterable[int],
+    *,
+    items: pa.Table,
+    images: pa.Table,
+    keywords: pa.Table,
+    thumbnails: Thumbnails,
+) -> dict[int, ItemCard]:
+    """The same by item index, which counts from 1."""
+    wanted = sorted(set(indices))
+    rows = pa.array([index - 1 for index in wanted], pa.int64())
+    item_ids = items["item_id"].take(rows).to_pylist()
+    cards = item_cards(
+        item_ids, items=items, images=images, keywords=keywords, thumbnails=thumbnails
+    )
+    return {index: cards[item_id] for index, item_id in zip(wanted, item_ids, strict=True)}
+
+
 def titles_of(items: pa.Table, item_ids: Sequence[str]) -> dict[str, str]:
     """Titles by `item_id`, from CLEAN_ITEMS."""
     return _by_item(_of_items(items, item_ids), "title")

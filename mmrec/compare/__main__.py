@@ -24,7 +24,7 @@ from mmrec.io import DataError, write_text
 from mmrec.params.file import load_params
 from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
-from mmrec.report.tables import PARTS, part_name
+from mmrec.report.tables import PARTS
 from mmrec.report.two_runs import two_runs_page
 
 _OF_LISTS: Final = "; metrics of lists have no test, and stand below the table of any metric"
@@ -54,14 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare runs of the project in this folder."""
     paths = Paths(Path())
+    shown = _two_runs(arguments) if arguments.lists is not None else None
     table, lists = _compared(arguments, paths)
-    if arguments.lists is not None:
-        write_text(_page(arguments, paths), arguments.lists)
+    if shown is not None:
+        page = two_runs_page(shown, arguments.part, load_params(paths.params), paths)
+        write_text(page, arguments.lists)
     if arguments.json:
         print(json.dumps({**table.as_json(), "lists": lists_as_json(lists)}, indent=2))
     else:
         print(table.as_text() + lists_as_text(lists))
-        if arguments.lists is not None:
+        if shown is not None:
             print(f"lists side by side: {arguments.lists}")
 
 
@@ -100,8 +102,8 @@ def _compared(chosen: argparse.Namespace, paths: Paths) -> tuple[CompareTable, L
     return table, list_metrics_of_rows(rows, chosen.part, paths)
 
 
-def _page(chosen: argparse.Namespace, paths: Paths) -> str:
-    """Of two rows of a run each, which are known to be comparable."""
+def _two_runs(chosen: argparse.Namespace) -> tuple[str, str]:
+    """Whose lists are shown: of two rows of a run each."""
     rows = parse_rows(chosen.rows)
     runs = [run for row in rows.values() for run in row]
     if len(rows) != 2 or len(runs) != 2:
@@ -110,10 +112,8 @@ def _page(chosen: argparse.Namespace, paths: Paths) -> str:
             "each, whose lists are shown side by side"
         )
     if chosen.part in COLD_POSITION_PARTS:
-        raise DataError(
-            f"--lists: there are no lists of {part_name(chosen.part).lower()}; take another --part"
-        )
-    return two_runs_page((runs[0], runs[1]), chosen.part, load_params(paths.params), paths)
+        raise DataError(f"--lists: found --part {chosen.part}, of which there are no lists")
+    return runs[0], runs[1]
 
 
 if __name__ == "__main__":

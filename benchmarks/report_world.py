@@ -90,7 +90,7 @@ def grow(project: Path, folder: Path, num_items: int) -> int:
     for name in ranked_entries(params):
         _write_run(grown, old.run(name), new.run(name))
     _write_recommendations(grown)
-    return items.num_rows * grown.copies
+    return int(items.num_rows) * grown.copies
 
 
 def _write_items(grown: Grown, items: pa.Table) -> None:

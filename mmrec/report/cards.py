@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 
 from mmrec.report.thumbnails import Thumbnails
 
+MAX_TITLE = 160
+"""Characters of a title; of a longer one, the first."""
+
 
 @dataclass(frozen=True)
 class ItemCard:
@@ -74,8 +77,9 @@ def cards_of_indices(
 
 
 def titles_of(items: pa.Table, item_ids: Sequence[str]) -> dict[str, str]:
-    """Titles by `item_id`, from CLEAN_ITEMS."""
-    return _by_item(_of_items(items, item_ids), "title")
+    """Titles by `item_id`, from CLEAN_ITEMS, of at most `MAX_TITLE` characters."""
+    titles = _by_item(_of_items(items, item_ids), "title")
+    return {item_id: _shortened(title) for item_id, title in titles.items()}
 
 
 def first_of_each_item(table: pa.Table) -> pa.Table:
@@ -101,3 +105,7 @@ def _of_items(table: pa.Table, item_ids: Sequence[str]) -> pa.Table:
 def _by_item(table: pa.Table, column: str) -> dict[str, Any]:
     values = table.column(column).to_pylist()
     return dict(zip(table.column("item_id").to_pylist(), values, strict=True))
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1] + "…"

@@ -48,7 +48,7 @@ class ListDifferences:
     @property
     def length(self) -> int:
         """K."""
-        return self.items.shape[1]
+        return int(self.items.shape[1])
 
     @property
     def shared(self) -> Items:

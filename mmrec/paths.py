@@ -101,3 +101,8 @@ def costs_of(paths: Paths) -> Path:
 def card_of(paths: Paths, run: str) -> Path:
     """The model card of a run; no property, as above."""
     return paths.report / "cards" / f"{run}.md"
+
+
+def user_pages_of(paths: Paths) -> Path:
+    """Pages of single users: not an artefact, not in git; no property, as above."""
+    return paths.root / ".mmrec" / "users"

@@ -23,7 +23,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "schema": Entry("mmrec.cli.schema", "let an editor complete and check params.yaml"),
     "doctor": Entry("mmrec.cli.doctor", "say what is wrong with this environment and project"),
     "explain": Entry("mmrec.cli.explain", "what `dvc repro` would do for a run, and why"),
-    "report": Entry("mmrec.report.__main__", "all runs in a table"),
+    "report": Entry("mmrec.report.__main__", "all runs in a table; a page of one user"),
     "compare": Entry("mmrec.compare.__main__", "whether runs differ by more than chance"),
     "knockouts": Entry("mmrec.knockouts.__main__", "whether its content helps a run"),
     "study": Entry("mmrec.study.__main__", "train and compare what a file of studies/ names"),

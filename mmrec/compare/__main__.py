@@ -19,12 +19,13 @@ from mmrec.compare.rows import parse_rows, ranks_of_rows, require_known
 from mmrec.compare.table import CompareTable, compare_table
 from mmrec.evaluation.history_groups import is_history_group
 from mmrec.evaluation.lists import is_list_metric
-from mmrec.evaluation.metrics import is_metric
-from mmrec.io import DataError
+from mmrec.evaluation.metrics import COLD_POSITION_PARTS, is_metric
+from mmrec.io import DataError, write_text
 from mmrec.params.file import load_params
 from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.report.tables import PARTS
+from mmrec.report.two_runs import two_runs_page
 
 _OF_LISTS: Final = "; metrics of lists have no test, and stand below the table of any metric"
 HELP: Final = """Are these runs different by more than chance?
@@ -41,16 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--part", default="all", help=f"{', '.join(PARTS)}; or a history length, 6-10 or 21+"
     )
     parser.add_argument("--reference", help="row that others are compared with (the first)")
+    parser.add_argument(
+        "--lists",
+        metavar="FILE",
+        type=Path,
+        help="also write a page (HTML) with the lists of two runs side by side",
+    )
     parser.add_argument("--json", action="store_true", help="figures as JSON, in full precision")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare runs of the project in this folder."""
-    table, lists = _compared(arguments, Paths(Path()))
+    paths = Paths(Path())
+    shown = _two_runs(arguments) if arguments.lists is not None else None
+    table, lists = _compared(arguments, paths)
+    if shown is not None:
+        page = two_runs_page(shown, arguments.part, load_params(paths.params), paths)
+        write_text(page, arguments.lists)
     if arguments.json:
         print(json.dumps({**table.as_json(), "lists": lists_as_json(lists)}, indent=2))
     else:
         print(table.as_text() + lists_as_text(lists))
+        if shown is not None:
+            print(f"lists side by side: {arguments.lists}")
 
 
 def main(arguments: list[str]) -> None:
@@ -86,6 +100,20 @@ def _compared(chosen: argparse.Namespace, paths: Paths) -> tuple[CompareTable, L
         reference=reference,
     )
     return table, list_metrics_of_rows(rows, chosen.part, paths)
+
+
+def _two_runs(chosen: argparse.Namespace) -> tuple[str, str]:
+    """Whose lists are shown: of two rows of a run each."""
+    rows = parse_rows(chosen.rows)
+    runs = [run for row in rows.values() for run in row]
+    if len(rows) != 2 or len(runs) != 2:
+        raise DataError(
+            f"--lists: found {len(rows)} rows of {len(runs)} runs, expected two rows of one run "
+            "each, whose lists are shown side by side"
+        )
+    if chosen.part in COLD_POSITION_PARTS:
+        raise DataError(f"--lists: found --part {chosen.part}, of which there are no lists")
+    return runs[0], runs[1]
 
 
 if __name__ == "__main__":

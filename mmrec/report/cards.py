@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 
 from mmrec.report.thumbnails import Thumbnails
 
+MAX_TITLE = 160
+"""Characters of a title; of a longer one, the first."""
+
 
 @dataclass(frozen=True)
 class ItemCard:
@@ -55,9 +58,28 @@ def item_cards(
     }
 
 
+def cards_of_indices(
+    indices: Iterable[int],
+    *,
+    items: pa.Table,
+    images: pa.Table,
+    keywords: pa.Table,
+    thumbnails: Thumbnails,
+) -> dict[int, ItemCard]:
+    """The same by item index, which counts from 1."""
+    wanted = sorted(set(indices))
+    rows = pa.array([index - 1 for index in wanted], pa.int64())
+    item_ids = items["item_id"].take(rows).to_pylist()
+    cards = item_cards(
+        item_ids, items=items, images=images, keywords=keywords, thumbnails=thumbnails
+    )
+    return {index: cards[item_id] for index, item_id in zip(wanted, item_ids, strict=True)}
+
+
 def titles_of(items: pa.Table, item_ids: Sequence[str]) -> dict[str, str]:
-    """Titles by `item_id`, from CLEAN_ITEMS."""
-    return _by_item(_of_items(items, item_ids), "title")
+    """Titles by `item_id`, from CLEAN_ITEMS, of at most `MAX_TITLE` characters."""
+    titles = _by_item(_of_items(items, item_ids), "title")
+    return {item_id: _shortened(title) for item_id, title in titles.items()}
 
 
 def first_of_each_item(table: pa.Table) -> pa.Table:
@@ -83,3 +105,7 @@ def _of_items(table: pa.Table, item_ids: Sequence[str]) -> pa.Table:
 def _by_item(table: pa.Table, column: str) -> dict[str, Any]:
     values = table.column(column).to_pylist()
     return dict(zip(table.column("item_id").to_pylist(), values, strict=True))
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1] + "…"

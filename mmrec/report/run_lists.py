@@ -57,6 +57,16 @@ def load_run_lists(
     Raises:
         DataError: it is not evaluated, or its lists and ranks are not of one evaluation.
     """
+    lists, ranks = read_lists(run, params, paths)
+    return lists_of_run(run, lists, ranks, num_items=num_items, user_indices=user_indices)
+
+
+def read_lists(run: str, params: Params, paths: Paths) -> tuple[pa.Table, pa.Table]:
+    """LISTS and RANKS of an evaluated run or ensemble, row by row of the same.
+
+    Raises:
+        DataError: it is not evaluated, or these are not of one evaluation.
+    """
     results, remedy = paths.run(run), f"run `dvc repro {stage_of(params, run)}`"
     if not results.ranks.is_file():
         raise DataError(f"'{run}' is not evaluated (no {results.ranks}); {remedy}")
@@ -66,7 +76,7 @@ def load_run_lists(
         raise DataError(
             f"{lists_of(results)}: found lists of other users than {results.ranks}; {remedy}"
         )
-    return lists_of_run(run, lists, ranks, num_items=num_items, user_indices=user_indices)
+    return lists, ranks
 
 
 def lists_of_run(

@@ -16,8 +16,6 @@ from mmrec.report.thumbnails import Thumbnails
 
 MAX_ITEMS = 2000
 """Items in the table; all, where there are fewer."""
-_MAX_TITLE = 160
-"""Characters of a title."""
 
 
 class ShownItem(NamedTuple):
@@ -102,7 +100,7 @@ def shown_items(
         items=[
             ShownItem(
                 row["item_id"],
-                _shortened(row["title"]),
+                cards[row["item_id"]].title,
                 category or "",
                 row["training_count"],
                 row["is_cold"],
@@ -114,7 +112,3 @@ def shown_items(
             )
         ],
     )
-
-
-def _shortened(title: str) -> str:
-    return title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"

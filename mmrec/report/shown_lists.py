@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from mmrec.report.cards import ItemCard, item_cards
+from mmrec.report.cards import ItemCard, cards_of_indices
 from mmrec.report.run_lists import RunLists, UserList
 from mmrec.report.thumbnails import Thumbnails
 
@@ -79,17 +79,17 @@ def shown_lists(
         name: [one.of_users.get(index) for one in lists.values()] for name, index in users.items()
     }
     found = [one for own in of_users.values() for one in own if one]
-    indices = sorted({index for one in found for index in (one.target, *one.items)})
-    item_ids = (
-        items["item_id"].take(pa.array([index - 1 for index in indices], pa.int64())).to_pylist()
-    )
-    cards = item_cards(
-        item_ids, items=items, images=images, keywords=keywords, thumbnails=thumbnails
+    cards = cards_of_indices(
+        {index for one in found for index in (one.target, *one.items)},
+        items=items,
+        images=images,
+        keywords=keywords,
+        thumbnails=thumbnails,
     )
     return ShownLists(
         runs=[*lists],
         length=max((one.length for one in lists.values()), default=0),
-        cards={index: cards[item_id] for index, item_id in zip(indices, item_ids, strict=True)},
+        cards=cards,
         of_users=of_users,
     )
 

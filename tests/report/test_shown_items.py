@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mmrec.report import shown_items as shown_items_module
+from mmrec.report.cards import MAX_TITLE
+from mmrec.report.dataset_tables import TINY_SIDE
 from mmrec.report.maps import NUM_ITEMS
 from mmrec.report.page import Showcase, render_page
 from mmrec.report.sampling import drawn_at_random
 from mmrec.report.shown_items import MAX_ITEMS, ShownItems, sampled_items
+from mmrec.report.thumbnails import tiny_thumbnail
 from tests.report.looked_through import all_lists, items_of
 from tests.report.outline import Node, parse
 from tests.report.worlds import PROTOCOL, World
@@ -80,7 +86,7 @@ def test_what_maps_show_is_in_the_table() -> None:
 def test_a_title_without_end_takes_little_of_the_page(tmp_path: Path) -> None:
     world = World(tmp_path, titles=("word " * 5000,))
     title = items_of(world).items[0].title
-    assert len(title) == 160
+    assert len(title) == MAX_TITLE
     assert title.endswith("…")
 
 
@@ -89,3 +95,12 @@ def test_pictures_of_the_table_are_small(world: World) -> None:
     assert len(pictures) == 30
     assert all(picture.startswith("data:image/webp;base64,") for picture in pictures)
     assert max(map(len, pictures)) < 2000
+
+
+def test_no_picture_whatever_is_on_it_takes_more_than_four_kilobytes() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
+    hardest = np.kron(noise[:64, :64], np.ones((4, 4, 1), np.uint8))
+    for pixels in (noise, hardest):
+        buffer = BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        assert len(tiny_thumbnail(buffer.getvalue(), TINY_SIDE)) < 4000

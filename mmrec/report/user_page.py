@@ -1,0 +1,129 @@
+"""One user, and what every run makes of them: an id in, a page of its own out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mmrec import schemas
+from mmrec.io import DataError
+from mmrec.params.pipeline import Params
+from mmrec.params.ranked import ranked_entries
+from mmrec.paths import Paths
+from mmrec.report.cards import ItemCard, cards_of_indices
+from mmrec.report.dataset_tables import Tables
+from mmrec.report.histories import histories_of, user_index_of
+from mmrec.report.rendering import render
+from mmrec.report.run_lists import UserList, load_run_lists
+from mmrec.report.thumbnails import Thumbnails
+
+MAX_HISTORY = 60
+"""Latest items shown of the history."""
+
+
+class Place(NamedTuple):
+    """An item on a list.
+
+    Attributes:
+        num_lists: How many of the lists of the page have it.
+    """
+
+    card: ItemCard
+    is_target: bool
+    num_lists: int
+
+
+class Column(NamedTuple):
+    """What one run makes of the user; rank None where its evaluation leaves them out."""
+
+    run: str
+    rank: int | None
+    places: Sequence[Place]
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the held-out item is on the list."""
+        return any(place.is_target for place in self.places)
+
+
+def user_page(user_id: str, runs: Sequence[str], params: Params, paths: Paths) -> str:
+    """The page of one user; equal results give equal text.
+
+    Args:
+        user_id: As the dataset has it.
+        runs: Runs and ensembles on one dataset; none for all on that of the report.
+        params: Of the project.
+        paths: Of the project.
+
+    Raises:
+        DataError: there is no such user or run, runs are on several datasets, or one is not
+            evaluated.
+    """
+    dataset, names = _dataset_of(runs, params)
+    tables = Tables(paths.dataset(dataset))
+    index = user_index_of(user_id, tables, dataset)
+    (history,) = histories_of([index], tables)
+    num_items = tables.items.num_rows
+    lists: dict[str, UserList | None] = {}
+    for name in names:
+        found = load_run_lists(name, params, paths, num_items=num_items, user_indices=[index])
+        lists[name] = found.of_users.get(index)
+    own = [one for one in lists.values() if one]
+    # What is held out is the item after so many: what comes later is no part of what runs saw.
+    seen = own[0].history_length if own else len(history.items)
+    shown = history.items[max(0, seen - MAX_HISTORY) : seen]
+    cards = cards_of_indices(
+        {*shown, *(item for one in own for item in (one.target, *one.items))},
+        items=tables.items,
+        images=tables.images,
+        keywords=schemas.KEYWORDS.empty_table(),
+        thumbnails=Thumbnails(tables.pictures),
+    )
+    return render(
+        "user_page.html.j2",
+        title=f"User {user_id}",
+        dataset=dataset,
+        num_interactions=len(history.items),
+        num_seen=seen,
+        history=[cards[item] for item in shown],
+        held_out=cards[own[0].target] if own else None,
+        num_items=num_items,
+        columns=_columns(lists, cards),
+        length=max((len(one.items) for one in own), default=0),
+    )
+
+
+def _dataset_of(runs: Sequence[str], params: Params) -> tuple[str, list[str]]:
+    entries = ranked_entries(params)
+    unknown = [run for run in runs if run not in entries]
+    if unknown:
+        raise DataError(
+            f"no run '{unknown[0]}' in params.yaml; there are {', '.join(entries) or 'none'}"
+        )
+    if not runs:
+        dataset = params.report.dataset
+        return dataset, [name for name, entry in entries.items() if entry.dataset == dataset]
+    first, *others = dict.fromkeys(entries[run].dataset for run in runs)
+    if others:
+        raise DataError(
+            f"--run: found runs on '{first}' and on '{others[0]}', which have other users; name "
+            "runs on one dataset"
+        )
+    return first, [*dict.fromkeys(runs)]
+
+
+def _columns(lists: Mapping[str, UserList | None], cards: Mapping[int, ItemCard]) -> list[Column]:
+    times: dict[int, int] = {}
+    for one in lists.values():
+        for item in one.items if one else ():
+            times[item] = times.get(item, 0) + 1
+    return [
+        Column(
+            run,
+            one.rank if one else None,
+            [Place(cards[item], item == one.target, times[item]) for item in one.items]
+            if one
+            else [],
+        )
+        for run, one in lists.items()
+    ]

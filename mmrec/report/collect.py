@@ -28,6 +28,7 @@ from mmrec.report.list_categories import with_categories
 from mmrec.report.maps import MapData, Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase
 from mmrec.report.runs import History, PretrainingReport, RunReport, load_history
+from mmrec.report.searches import load_searches
 from mmrec.report.shapes import ListsSummary, Metrics, OfEnsemble
 from mmrec.report.showcase import sample_users
 from mmrec.report.thumbnails import Thumbnails
@@ -93,6 +94,7 @@ def collect_runs(
                 ranks=measured.ranks,
                 cold_ranks=measured.cold_ranks,
                 knockouts=load_knockouts(params, paths, name),
+                searches=load_searches(params, paths, name),
                 params={"run": run.model_dump(mode="json"), "model": model.described("finetune")},
             )
         )

@@ -39,7 +39,7 @@ class _Scale:
         if value is None:
             return math.nan
         if self.choices:
-            found = self.choices.index(_text(value))
+            found = self.choices.index(option_text(value))
             return (found + 0.5) / len(self.choices)
         low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, value))
         return float((at - low) / (high - low)) if high > low else 0.5
@@ -52,6 +52,21 @@ class _Scale:
                 text: (place + 0.5) / len(self.choices) for place, text in enumerate(self.choices)
             }
         return {f"{value:.4g}": self.place(value) for value in (self.low, self.high)}
+
+
+def option_text(value: object) -> str:
+    """A value of a setting, short; of a section its kind first."""
+    match value:
+        case dict():
+            kind = [str(value["name"])] if "name" in value else []
+            others = (f"{key} {option_text(one)}" for key, one in value.items() if key != "name")
+            return ", ".join([*kind, *others])
+        case float():
+            return f"{value:.4g}"
+        case None | bool():
+            return json.dumps(value)
+        case _:
+            return str(value)
 
 
 def trials_plot(
@@ -105,15 +120,11 @@ def _scale(options: Any, found: Sequence[Any]) -> _Scale:
     """Of a setting; what a trial has beyond the options, as trial 0 may, is on it, too."""
     there = [value for value in found if value is not None]
     if isinstance(options, list):
-        return _Scale([*dict.fromkeys(_text(value) for value in [*options, *there])])
+        return _Scale([*dict.fromkeys(option_text(value) for value in [*options, *there])])
     if not all(isinstance(value, int | float) for value in there):
-        return _Scale([*dict.fromkeys(map(_text, there))])
+        return _Scale([*dict.fromkeys(map(option_text, there))])
     low, high = min(options["low"], *there), max(options["high"], *there)
     return _Scale((), low, high, options["log"] and low > 0)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _kind(trial: Mapping[str, Any], best: int | None) -> str:

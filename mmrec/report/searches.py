@@ -13,7 +13,7 @@ from mmrec.params.run_settings import run_settings
 from mmrec.paths import Paths
 from mmrec.report.plots import Plot
 from mmrec.report.runs import SearchReport
-from mmrec.report.search_plots import importance_plot, trials_plot
+from mmrec.report.search_plots import importance_plot, option_text, trials_plot
 from mmrec.report.shapes import Searched
 from mmrec.report.tables import metric_label
 from mmrec.run_paths import searches_of
@@ -106,13 +106,12 @@ def _row(trial: Mapping[str, Any], paths: Sequence[str], best: int | None) -> Ro
             f"{trial['value']:.4f}" if known else "–",
             f"{trial['epoch']} of {trial['epochs']}" if known else "–",
             f"{trial['seconds']:,.1f}",
-            *(_shown(trial["settings"].get(path, "–")) for path in paths),
+            *(
+                option_text(trial["settings"][path]) if path in trial["settings"] else "–"
+                for path in paths
+            ),
         ],
     )
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _sentences(

@@ -127,7 +127,7 @@ def _as_json(target: Target, sampling: Sampling, trial: FrozenTrial) -> dict[str
     return {
         "trial": place,
         "state": states[trial.state],
-        "settings": dict(target.as_is) if place == 0 else sampling.settings(trial.params),
+        "settings": sampling.settings(trial.params) if place else target.as_is | target.within,
         "value": trial.value if trial.state == TrialState.COMPLETE else known.get("value"),
         "epoch": known["epoch"],
         "epochs": known["epochs"],

@@ -44,8 +44,8 @@ class Target:
     paths: Paths
     params: Params
     entry: dict[str, Any]
-    as_is: Mapping[str, Any] = field(default_factory=dict)
-    within: Mapping[str, Any] = field(default_factory=dict)
+    as_is: dict[str, Any] = field(default_factory=dict)
+    within: dict[str, Any] = field(default_factory=dict)
 
     @property
     def run(self) -> RunParams:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmrec.io import read_json
+from mmrec.cli import tune
+from mmrec.io import DataError, read_json
 from mmrec.params.file import load_params
 from mmrec.params.search import SearchError
 from mmrec.paths import Paths
@@ -213,3 +216,17 @@ def test_a_run_and_an_objective_are_those_there_are(
         open_target(write_search(project, **changes), project)
     with pytest.raises(SearchError, match="the file's name is that of the search, found 'a b'"):
         open_target(write_search(project, "a b", **changes), project)
+
+
+def test_what_a_trial_reads_has_to_be_there(project: Path) -> None:
+    Paths(project).dataset("shop").sequences.unlink()
+    says = r"sequences\.parquet: not found; run `dvc repro finetune@sasrec`, which makes all"
+    with pytest.raises(DataError, match=says):
+        run_search(write_search(project), project)
+    assert not (project / ".mmrec" / "searches").exists()
+
+
+def test_optuna_is_asked_for_by_the_name_of_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ValueError, match=r"the extra `tune` is not installed .*'\.\[tune\]'"):
+        tune.run(argparse.Namespace())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import ndiff
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def test_all_other_lines_stay_as_they_are(newline: str, tmp_path: Path) -> None:
     again = open_target(tmp_path / "searches" / "first.yaml", tmp_path)
     with pytest.raises(SearchError, match="'demo-sasrec-tuned' is in `models`; give another"):
         write_tuned(tuned, again)
+    with pytest.raises(SearchError, match="--write: found 'a b', expected a name of letters"):
+        write_tuned(replace(tuned, name="a b"), again)
 
 
 def test_the_last_entry_of_a_file_without_a_last_line_break_is_added_behind(tmp_path: Path) -> None:

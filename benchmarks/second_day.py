@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -76,7 +77,7 @@ def histories_of(project: Path, dataset: str, count: int) -> list[list[str]]:
 def ranking(run: Run, histories: Sequence[Sequence[str]]) -> Figures:
     """Latencies of single histories, and histories a second of many at once."""
     run.recommend(histories[:1], K)
-    single = [_seconds(lambda one=one: run.recommend([one], K)) for one in histories[:SINGLE]]
+    single = [_seconds(partial(run.recommend, [one], K)) for one in histories[:SINGLE]]
     whole = [_seconds(lambda: run.recommend(histories, K)) for _ in range(ROUNDS)]
     p50, p99 = np.percentile(single, [50, 99]) * 1000
     return {"p50_ms": p50, "p99_ms": p99, "many_per_s": len(histories) / median(whole)}

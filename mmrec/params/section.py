@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Strict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 IGNORED_BY_RUN_CACHE = ("nfiles", "size")
 """Keys that DVC leaves out when it looks for an earlier run with the same parameters.
@@ -36,3 +44,12 @@ Name = Annotated[
     AfterValidator(_seen_by_run_cache),
 ]
 """Names become folder and DVC stage names."""
+
+
+def is_name(text: str) -> bool:
+    """Whether an entry may be called so."""
+    try:
+        TypeAdapter(Name).validate_python(text)
+    except ValidationError:
+        return False
+    return True

@@ -24,6 +24,7 @@ from mmrec.report.knockouts import load_knockouts
 from mmrec.report.list_categories import with_categories
 from mmrec.report.page import Protocol
 from mmrec.report.runs import History, PretrainingReport, RunReport, load_history
+from mmrec.report.searches import load_searches
 from mmrec.report.shapes import Metrics, OfEnsemble
 from mmrec.run_paths import cold_ranks_of, lists_of
 
@@ -89,6 +90,7 @@ def collect_runs(
                 ranks=measured.ranks,
                 cold_ranks=measured.cold_ranks,
                 knockouts=load_knockouts(params, paths, name),
+                searches=load_searches(params, paths, name),
                 params={"run": run.model_dump(mode="json"), "model": model.described("finetune")},
             )
         )

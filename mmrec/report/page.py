@@ -23,6 +23,8 @@ from mmrec.report.page_data import page_data
 from mmrec.report.plots import Plot, Style, styles
 from mmrec.report.rendering import as_data, render, script_of
 from mmrec.report.runs import KnockoutReport, PretrainingReport, RunReport
+from mmrec.report.search_plots import SEARCH_LOOKS
+from mmrec.report.searches import seen
 from mmrec.report.showcase import MAX_RECOMMENDED, SampleUser
 from mmrec.report.shown_items import ShownItems
 from mmrec.report.shown_lists import ShownLists
@@ -152,6 +154,8 @@ def render_page(
         leaves_one_out=all(one.told.leaves_one_out for one in comparisons),
         pretrainings=pretrainings,
         trainings=trainings(pretrainings, runs),
+        searches=[seen(one) for run in runs for one in run.searches],
+        search_looks=SEARCH_LOOKS,
         protocol=protocol,
         showcase=showcase,
         max_recommended=MAX_RECOMMENDED,

@@ -18,21 +18,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-_INK = "#010203"
+INK = "#010203"
 """Stands for the colour of the page's text while matplotlib draws."""
-_OPTIONS = {
+OPTIONS = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
     "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
+"""Of matplotlib, for a drawing that `inline_svg` takes."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 """Okabe and Ito's palette, less those too pale for white or too dark for black."""
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))
@@ -100,10 +101,10 @@ def line_plot(
         ticks: Names of x = 0, 1, … where x is a category.
     """
     # The salt makes ids of clip paths and markers the same every time, and unique on the page.
-    with mpl.rc_context(_OPTIONS | {"svg.hashsalt": title}):
+    with mpl.rc_context(OPTIONS | {"svg.hashsalt": title}):
         figure = Figure(figsize=(4.3, 2.9), layout="constrained")
         axes = figure.add_subplot(xlabel=x_label, ylabel=y_label)
-        axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
+        axes.grid(color=INK, alpha=0.15, linewidth=0.6)
         for curve in curves:
             _draw(axes, curve, looks[curve.name], mark_best=mark_best, points=bool(ticks))
         if ticks:
@@ -112,7 +113,7 @@ def line_plot(
         else:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         names = tuple(curve.name for curve in curves if _real(curve))
-        return Plot(title, _inline_svg(figure, title), names)
+        return Plot(title, inline_svg(figure, title), names)
 
 
 def _draw(axes: Axes, curve: Curve, look: Style, *, mark_best: bool, points: bool) -> None:
@@ -137,12 +138,13 @@ def _real(curve: Curve) -> list[int]:
     return [place for place, value in enumerate(curve.y) if math.isfinite(value)]
 
 
-def _inline_svg(figure: Figure, title: str) -> Markup:
+def inline_svg(figure: Figure, title: str) -> Markup:
+    """A drawing as part of a page, in the colour of its text."""
     buffer = StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     # Inside a page, ids and style rules are the page's: only those that are referred to stay.
     svg = _GENERATED_ID.sub("", svg)
     svg = re.sub(r"<(style|metadata)\b.*?</\1>", "", svg, flags=re.DOTALL)

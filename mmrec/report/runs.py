@@ -57,6 +57,22 @@ class KnockoutReport:
 
 
 @dataclass(frozen=True)
+class SearchReport:
+    """A search for better settings of a run.
+
+    Attributes:
+        name: Of the search.
+        found: Content of its file.
+        changed: Sections of settings that are others now than when it was made.
+    """
+
+    name: str
+    run: str
+    found: Mapping[str, Any]
+    changed: list[str]
+
+
+@dataclass(frozen=True)
 class RunReport:
     """What the page says of one run.
 
@@ -70,6 +86,7 @@ class RunReport:
         ranks: RANKS, for tests of significance; None leaves them out.
         cold_ranks: The same of cold positions; None where they are not ranked.
         knockouts: What it loses without content; None where that was not asked for.
+        searches: For better settings of it.
         params: Resolved settings, shown as they are.
     """
 
@@ -86,6 +103,7 @@ class RunReport:
     ranks: pa.Table | None = None
     cold_ranks: pa.Table | None = None
     knockouts: KnockoutReport | None = None
+    searches: Sequence[SearchReport] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -128,3 +128,40 @@ class FeatureStores:
     """What a card needs of `<feature>.json`, which lies beside the folder of a feature."""
 
     stores: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a search; what is None is not known of a failed one."""
+
+    trial: int
+    state: str
+    settings: Mapping[str, object]
+    value: float | None
+    epoch: int | None
+    epochs: int
+    seconds: float
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class SearchedSetting:
+    """A setting that is searched, with what it may be."""
+
+    setting: str
+    options: object
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A file of `searches/` beside a run's metrics."""
+
+    run: str
+    objective: str
+    num_trials: int
+    sampler: str
+    pruner: str
+    space: Sequence[SearchedSetting]
+    settings: Mapping[str, object]
+    trials: Sequence[Trial]
+    importance: Mapping[str, float]

@@ -154,10 +154,14 @@ def write_results(results: Results, target: Target) -> None:
         "seed": search.seed,
         "sampler": search.sampler,
         "pruner": search.pruner,
-        "space": {
-            path: options if isinstance(options, list) else options.model_dump()
+        # A list: JSON that is written with sorted keys keeps its order alone.
+        "space": [
+            {
+                "setting": path,
+                "options": options if isinstance(options, list) else options.model_dump(),
+            }
             for path, options in search.space.items()
-        },
+        ],
         "settings": run_settings(target.params, search.run),
         "trials": results.trials,
         "importance": results.importance,

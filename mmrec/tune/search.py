@@ -48,7 +48,7 @@ def run_search(path: Path, project: Path, *, anew: bool = False) -> tuple[Target
     """
     target = open_target(path, project)
     folder = target.paths.root / ".mmrec" / "searches" / target.name
-    begin(folder, _decisive(target), anew=anew)
+    begin(folder, decisive(target), anew=anew)
     sampling = Sampling(target.search, target.within)
     kept = SearchFolder(folder, sampling, sampling.num_trials)
     while True:
@@ -58,15 +58,12 @@ def run_search(path: Path, project: Path, *, anew: bool = False) -> tuple[Target
             # The first has the entry as it is, within the space or not.
             settings = sampling.settings(claim.trial.params) if claim.place else {}
             outcome = _make(target, claim, settings)
-            _keep(kept.study, claim, outcome)
-        with kept.alone():  # or a slower process would write what it read before
-            results = _results(target, sampling, kept)
-            write_results(results, target)
-        logger.info("%s", results.told(claim.place))
-    return target, _results(target, sampling, kept)
+            _tell(kept.study, claim, outcome)
+        logger.info("%s", _keep_results(target, sampling, kept).told(claim.place))
+    return target, _keep_results(target, sampling, kept)
 
 
-def _decisive(target: Target) -> dict[str, Any]:
+def decisive(target: Target) -> dict[str, Any]:
     """What decides the outcome of trials, by section."""
     run, paths = target.run, target.paths
     dataset = dataset_of(run.dataset, paths).paths
@@ -102,7 +99,7 @@ def _make(target: Target, claim: Claim, settings: Mapping[str, Any]) -> Outcome:
     return make_trial(target, settings, claim.work, seen)
 
 
-def _keep(study: optuna.Study, claim: Claim, outcome: Outcome) -> None:
+def _tell(study: optuna.Study, claim: Claim, outcome: Outcome) -> None:
     for name in ("epoch", "epochs", "seconds"):
         claim.trial.set_user_attr(name, getattr(outcome, name))
     if outcome.state == "failed":
@@ -114,9 +111,13 @@ def _keep(study: optuna.Study, claim: Claim, outcome: Outcome) -> None:
         study.tell(claim.trial, state=_STATES[outcome.state])
 
 
-def _results(target: Target, sampling: Sampling, kept: SearchFolder) -> Results:
-    trials = [_as_json(target, sampling, one) for one in kept.trials()]
-    return results_of(target, trials, sampling.num_trials, kept.running(), kept.study)
+def _keep_results(target: Target, sampling: Sampling, kept: SearchFolder) -> Results:
+    """Write down what is known by now."""
+    with kept.alone():  # or a slower process would write what it read before
+        trials = [_as_json(target, sampling, one) for one in kept.trials()]
+        results = results_of(target, trials, sampling.num_trials, kept.running(), kept.study)
+        write_results(results, target)
+    return results
 
 
 def _as_json(target: Target, sampling: Sampling, trial: FrozenTrial) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def _as_json(target: Target, sampling: Sampling, trial: FrozenTrial) -> dict[str
     return {
         "trial": place,
         "state": states[trial.state],
-        "settings": dict(target.as_is) if place == 0 else sampling.settings(trial.params),
+        "settings": sampling.settings(trial.params) if place else target.as_is | target.within,
         "value": trial.value if trial.state == TrialState.COMPLETE else known.get("value"),
         "epoch": known["epoch"],
         "epochs": known["epochs"],

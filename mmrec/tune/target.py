@@ -16,7 +16,7 @@ from mmrec.params.file import ParamsError, load_params
 from mmrec.params.models.registry import ModelParams
 from mmrec.params.pipeline import Params, RunParams
 from mmrec.params.search import SearchParams, SearchRange, load_search, search_error
-from mmrec.params.section import Name
+from mmrec.params.section import is_name
 from mmrec.params.yaml_file import read_yaml
 from mmrec.paths import Paths
 from mmrec.study.base import free_name
@@ -44,8 +44,8 @@ class Target:
     paths: Paths
     params: Params
     entry: dict[str, Any]
-    as_is: Mapping[str, Any] = field(default_factory=dict)
-    within: Mapping[str, Any] = field(default_factory=dict)
+    as_is: dict[str, Any] = field(default_factory=dict)
+    within: dict[str, Any] = field(default_factory=dict)
 
     @property
     def run(self) -> RunParams:
@@ -109,8 +109,12 @@ def open_target(path: Path, project: Path) -> Target:
 
 def _of_names(name: str, search: SearchParams, params: Params) -> Iterator[str]:
     """What is wrong with the file's name, the run and the objective."""
+    if not is_name(name):
+        yield (
+            f"the file's name is that of the search, found '{name}'; name it by letters, digits, "
+            "'-' and '_'"
+        )
     try:
-        _check_name(name)
         require_name("run", search.run, params.runs)
     except ValueError as error:
         yield str(error)
@@ -126,18 +130,6 @@ def _of_names(name: str, search: SearchParams, params: Params) -> Iterator[str]:
             f"objective: found '{search.objective}', allowed: {', '.join(told)} and "
             f"finetune.metric ({finetune.metric})"
         )
-
-
-def _check_name(name: str) -> None:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        TypeAdapter(Name).validate_python(name)
-    except ValidationError:
-        raise ValueError(
-            f"the file's name is that of the search, found '{name}'; name it by letters, digits, "
-            "'-' and '_'"
-        ) from None
 
 
 def _of_setting(

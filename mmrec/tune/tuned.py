@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from mmrec.io import write_text
 from mmrec.params.file import ParamsError, load_params
 from mmrec.params.search import SearchError
+from mmrec.params.section import is_name
 from mmrec.params.yaml_file import read_yaml, yaml_to_write
 from mmrec.tune.results import Results
 from mmrec.tune.target import Target
@@ -71,9 +72,13 @@ def write_tuned(tuned: Tuned, target: Target) -> None:
     """Add both behind those that they were made from; every other line stays as it is.
 
     Raises:
-        SearchError: the name is taken, or the file is written in another way than by lines.
+        SearchError: the name is taken or none, or the file is written in another way than by lines.
     """
     path, params = target.paths.params, target.params
+    if not is_name(tuned.name):
+        raise SearchError(
+            f"--write: found '{tuned.name}', expected a name of letters, digits, '-' and '_'"
+        )
     for section in ("models", "runs", "ensembles"):
         if tuned.name in getattr(params, section):
             raise SearchError(

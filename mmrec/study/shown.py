@@ -39,7 +39,7 @@ def with_shown(
             return _showing(params, names[row][0], study.dataset_of(row))
     spare = free_name(_SPARE, {*params["models"], *params["runs"], *params["ensembles"]})
     dataset = study.dataset_of(study.reference)
-    nothing = {"architecture": {}, "pretrain": None, "finetune": None}
+    nothing: dict[str, Any] = {"architecture": {}, "pretrain": None, "finetune": None}
     reads = {"text": "none", "image": "none", "init_from": "none", "seed": study.seeds[0]}
     added = {
         "models": {spare: {"name": "popularity", **nothing}},

@@ -46,9 +46,9 @@ def read(file: Path, settings: CleanParams) -> CleanResult:
             raw.interactions,
             schemas.IMAGE_LINKS.empty_table(),
             RawImages(Path(folder)),
+            settings,
             skipped=raw.skipped,
             has_users=raw.has_users,
-            **dict(settings),
         )
 
 

@@ -209,7 +209,7 @@ def history(folder: Path) -> tuple[list[str], torch.Tensor]:
 
 
 def child_on_cpu(*arguments: Any) -> None:
-    """What a process does that has the environment of the server it is a fork of."""
+    """A process of the training: its environment is that of the server, which knows no device."""
     os.environ["MMREC_DEVICE"] = "cpu"
     launching._child(*arguments)
 

@@ -19,6 +19,7 @@ from mmrec.params.pipeline import Params
 from mmrec.params.study import StudyParams
 from mmrec.study.expansion import expand
 from mmrec.torchvision_schemas import define_missing_operators
+from mmrec.tune.target import open_target
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -184,3 +185,11 @@ def test_the_resnet_of_the_page_is_one_that_timm_has_weights_for() -> None:
     model = entry.extractor.model
     assert model.startswith("resnet")
     assert timm.is_model_pretrained(model)
+
+
+def test_the_search_that_is_shown_is_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "tuning.md").read_text()
+    path = tmp_path / "shown.yaml"
+    path.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    target = open_target(path, ROOT)
+    assert target.within.keys() == {*target.search.space} - {"architecture.dropout"}

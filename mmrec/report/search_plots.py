@@ -22,7 +22,7 @@ SEARCH_LOOKS: Final[Mapping[str, Style]] = {
     PRUNED: Style(COLOURS[6], (1.5, 1.5), "v"),
 }
 """How trials are drawn, by what they are."""
-_AXIS_WIDTH: Final = 1.3
+_AXIS_WIDTH, _LEAST_WIDTH = 1.3, 6.0
 """Inches."""
 
 
@@ -91,7 +91,9 @@ def trials_plot(
     scales.append(_Scale((), min(values), max(values)))
     names = [*(path.replace(".", ".\n") for path in space), f"{label},\nvalidation"]
     with mpl.rc_context(OPTIONS | {"svg.hashsalt": title, "font.size": 9}):
-        figure = Figure(figsize=(_AXIS_WIDTH * max(len(scales), 3), 3), layout="constrained")
+        figure = Figure(
+            figsize=(max(_AXIS_WIDTH * len(scales), _LEAST_WIDTH), 3), layout="constrained"
+        )
         axes = figure.add_subplot()
         _draw_axes(axes, scales, names)
         drawn = set()

@@ -13,14 +13,20 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from mmrec.own_data.log import Guess
 from mmrec.own_data.proposal import UNKNOWN, Proposal
+from mmrec.own_data.quick import make_quick
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 _LARGE: Final = 100_000
 """Items from which on a training does not score them all."""
 
 
-def params_text(proposal: Proposal) -> str:
-    """The text of a params file."""
+def params_text(proposal: Proposal, *, quick: bool = False) -> str:
+    """The text of a params file.
+
+    Args:
+        proposal: what was found.
+        quick: for a first look, with a small text encoder and few epochs.
+    """
     template = (EXAMPLES / "tables.yaml").read_text(encoding="utf-8")
     named = re.sub(r"(?<!My )\bshop\b", proposal.name, template.partition("\ndatasets:")[2])
     yaml = _yaml()
@@ -34,6 +40,8 @@ def params_text(proposal: Proposal) -> str:
         _without_pictures(params, proposal.name)
     if proposal.num_items >= _LARGE:
         _for_many_items(params)
+    if quick:
+        make_quick(params)
     if proposal.texts.categories is not None:
         params["report"]["categories"] = _flow(proposal.texts.categories[1])
     stream = io.StringIO()

@@ -21,11 +21,11 @@ from mmrec.study.expansion import expand
 from mmrec.torchvision_schemas import define_missing_operators
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+STUDIES = (ROOT / "docs" / "studies.md").read_text()
 DEFAULT: dict[str, Any] = {"name": "mp4sr", "architecture": {}, "pretrain": {}, "finetune": {}}
 
 
-def rows(header: str, page: str = README) -> list[list[str]]:
+def rows(header: str, page: str) -> list[list[str]]:
     """Cells of the table of a page under a header."""
     table = page.partition(header)[2].partition("\n\n")[0]
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
@@ -54,7 +54,7 @@ def test_the_entries_shown_for_features_are_valid() -> None:
 
 
 def test_what_a_study_makes_of_its_base_is_shown_as_it_is_written() -> None:
-    shown = yaml(README.partition("What the base has not, a study makes")[2].split("```")[1][5:])
+    shown = yaml(STUDIES.partition("What the base has not, a study makes")[2].split("```")[1][5:])
     common = yaml((ROOT / "studies" / "demo.yaml").read_text()) | {"reference": "fewer pictures"}
     params, runs = expand(StudyParams.model_validate({**common, **shown}), ROOT)
     Params.model_validate(params)
@@ -71,8 +71,8 @@ def test_an_ensemble_in_a_study_is_shown_as_it_is_written() -> None:
     assert [part.run for part in found.parts] == ["SASRec-11", "MP4SR-11"]
 
 
-def test_every_study_is_in_the_readme() -> None:
-    found = {cells[0].strip("`") for cells in rows("| study | shows |")}
+def test_every_study_is_on_the_page() -> None:
+    found = {cells[0].strip("`") for cells in rows("| study | shows |", STUDIES)}
     assert found == {path.stem for path in (ROOT / "studies").glob("*.yaml")}
 
 

@@ -18,8 +18,8 @@ files are. docs/tutorial.md goes on from here.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder and the size of the shop."""
     parser.add_argument("folder", type=Path, help="a new one, such as data/sources/shop")
-    parser.add_argument("--items", type=int, default=300, metavar="N", help="60 or more (300)")
-    parser.add_argument("--users", type=int, default=500, metavar="N", help="1 or more (500)")
+    parser.add_argument("--items", type=int, default=150, metavar="N", help="60 or more (150)")
+    parser.add_argument("--users", type=int, default=240, metavar="N", help="1 or more (240)")
     parser.add_argument("--seed", type=int, default=7, help="of everything that is drawn (7)")
 
 

@@ -157,7 +157,8 @@ def test_a_first_look_takes_minutes_in_place_of_the_published_settings(folder: P
     files = tables.tabs(folder)
     pictures = ["--pictures", str(folder / "pictures"), "--force"]
     published, quick = init(*files, *pictures), init(*files, *pictures, "--quick")
-    assert quick.runs == published.runs
+    assert {*published.runs} - {*quick.runs} == {"books-transitions", "books-meanvectors"}
+    assert quick.runs.items() <= published.runs.items()
     for params, large in ((published, True), (quick, False)):
         text = params.embed.text["books-sentences"].extractor.model
         mp4sr = params.models["mp4sr"]

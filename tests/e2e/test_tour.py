@@ -28,7 +28,8 @@ class _Forked(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         python = str(forking() / "bin" / "python")
-        return KernelSpec(argv=[python, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+        command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, interrupt_mode="message")  # a signal would end the caller
 
 
 def shape(cell: Any) -> list[tuple[str, ...]]:

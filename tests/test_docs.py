@@ -53,6 +53,19 @@ def test_the_entries_shown_for_features_are_valid() -> None:
     assert EmbedParams.model_validate({"pair": {}, **shown}).text["shop-title_tokens"]
 
 
+def test_the_entries_shown_for_other_extractors_are_valid() -> None:
+    text = (ROOT / "docs" / "swapping_extractors.md").read_text()
+    shown = [yaml(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert len(shown) == 3
+    params = yaml((ROOT / "examples" / "tables.yaml").read_text())
+    for block in shown:
+        for kind, entries in block.pop("embed").items():
+            params["embed"][kind] |= entries
+        for section, entries in block.items():
+            params[section] |= entries
+    assert Params.model_validate(params).runs["shop-mp4sr-bge"].text == "sentences_bge"
+
+
 def test_what_a_study_makes_of_its_base_is_shown_as_it_is_written() -> None:
     shown = yaml(STUDIES.partition("What the base has not, a study makes")[2].split("```")[1][5:])
     common = yaml((ROOT / "studies" / "demo.yaml").read_text()) | {"reference": "fewer pictures"}

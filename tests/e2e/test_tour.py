@@ -33,9 +33,11 @@ class _Forked(AsyncKernelManager):
 
 
 def shape(cell: Any) -> list[tuple[str, ...]]:
-    """Of each output its kinds, and the columns of a table."""
+    """Of each output its kinds, and the columns of a table; warnings depend on the shop."""
     found = []
     for output in cell["outputs"]:
+        if output.get("name") == "stderr":
+            continue
         data = output.get("data", {})
         head = re.search(r"<thead>.*?</tr>", "".join(data.get("text/html", "")), re.DOTALL)
         columns = re.findall(r"<th>(.*?)</th>", head[0]) if head else []

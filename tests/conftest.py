@@ -12,7 +12,9 @@ from xdist.scheduler import LoadFileScheduling
 from mmrec.stage import share_cores
 from tests.interpreters import forking
 
-WITH_PROJECTS = {f"tests/e2e/test_{name}.py" for name in ("code", "demo_pipeline", "experiments")}
+WITH_PROJECTS = {
+    f"tests/e2e/test_{name}.py" for name in ("code", "demo_pipeline", "experiments", "tour")
+}
 """Files that change the first of the fixture `projects`, two runs of the whole pipeline."""
 WAITS_FOR_PROJECTS = "test_fetching.py"
 """Changes the second of them; begun at once, it would wait for their making."""

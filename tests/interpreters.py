@@ -21,7 +21,7 @@ _SHARED = "MMREC_TESTS_FORKING"
 
 @cache
 def forking() -> Path:
-    """An environment whose `python -m …` and `dvc` are forks of one process.
+    """An environment whose `python -m …`, `dvc` and `mmrec` are forks of one process.
 
     It is there as long as the process that asked first; processes started by that share it.
     """
@@ -30,7 +30,7 @@ def forking() -> Path:
     folder = Path(mkdtemp())
     (folder / "bin").mkdir()
     (folder / "installed").touch()
-    for name, module in (("python", ""), ("dvc", "-m dvc")):
+    for name, module in (("python", ""), ("dvc", "-m dvc"), ("mmrec", "-m mmrec")):
         command = f'{sys.executable} -IS {forks.__file__} call {folder}/socket {module} "$@"'
         script = folder / "bin" / name
         script.write_text(f"#!/bin/sh\nexec {command}\n")

@@ -22,11 +22,11 @@ from mmrec.torchvision_schemas import define_missing_operators
 from mmrec.tune.target import open_target
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+STUDIES = (ROOT / "docs" / "studies.md").read_text()
 DEFAULT: dict[str, Any] = {"name": "mp4sr", "architecture": {}, "pretrain": {}, "finetune": {}}
 
 
-def rows(header: str, page: str = README) -> list[list[str]]:
+def rows(header: str, page: str) -> list[list[str]]:
     """Cells of the table of a page under a header."""
     table = page.partition(header)[2].partition("\n\n")[0]
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
@@ -54,8 +54,21 @@ def test_the_entries_shown_for_features_are_valid() -> None:
     assert EmbedParams.model_validate({"pair": {}, **shown}).text["shop-title_tokens"]
 
 
+def test_the_entries_shown_for_other_extractors_are_valid() -> None:
+    text = (ROOT / "docs" / "swapping_extractors.md").read_text()
+    shown = [yaml(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert len(shown) == 3
+    params = yaml((ROOT / "examples" / "tables.yaml").read_text())
+    for block in shown:
+        for kind, entries in block.pop("embed").items():
+            params["embed"][kind] |= entries
+        for section, entries in block.items():
+            params[section] |= entries
+    assert Params.model_validate(params).runs["shop-mp4sr-bge"].text == "sentences_bge"
+
+
 def test_what_a_study_makes_of_its_base_is_shown_as_it_is_written() -> None:
-    shown = yaml(README.partition("What the base has not, a study makes")[2].split("```")[1][5:])
+    shown = yaml(STUDIES.partition("What the base has not, a study makes")[2].split("```")[1][5:])
     common = yaml((ROOT / "studies" / "demo.yaml").read_text()) | {"reference": "fewer pictures"}
     params, runs = expand(StudyParams.model_validate({**common, **shown}), ROOT)
     Params.model_validate(params)
@@ -64,7 +77,7 @@ def test_what_a_study_makes_of_its_base_is_shown_as_it_is_written() -> None:
 
 
 def test_a_study_of_another_one_is_shown_as_it_is_written() -> None:
-    shown = yaml(README.partition("A study may be another one")[2].split("```")[1][5:])
+    shown = yaml(STUDIES.partition("A study may be another one")[2].split("```")[1][5:])
     assert shown == yaml((ROOT / "studies" / "time_demo.yaml").read_text())
 
 
@@ -77,9 +90,11 @@ def test_an_ensemble_in_a_study_is_shown_as_it_is_written() -> None:
     assert [part.run for part in found.parts] == ["SASRec-11", "MP4SR-11"]
 
 
-def test_every_study_is_in_the_readme() -> None:
+def test_every_study_is_on_the_page() -> None:
     found = {
-        name.strip("`") for cells in rows("| study | shows |") for name in cells[0].split(", ")
+        name.strip("`")
+        for cells in rows("| study | shows |", STUDIES)
+        for name in cells[0].split(", ")
     }
     assert found == {path.stem for path in (ROOT / "studies").glob("*.yaml")}
 

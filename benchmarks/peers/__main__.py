@@ -4,7 +4,7 @@ The file has a line `user item item …` per user, oldest first; without one, da
 Amazon Beauty is simulated. Systems take turns, a process each. The peers' epochs
 are scaled from their first batches. Whole rounds that nothing has changed since are taken from
 `build/bench`; `--again` measures them anew. Table and plot go to `benchmarks/results/` and, if
-every system was measured on a file of yours, the table to the README.
+every system was measured on a file of yours, the table to docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmrec.study.workspace import PROJECT
 
 RESULTS = PROJECT / "benchmarks" / "results"
 CACHE = PROJECT / "build" / "bench"
-README = PROJECT / "README.md"
+PAGE = PROJECT / "docs" / "benchmarks.md"
 START, END = "<!-- peers -->\n", "<!-- end of peers -->\n"
 
 
@@ -88,12 +88,12 @@ RecTools ranks by listing the top 10; its feed-forward net is 64 wide, that of t
 """
 
 
-def update_readme(text: str) -> None:
+def update_page(text: str) -> None:
     """Put the table and the plot between their two marks."""
-    before, _, rest = README.read_text(encoding="utf-8").partition(START)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     _, _, after = rest.partition(END)
-    picture = "![Epoch times and peak memory](benchmarks/results/peers.png)"
-    write_text(f"{before}{START}{text}\n{picture}\n{END}{after}", README)
+    picture = "![Epoch times and peak memory](../benchmarks/results/peers.png)"
+    write_text(f"{before}{START}{text}\n{picture}\n{END}{after}", PAGE)
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -127,7 +127,7 @@ def main(arguments: argparse.Namespace) -> None:
     write_text(text, RESULTS / "peers.md")
     draw(rows, said, RESULTS / "peers.png")
     if arguments.sequences is not None and not skipped:
-        update_readme(text)
+        update_page(text)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
         "mmrec.features.keywords.dictionary", "keep the words that keywords are chosen from"
     ),
     "demo encoders": Entry("mmrec.demo.encoders.__main__", "small encoders to try things with"),
+    "demo tables": Entry("mmrec.cli.demo_tables", "a small shop's files, to try `mmrec init` with"),
     "completion": Entry("mmrec.cli.completion", "let the shell complete all this with the tab key"),
 }
 

@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("params.yaml"), help="file to write (params.yaml)"
     )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="for a first look: a small text encoder and few epochs, not the published settings",
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
@@ -44,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     proposal = propose(
         arguments.items, arguments.interactions, arguments.pictures, Path(), arguments.name
     )
-    text, chosen = params_text(proposal)
+    text, chosen = params_text(proposal, quick=arguments.quick)
     write_text(text, output)
     print(_shown(proposal))
     for sentence in chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from mmrec import schemas
 from mmrec.data.borders import Borders
+from mmrec.data.images import RawImages
 from mmrec.dataset_paths import DatasetPaths
 from mmrec.io import DataError, read_table
 from mmrec.library.ids import require_name
@@ -74,6 +76,20 @@ class Dataset:
         texts = pa.table({"item_id": owners, "field": flat.field(0), "text": flat.field(1)})
         kept = pa.array(self.items["item_id"].to_list(), pa.string())
         return frame_of(texts.filter(pc.is_in(owners, value_set=kept)))
+
+    def pictures(self, items: Sequence[str]) -> dict[str, bytes]:
+        """The first picture of each item that has any, as its file is, by item id.
+
+        Raises:
+            DataError: the raw pictures are not here.
+        """
+        table = frame_of(read_table(self.paths.images, schemas.IMAGES))
+        found = table.filter(pl.col("item_id").is_in(items)).sort("position")
+        keys = dict(found.unique("item_id", keep="first").select("item_id", "content_key").rows())
+        if not keys:
+            return {}
+        data = dict(RawImages(self.paths.raw_images).iterate(keys.values()))
+        return {item: data[keys[item]] for item in items if item in keys}
 
 
 def open_dataset(name: str, project: Path | str = PROJECT) -> Dataset:

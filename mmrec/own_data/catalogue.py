@@ -123,7 +123,7 @@ def guess_pictures(
     """
     if folder is not None:
         inside = Path(os.path.relpath(folder, files)).as_posix()
-        refs, _ = find_images(files, inside, ids.drop_nulls().to_list())
+        refs, _ = find_images(files, inside, ids.to_list())
         count = len({ref.item_id for ref in refs})
         return Pictures(None, Guess(inside, f"{count:,} of {len(ids):,} items have one"), None)
     web = None

@@ -57,9 +57,10 @@ class Look:
         return found.filter(found.is_not_null() & (found.str.strip_chars() != ""))
 
     def all_ids(self, column: str) -> pl.Series:
-        """The whole column as ids."""
+        """The whole column as ids, without empty ones."""
         table = read_source_table(self.path, [column], separator=self.separator)
-        return convert.as_ids(table, column)
+        found = convert.as_ids(table, column)
+        return found.filter(found.is_not_null() & (found != ""))
 
     def written_separator(self, used: Sequence[str]) -> str | None:
         """What params.yaml must say of the separator, for these columns; None if nothing."""

@@ -170,7 +170,7 @@ def _core(log: Look, user: Guess | None) -> Guess:
     """Fewest interactions of a user: 5, or 3 where most users would go."""
     if user is None:
         return Guess("5", "")
-    counts = log.all_ids(user.value).drop_nulls().value_counts()["count"]
+    counts = log.all_ids(user.value).value_counts()["count"]
     enough = int((counts >= 5).sum())
     said = f"{enough:,} of {len(counts):,} users have 5 interactions or more"
     if 2 * enough < len(counts):

@@ -25,13 +25,16 @@ _RARE: Final = 0.5
 """Share of items with few interactions from which on runs are better together than alone."""
 
 
-def follow_recipe(params: CommentedMap, name: str, size: Size | None) -> Iterator[str]:
+def follow_recipe(
+    params: CommentedMap, name: str, size: Size | None, *, quick: bool = False
+) -> Iterator[str]:
     """Leave of the example what suits these numbers; yields what was chosen, and why.
 
     Args:
         params: a params file as the example has it, changed in place.
         name: of the dataset.
         size: None where it could not be counted: all of the example stays.
+        quick: for a first look, which has no run for new or rare items.
     """
     if size is None:
         yield (
@@ -40,8 +43,9 @@ def follow_recipe(params: CommentedMap, name: str, size: Size | None) -> Iterato
         )
         return
     yield str(size)
-    yield _for_new_items(params, f"{name}-both", size)
-    yield _for_rare_items(params, f"{name}-together", size)
+    if not quick:
+        yield _for_new_items(params, f"{name}-both", size)
+        yield _for_rare_items(params, f"{name}-together", size)
     if size.items >= _LARGE:
         yield _for_many_items(params, size)
     elif size.users >= _MANY:

@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from mmrec.own_data.catalogue import Texts
 from mmrec.own_data.log import Guess
 from mmrec.own_data.proposal import UNKNOWN, Proposal
+from mmrec.own_data.quick import make_quick
 from mmrec.own_data.recipe import flowing, follow_recipe
 from mmrec.params.yaml_file import yaml_to_write
 
@@ -27,8 +28,13 @@ class Written(NamedTuple):
     chosen: list[str]
 
 
-def params_text(proposal: Proposal) -> Written:
-    """The text of a params file."""
+def params_text(proposal: Proposal, *, quick: bool = False) -> Written:
+    """The text of a params file.
+
+    Args:
+        proposal: what was found.
+        quick: for a first look, with a small text encoder and few epochs.
+    """
     template = (EXAMPLES / "tables.yaml").read_text(encoding="utf-8")
     named = re.sub(r"(?<!My )\bshop\b", proposal.name, template.partition("\ndatasets:")[2])
     yaml = yaml_to_write()
@@ -40,7 +46,9 @@ def params_text(proposal: Proposal) -> Written:
     _fill_clean(dataset["clean"], proposal)
     if not (proposal.pictures.files or proposal.pictures.folder):
         _without_pictures(params, proposal.name)
-    chosen = [*follow_recipe(params, proposal.name, proposal.size)]
+    if quick:
+        make_quick(params)
+    chosen = [*follow_recipe(params, proposal.name, proposal.size, quick=quick)]
     if proposal.texts.categories is not None:
         params["report"]["categories"] = _flow(proposal.texts.categories[1])
     stream = io.StringIO()

@@ -120,10 +120,10 @@ def test_a_system_that_cannot_run_is_skipped_in_every_round(data, measured, monk
     assert asked.count("recbole-sasrec") == 1
 
 
-def test_the_readme_shows_the_measured_table():
-    readme, measured = harness.README.read_text(), harness.RESULTS / "peers.md"
-    shown = readme.partition(harness.START)[2].partition(harness.END)[0]
-    assert harness.END in readme
+def test_the_page_shows_the_measured_table():
+    page, measured = harness.PAGE.read_text(), harness.RESULTS / "peers.md"
+    shown = page.partition(harness.START)[2].partition(harness.END)[0]
+    assert harness.END in page
     assert shown.startswith(measured.read_text())
 
 

@@ -225,6 +225,33 @@ def test_a_model_for_new_items_stays_where_there_are_some(
     assert "- 22% of the items have no interaction: `books-both`" in capsys.readouterr().out
 
 
+def test_a_first_look_takes_minutes_in_place_of_the_published_settings(folder: Path) -> None:
+    files = tables.tabs(folder)
+    pictures = ["--pictures", str(folder / "pictures"), "--force"]
+    published, quick = init(*files, *pictures), init(*files, *pictures, "--quick")
+    assert {*published.runs} - {*quick.runs} == {"books-transitions", "books-meanvectors"}
+    assert quick.runs.items() <= published.runs.items()
+    for params, large in ((published, True), (quick, False)):
+        text = params.embed.text["books-sentences"].extractor.model
+        mp4sr = params.models["mp4sr"]
+        assert text.startswith("package:") is not large
+        assert (mp4sr.pretrain.epochs > 100) == (mp4sr.finetune.epochs > 100) == large
+        assert (mp4sr.pretrain.batching == "prefix") == large
+    without = init(*files, "--force", "--quick")
+    assert {one.finetune.epochs for one in without.models.values() if one.finetune} == {10}
+
+
+def test_rows_without_an_id_are_no_users_and_no_items(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items, log = tables.tabs(folder)
+    items.write_text(items.read_text() + "\n\tNothing\t5")
+    log.write_text(log.read_text() + "\n\tB0001\t3.0\t2021-03-01T12:00:00")
+    init(items, log, "--pictures", str(folder / "pictures"))
+    assert f"30 of {tables.NUM_ITEMS} items have one" in capsys.readouterr().out
+    assert f"{tables.NUM_USERS} of {tables.NUM_USERS} users" in Path("params.yaml").read_text()
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

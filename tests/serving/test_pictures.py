@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from mmrec.dataset_paths import DatasetPaths
+from mmrec.library.dataset import Dataset
 from mmrec.library.run import Run
 from mmrec.serving import limits
 from mmrec.serving.pictures import NO_PICTURES, Pictures, pictures_of
@@ -31,6 +32,16 @@ def test_the_first_picture_of_an_item_is_shown_small(client: TestClient) -> None
     assert red > 200 > 50 > max(green, blue)
     (card,) = client.get("/items", params={"words": item(4)}).json()["items"]
     assert card["picture"] is None
+
+
+def test_a_dataset_gives_the_first_picture_of_an_item_as_its_file_is(
+    pictured: DatasetPaths,
+) -> None:
+    found = Dataset("shop", pictured).pictures([item(7), item(4), item(3)])
+    assert [*found] == [item(7), item(3)]
+    assert found[item(7)] == b"no picture"
+    assert Image.open(io.BytesIO(found[item(3)])).getpixel((0, 0)) == (255, 0, 0)
+    assert Dataset("shop", pictured).pictures([item(4)]) == {}
 
 
 def test_a_picture_that_does_not_decode_is_none(

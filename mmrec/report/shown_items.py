@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from mmrec.report.cards import item_cards
+from mmrec.report.cards import ItemCard, item_cards
 from mmrec.report.categories import categories_of
 from mmrec.report.run_lists import RunLists
 from mmrec.report.sampling import Indices, drawn_at_random
@@ -90,6 +90,7 @@ def shown_items(
         item_ids, items=shown, images=images, keywords=keywords, thumbnails=thumbnails
     )
     named = categories_of(item_ids, sentences, categories)
+    found = zip(shown.to_pylist(), named, lists.times[rows].tolist(), strict=True)
     return ShownItems(
         dataset=dataset,
         num_items=items.num_rows,
@@ -97,18 +98,17 @@ def shown_items(
         num_lists=lists.num_lists,
         list_length=lists.length,
         categories=[name for name in categories if name in named],
-        items=[
-            ShownItem(
-                row["item_id"],
-                cards[row["item_id"]].title,
-                category or "",
-                row["training_count"],
-                row["is_cold"],
-                times,
-                cards[row["item_id"]].picture,
-            )
-            for row, category, times in zip(
-                shown.to_pylist(), named, lists.times[rows].tolist(), strict=True
-            )
-        ],
+        items=[_shown(row, cards[row["item_id"]], *others) for row, *others in found],
+    )
+
+
+def _shown(row: Mapping[str, Any], card: ItemCard, category: str | None, times: int) -> ShownItem:
+    return ShownItem(
+        card.item_id,
+        card.title,
+        category or "",
+        row["training_count"],
+        row["is_cold"],
+        times,
+        card.picture,
     )

@@ -56,20 +56,15 @@ def user_page(user_id: str, runs: Sequence[str], params: Params, paths: Paths) -
         paths: Of the project.
 
     Raises:
-        DataError: there is no such user or run, runs are on several datasets, or one is not
-            evaluated.
+        DataError: no such user or run, runs on several datasets, or one that is not evaluated.
     """
     dataset, names = _dataset_of(runs, params)
     tables = Tables(paths.dataset(dataset))
     index = user_index_of(user_id, tables, dataset)
     (history,) = histories_of([index], tables)
-    num_items = tables.items.num_rows
-    lists: dict[str, UserList | None] = {}
-    for name in names:
-        found = load_run_lists(name, params, paths, num_items=num_items, user_indices=[index])
-        lists[name] = found.of_users.get(index)
+    lists = _lists_of(index, names, tables, params, paths)
     own = [one for one in lists.values() if one]
-    # What is held out is the item after so many: what comes later is no part of what runs saw.
+    # The item after so many is held out; what comes later is no part of what runs saw.
     seen = own[0].history_length if own else len(history.items)
     shown = history.items[max(0, seen - MAX_HISTORY) : seen]
     cards = cards_of_indices(
@@ -87,10 +82,21 @@ def user_page(user_id: str, runs: Sequence[str], params: Params, paths: Paths) -
         num_seen=seen,
         history=[cards[item] for item in shown],
         held_out=cards[own[0].target] if own else None,
-        num_items=num_items,
+        num_items=tables.items.num_rows,
         columns=_columns(lists, cards),
         length=max((len(one.items) for one in own), default=0),
     )
+
+
+def _lists_of(
+    user_index: int, runs: Sequence[str], tables: Tables, params: Params, paths: Paths
+) -> dict[str, UserList | None]:
+    number, wanted = tables.items.num_rows, [user_index]
+    found = {
+        run: load_run_lists(run, params, paths, num_items=number, user_indices=wanted)
+        for run in runs
+    }
+    return {run: one.of_users.get(user_index) for run, one in found.items()}
 
 
 def _dataset_of(runs: Sequence[str], params: Params) -> tuple[str, list[str]]:

@@ -156,7 +156,7 @@ def _loading(run: Run, *, onnx: bool) -> list[str]:
     towers = "`onnx/` has its towers, to rank without torch or mmrec. " if onnx else ""
     vectors = "`item_vectors.parquet`" if run.has_vectors else "none"
     return [
-        "This folder needs neither the project nor DVC; `pip install mmrec`, then:",
+        "This folder needs neither the project nor DVC; where mmrec is installed:",
         "",
         "```python",
         "from pathlib import Path",

@@ -47,7 +47,7 @@ def require_packages() -> None:
     if missing:
         raise ValueError(
             f"the packages of the extra `onnx` are not installed ({', '.join(missing)}); "
-            f"{sys.executable} -m pip install 'mmrec[onnx]'"
+            f"{sys.executable} -m pip install --constraint constraints.txt --editable '.[onnx]'"
         )
 
 

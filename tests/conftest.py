@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what takes longest."""
     slow = (
         *("e2e", "test_killed_stages.py", "test_distributed.py", "test_fit_settings.py"),
-        *("test_ray_executor.py", "test_torture.py"),
+        *("test_ray_executor.py", "test_torture.py", "onnx", "tune"),
     )
 
     def turn(item: pytest.Item) -> int:

@@ -17,7 +17,7 @@ ROOT = PROJECT.root
 
 
 def values() -> dict[str, Any]:
-    """The shipped params and those of an example, with a GRU4Rec, all defaults filled in."""
+    """The shipped params and those of an example, with a GRU4Rec and no ensemble but one of it."""
     data: dict[str, Any] = YAML(typ="safe").load(ROOT / "params.yaml")
     example = YAML(typ="safe").load(ROOT / "examples" / "movielens-100k.yaml")
     for section in ("datasets", "pretrainings", "runs"):
@@ -32,13 +32,15 @@ def values() -> dict[str, Any]:
         "model": "gru4rec",
     }
     slots = {"text": "none", "image": "none"}
-    data["ensembles"]["both"] = {
-        "dataset": "demo",
-        "first": {"run": "demo-gru4rec", **slots},
-        "second": {"run": "demo-itemknn", **slots},
-        "third": {"run": "none", **slots},
-        "metric": "ndcg@10",
-        "weights": {"name": "global", "steps": 10},
+    data["ensembles"] = {
+        "both": {
+            "dataset": "demo",
+            "first": {"run": "demo-gru4rec", **slots},
+            "second": {"run": "demo-itemknn", **slots},
+            "third": {"run": "none", **slots},
+            "metric": "ndcg@10",
+            "weights": {"name": "global", "steps": 10},
+        }
     }
     return Params.model_validate(data).model_dump()
 

@@ -59,5 +59,5 @@ def test_a_changed_layer_changes_the_stages_of_its_models(developer: Path) -> No
 
 
 def test_a_stage_that_is_asked_for_has_its_code_looked_at_first(developer: Path) -> None:
-    edit(developer, "mmrec/report/page.py", ("\nimport jinja2", "\nimport jinja2  # Said."))
+    edit(developer, "mmrec/report/rendering.py", ("\nimport jinja2", "\nimport jinja2  # Said."))
     assert ran(repro(developer, "recommend")) == {"code"}

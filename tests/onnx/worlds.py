@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mmrec.features.table import FeatureTable
+from mmrec.models.data import ModelData
 from mmrec.recommender import Recommender
 from tests.models import worlds
 from tests.models.cases import CASES
@@ -24,9 +25,9 @@ MODELS = [name for name, case in CASES.items() if case.vectors]
 WITHOUT = [name for name, case in CASES.items() if not case.vectors]
 
 
-def model_of(name: str, **changes: Any) -> Recommender:
+def model_of(name: str, world: ModelData | None = None, **changes: Any) -> Recommender:
     """With weights that are no longer as they are drawn, so that nothing is 0 or 1 by chance."""
-    found: Recommender = worlds.recommender(worlds.params(name, **changes))
+    found: Recommender = worlds.recommender(worlds.params(name, **changes), world=world)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in found.parameters():

@@ -73,7 +73,8 @@ def test_all_other_lines_stay_as_they_are(newline: str, tmp_path: Path) -> None:
 def test_the_last_entry_of_a_file_without_a_last_line_break_is_added_behind(tmp_path: Path) -> None:
     head, _, rest = shipped().partition("\nruns:")
     runs, _, others = rest.partition("\nensembles:")
-    text = f"{head}\nensembles:{others}\nruns:{runs}".rstrip()
+    others = others.partition("\n\n")[2]
+    text = f"{head}\nensembles: {{}}\n{others}\nruns:{runs}".rstrip()
     text = "\n".join(line for line in text.splitlines() if "mp4sr-id: {dataset" not in line)
     target = target_of(tmp_path, text.replace("maps: [demo-sasrec, demo-mp4sr]", "maps: []"))
     tuned = tuned_entries(target, results(1), "mine")

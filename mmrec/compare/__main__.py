@@ -24,6 +24,7 @@ from mmrec.io import DataError, write_text
 from mmrec.params.file import load_params
 from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
+from mmrec.report.rendering import require_page_name
 from mmrec.report.tables import PARTS
 from mmrec.report.two_runs import two_runs_page
 
@@ -104,6 +105,7 @@ def _compared(chosen: argparse.Namespace, paths: Paths) -> tuple[CompareTable, L
 
 def _two_runs(chosen: argparse.Namespace) -> tuple[str, str]:
     """Whose lists are shown: of two rows of a run each."""
+    require_page_name("--lists", chosen.lists)
     rows = parse_rows(chosen.rows)
     runs = [run for row in rows.values() for run in row]
     if len(rows) != 2 or len(runs) != 2:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from mmrec.command import Command, call
-from mmrec.io import write_text
+from mmrec.io import content_key, write_text
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params
 from mmrec.paths import Paths, user_pages_of
 from mmrec.report.collect import collect_pretrainings, collect_runs
 from mmrec.report.identities import shortfalls
+from mmrec.report.rendering import require_page_name
 from mmrec.report.tables import comparison_rows, format_comparison
 from mmrec.report.user_page import user_page
 
@@ -25,6 +26,7 @@ with its rank in every run, and the lists of the runs side by side.
 
   mmrec report
   mmrec report --user U00001 --run demo-sasrec --run demo-mp4sr"""
+_LONGEST_NAME: Final = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the comparison of the project in this folder, or write the page of a user.
 
     Raises:
-        ValueError: options of a page without a user.
+        ValueError: options of a page without a user, or a file that is no page.
     """
     paths = Paths(Path())
     if arguments.user is None:
@@ -53,15 +55,19 @@ def run(arguments: argparse.Namespace) -> None:
             raise ValueError("--run and --output are of the page of one user; name them by --user")
         _compare(load_params(paths.params), paths)
         return
+    if arguments.output is not None:
+        require_page_name("--output", arguments.output)
     page = user_page(arguments.user, arguments.run or [], load_params(paths.params), paths)
-    path = arguments.output or _own_page(arguments.user, paths)
+    path = arguments.output or own_page(arguments.user, paths)
     write_text(page, path)
     sys.stdout.write(f"user {arguments.user}: {path}\n")
 
 
-def _own_page(user_id: str, paths: Paths) -> Path:
-    """A file that the user's id names, as far as it can name one."""
-    name = re.sub(r"[^\w.-]", "_", user_id)[:100]
+def own_page(user_id: str, paths: Paths) -> Path:
+    """A file that the user's id names; with a key where it cannot, so that each has their own."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", user_id)[:_LONGEST_NAME]
+    if name != user_id:
+        name += f"-{content_key(user_id.encode()).hex()[:12]}"
     return user_pages_of(paths) / f"user-{name}.html"
 
 

@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 _FOLDER = Path(__file__).parent
+_SUFFIXES = (".html", ".htm")
 
 
 class Script(NamedTuple):
@@ -51,6 +52,16 @@ def as_data(value: object) -> Markup:
     """JSON that may stand in a script element: no text in it ends that."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
+
+
+def require_page_name(option: str, path: Path) -> None:
+    """Refuse, before anything is computed, a file that is no page: it would be lost.
+
+    Raises:
+        ValueError: it ends in something else than a page does.
+    """
+    if path.suffix not in _SUFFIXES:
+        raise ValueError(f"{option} {path}: expected a name that ends in {' or '.join(_SUFFIXES)}")
 
 
 def _pretty(value: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.io import write_json, write_table
 from mmrec.params.file import load_params
+from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths
 from mmrec.run_paths import lists_of
 from tests.report.worlds import World
@@ -20,7 +21,7 @@ PROTOCOL = {"dataset": "demo", "mask_history": True}
 
 
 def write_project(folder: Path) -> World:
-    """Runs of `params.yaml`: the n-th lists for user u the items u + n + 1 … u + n + 5.
+    """Runs, ensembles of `params.yaml`: the n-th has for user u the items u + n + 1 … u + n + 5.
 
     Its held-out items have the ranks of the world, times n.
     """
@@ -33,7 +34,7 @@ def write_project(folder: Path) -> World:
     write_table(world.images, dataset.images, schemas.IMAGES)
     shutil.copytree(world.raw_images, dataset.raw_images)
     users = world.ranks["user_index"].to_pylist()
-    for place, name in enumerate(PARAMS.runs, start=1):
+    for place, name in enumerate(ranked_entries(PARAMS), start=1):
         results = paths.run(name)
         items = [[(user + place + step) % 36 + 1 for step in range(5)] for user in users]
         ranks = world.ranks.to_pydict()

@@ -117,3 +117,11 @@ def test_what_has_no_two_lists_is_refused(arguments: list[str], message: str) ->
     with pytest.raises(SystemExit, match=message):
         main(["compare", "demo-popularity", "demo-itemknn", *arguments, "--lists", "page.html"])
     assert not Path("page.html").exists()
+
+
+@pytest.mark.usefixtures("world")
+def test_a_file_that_is_no_page_is_not_replaced() -> None:
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match=r"--lists params\.yaml: expected a name that ends in"):
+        main(["compare", "demo-popularity", "demo-itemknn", "--lists", "params.yaml"])
+    assert Path("params.yaml").read_bytes() == before

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from mmrec.cli.main import main
+from mmrec.params.ranked import ranked_entries
+from mmrec.paths import Paths, user_pages_of
+from mmrec.report.__main__ import own_page
 from tests.report.outline import Node, parse
 from tests.report.projects import PARAMS, write_project
 from tests.report.worlds import World
@@ -42,8 +45,9 @@ def test_the_page_has_the_history_the_held_out_item_and_the_lists_of_all_runs(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["report", "--user", USER])
-    assert capsys.readouterr().out == f"user {USER}: .mmrec/users/user-user__5_.html\n"
-    page = page_at(Path(".mmrec/users/user-user__5_.html"))
+    path = own_page(USER, Paths(Path()))
+    assert capsys.readouterr().out == f"user {USER}: {path}\n"
+    page = page_at(path)
     items = world.sequences["items"][5].as_py()
     history, held_out, lists = (
         page.find("section", ident=name)[0] for name in ("history", "held-out", "lists")
@@ -53,10 +57,10 @@ def test_the_page_has_the_history_the_held_out_item_and_the_lists_of_all_runs(
     (rank,) = [row["rank"] for row in world.ranks.to_pylist() if row["user_index"] == 5]
     ranks = [[cell.words for cell in row.children if cell.tag] for row in held_out.find("tr")[1:]]
     assert [row[:2] for row in ranks] == [
-        [name, f"{rank * place:,}"] for place, name in enumerate(PARAMS.runs, start=1)
+        [name, f"{rank * place:,}"] for place, name in enumerate(ranked_entries(PARAMS), start=1)
     ]
     columns = lists.find("article")
-    assert [column.find("h3")[0].text for column in columns] == [*PARAMS.runs]
+    assert [column.find("h3")[0].text for column in columns] == [*ranked_entries(PARAMS)]
     for place, column in enumerate(columns, start=1):
         expected = [(5 + place + step) % 36 + 1 for step in range(5)]
         assert ids(column) == [world.item_ids[item - 1] for item in expected]
@@ -93,6 +97,7 @@ def test_a_user_whom_nobody_evaluates_has_a_history_and_no_lists(tmp_path: Path)
         (["--user", USER, "--run", "nope"], "no run 'nope' in params.yaml; there are demo-pop"),
         (["--run", "demo-sasrec"], "--run and --output are of the page of one user"),
         (["--output", "x.html"], "--run and --output are of the page of one user"),
+        (["--user", USER, "--output", "params.yaml"], "--output params.yaml: expected a name that"),
     ],
 )
 def test_what_cannot_be_shown_is_one_message(arguments: list[str], message: str) -> None:
@@ -105,3 +110,14 @@ def test_a_run_that_is_not_evaluated_names_its_stage() -> None:
     Path("data/evaluated/demo-tfidf/ranks.parquet").unlink()
     with pytest.raises(SystemExit, match="`dvc repro evaluate@demo-tfidf`"):
         main(["report", "--user", USER])
+
+
+def test_no_page_of_a_user_takes_the_place_of_another_ones(folder: Path) -> None:
+    paths = Paths(folder)
+    ids = ["u1", "a/b", "a_b", "a b", "x" * 101, "x" * 102, "用" * 100, "../../params"]
+    pages = [own_page(one, paths) for one in ids]
+    assert len({*pages}) == len(ids)
+    assert pages[0].name == "user-u1.html"
+    for page in pages:
+        assert page.parent == user_pages_of(paths)
+        assert len(page.name.encode()) < 200

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="for a first look: a small text encoder, few runs and epochs in place of what is published",
+        help="for a first look: a small text encoder, few runs and few epochs, not as published",
     )
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 

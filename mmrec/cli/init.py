@@ -13,8 +13,8 @@ HELP: Final = """Write params.yaml for your own catalogue and log.
 
 Looks at names and contents of the columns, and proposes which are users, items, times and their
 unit, ratings, texts and pictures. Every guess stands in the file with its reason; what could not be
-told is said, with the line to change. The files lie in a folder of the project, such as
-data/sources/shop."""
+told is said, with the line to change. The models are those that suit so many users and items
+(docs/cold_items.md). The files lie in a folder of the project, such as data/sources/shop."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="for a first look: a small text encoder and few epochs, not the published settings",
+        help="for a first look: a small text encoder, few runs and few epochs, not as published",
     )
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 

@@ -51,8 +51,12 @@ def run(arguments: argparse.Namespace) -> None:
         for quiet in ("mmrec.training", "mmrec.models"):
             logging.getLogger(quiet).setLevel(logging.ERROR)
     from mmrec.tune.search import run_search
-    from mmrec.tune.tuned import tuned_entries, write_tuned
+    from mmrec.tune.target import open_target
+    from mmrec.tune.tuned import require_free, tuned_entries, tuned_name, write_tuned
 
+    if arguments.write is not None:  # before hours of trials, and not after them
+        target = open_target(arguments.file, Path())
+        require_free(tuned_name(target, arguments.write), target.paths.params)
     target, results = run_search(arguments.file, Path(), anew=arguments.anew)
     sys.stdout.write(f"\n{results.text()}")
     tuned = tuned_entries(target, results, arguments.write or None)

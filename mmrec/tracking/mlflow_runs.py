@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from mmrec.io import DataError
 from mmrec.tracking.tracked import TrackedRun
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DIGEST: Final = "mmrec.digest"
+_NOT_THERE: Final = -1
 _METRICS_AT_ONCE: Final = 1000
 _SETTINGS_AT_ONCE: Final = 100
 _LONGEST_SETTING: Final = 6000
@@ -111,12 +112,15 @@ class MlflowRuns:
             self._client.log_batch(run_id, metrics=figures)
 
     def _send_files(self, run_id: str, run: TrackedRun) -> int:
-        """Files that are not there; how many these were."""
+        """Files that are not there, or not whole; how many these were."""
         added = 0
         for folder, paths in run.files.items():
-            there = {one.path for one in self._client.list_artifacts(run_id, folder)}
+            listed = self._client.list_artifacts(run_id, folder)
+            there = {one.path: one.file_size for one in listed}
             for path in paths:
-                if f"{folder}/{path.name}" not in there:
+                # Some stores tell no sizes.
+                whole = (path.stat().st_size, None)
+                if there.get(f"{folder}/{path.name}", _NOT_THERE) not in whole:
                     self._client.log_artifact(run_id, str(path), folder)
                     added += 1
         return added
@@ -133,11 +137,9 @@ class MlflowRuns:
         return str(found.experiment_id)
 
     def _asked(self, ask: Callable[[], T]) -> T:
-        from mlflow.exceptions import MlflowException
-
         try:
             return ask()
-        except MlflowException as error:
+        except _refusals() as error:
             shown = without_password(self._uri)
             said = " ".join(str(error).replace(self._uri.rstrip("/"), shown).split())
             raise DataError(
@@ -146,14 +148,27 @@ class MlflowRuns:
             ) from error
 
 
+def _refusals() -> tuple[type[Exception], ...]:
+    """What MLflow raises; of a store in a database also what it lets pass of that."""
+    from mlflow.exceptions import MlflowException
+
+    if find_spec("sqlalchemy") is None:  # a server needs none
+        return (MlflowException,)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError
+
+
 def without_password(uri: str) -> str:
     """An address without who asks.
 
     >>> without_password("https://me:secret@example.org/a")
     'https://example.org/a'
+    >>> without_password("sqlite:////folder/runs.db")
+    'sqlite:////folder/runs.db'
     """
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
+    told, _, _ = urlsplit(uri).netloc.rpartition("@")
+    return (uri.replace(f"{told}@", "", 1) if told else uri).rstrip("/")
 
 
 def metric_name(name: str) -> str:

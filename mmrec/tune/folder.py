@@ -82,7 +82,8 @@ class SearchFolder:
         with _locked(self._folder):
             held = self._first_free()
             if held is not None:
-                claim = self._ask(*held)
+                place, lock = held
+                claim = self._ask(place)
         if held is None:
             yield None
             return
@@ -90,7 +91,7 @@ class SearchFolder:
             yield claim
         finally:
             shutil.rmtree(claim.work, ignore_errors=True)
-            held[1].close()
+            lock.close()
 
     def trials(self) -> list[FrozenTrial]:
         """Those that count, by place; of those that are being made, none."""
@@ -111,7 +112,7 @@ class SearchFolder:
                     return place, lock
         return None
 
-    def _ask(self, place: int, _: IO[str]) -> Claim:
+    def _ask(self, place: int) -> Claim:
         interrupted = self._interrupted(place)
         if interrupted:
             logger.warning("trial %d was interrupted; it is made again", place)

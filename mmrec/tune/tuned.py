@@ -63,28 +63,50 @@ def tuned_entries(target: Target, results: Results, name: str | None) -> Tuned |
     best = results.best
     if best is None or best["trial"] == 0:
         return None
-    chosen = name or f"{target.search.run}-tuned"
+    chosen = tuned_name(target, name)
     run = target.run.model_dump(mode="json") | {"model": chosen}
     return Tuned(chosen, target.entry_with(best["settings"]), run)
+
+
+def tuned_name(target: Target, name: str | None) -> str:
+    """Of the model and the run: what was chosen, or that of the searched run and `-tuned`."""
+    return name or f"{target.search.run}-tuned"
+
+
+def require_free(name: str, path: Path) -> None:
+    """Refuse a name that a params file cannot have, or has.
+
+    Raises:
+        SearchError: it is taken or none.
+        ParamsError: the file is wrong.
+    """
+    if not is_name(name):
+        raise SearchError(
+            f"--write: found '{name}', expected a name of letters, digits, '-' and '_'"
+        )
+    params = load_params(path)
+    for section in ("models", "runs", "ensembles"):
+        if name in getattr(params, section):
+            raise SearchError(f"{path}: '{name}' is in `{section}`; give another: --write NAME")
 
 
 def write_tuned(tuned: Tuned, target: Target) -> None:
     """Add both behind those that they were made from; every other line stays as it is.
 
     Raises:
-        SearchError: the name is taken or none, or the file is written in another way than by lines.
+        SearchError: the name is taken or none, the entries that they were made from are gone, or
+            the file is written in another way than by lines.
     """
-    path, params = target.paths.params, target.params
-    if not is_name(tuned.name):
-        raise SearchError(
-            f"--write: found '{tuned.name}', expected a name of letters, digits, '-' and '_'"
-        )
-    for section in ("models", "runs", "ensembles"):
-        if tuned.name in getattr(params, section):
-            raise SearchError(
-                f"{path}: '{tuned.name}' is in `{section}`; give another: --write NAME"
-            )
+    path = target.paths.params
+    require_free(tuned.name, path)
     before: Any = read_yaml(path)
+    # A search takes hours, in which the file may have changed.
+    for section, entry in (("models", target.run.model), ("runs", target.search.run)):
+        if entry not in before[section]:
+            raise SearchError(
+                f"{path}: `{section}` no longer has '{entry}', behind which the best settings are "
+                f"to stand; add them by hand:\n\n{tuned.text}"
+            )
     wanted = before | {
         "models": {**before["models"], tuned.name: tuned.model},
         "runs": {**before["runs"], tuned.name: tuned.run},

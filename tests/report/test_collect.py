@@ -21,6 +21,7 @@ from tests.report.made_runs import cold_ranks, metrics, positions, ranks_of
 
 ROOT = Path(__file__).parents[2]
 PARAMS = load_params(ROOT / "params.yaml").model_copy(update={"ensembles": {}})
+"""Runs alone: an ensemble is evaluated in another way."""
 HISTORY = "epoch,learning_rate,loss,recall@20\n1,0.001,2.5,0.25\n"
 
 

@@ -10,6 +10,7 @@ import shutil
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from mlflow import MlflowClient
@@ -156,6 +157,30 @@ def test_what_cannot_be_sent_is_one_message(
     shutil.rmtree(Paths(project).run("itemknn").finetuned)
     with pytest.raises(DataError, match=r"no model of run 'itemknn'; `dvc pull .*\(--no-model\)"):
         call("--to", store, "itemknn")
+
+
+def test_a_file_that_was_half_sent_is_sent_again(
+    project: Path, store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--to", store, "--experiment", "cut", "sasrec", "--no-model")
+    call(*arguments)
+    (run,) = sent(store, "cut")["sasrec"]
+    there = Path(urlsplit(run.info.artifact_uri).path) / "results" / "all_metrics.json"
+    whole = there.read_bytes()
+    there.write_bytes(whole[: len(whole) // 2])
+    capsys.readouterr()
+    call(*arguments)
+    assert "sasrec: there already, 1 files added" in capsys.readouterr().out
+    assert there.read_bytes() == whole
+
+
+def test_a_file_that_is_no_database_is_one_message_and_stays(project: Path) -> None:
+    path = project / "notes.txt"
+    path.write_text("mine\n" * 100)
+    with pytest.raises(DataError, match=f"MLflow at sqlite:///{path}: .*not a database") as found:
+        call("--to", f"sqlite:///{path}", "popularity")
+    assert "\n" not in str(found.value)
+    assert path.read_text() == "mine\n" * 100
 
 
 def test_without_names_all_that_are_evaluated_are_sent(project: Path, store: str) -> None:

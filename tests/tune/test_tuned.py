@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 from dataclasses import replace
 from difflib import ndiff
 from pathlib import Path
 
 import pytest
 
+from mmrec.cli import tune
 from mmrec.params.file import load_params
 from mmrec.params.search import SearchError
 from mmrec.tune.results import Results
@@ -71,7 +74,8 @@ def test_all_other_lines_stay_as_they_are(newline: str, tmp_path: Path) -> None:
 
 
 def test_the_last_entry_of_a_file_without_a_last_line_break_is_added_behind(tmp_path: Path) -> None:
-    head, _, rest = shipped().partition("\nruns:")
+    alone = re.sub(r"\nensembles:\n(  .*\n)+", "\nensembles: {}\n", shipped())
+    head, _, rest = alone.partition("\nruns:")
     runs, _, others = rest.partition("\nensembles:")
     others = others.partition("\n\n")[2]
     text = f"{head}\nensembles: {{}}\n{others}\nruns:{runs}".rstrip()
@@ -94,6 +98,35 @@ def test_a_file_of_another_form_is_left_alone_and_the_entries_are_shown(tmp_path
     with pytest.raises(SearchError, match="add this by hand:\n\nmodels:\n  demo-sasrec-tuned:"):
         write_tuned(tuned, target)
     assert (tmp_path / "params.yaml").read_bytes() == before
+
+
+def test_a_file_that_changed_during_the_search_says_what_it_lacks(tmp_path: Path) -> None:
+    target = target_of(tmp_path, shipped())
+    tuned = tuned_entries(target, results(1), None)
+    assert tuned
+    path = tmp_path / "params.yaml"
+    for other, message in (
+        ("demo-other", "`runs` no longer has 'demo-sasrec', .*add them by hand"),
+        ("demo-sasrec-tuned", "'demo-sasrec-tuned' is in `runs`"),
+    ):
+        text = shipped().replace("demo-sasrec", other)
+        path.write_text(text)
+        with pytest.raises(SearchError, match=message):
+            write_tuned(tuned, target)
+        assert path.read_text() == text
+
+
+@pytest.mark.parametrize("name", ["a/b", "demo-mp4sr"])
+def test_a_name_that_cannot_be_written_is_said_before_the_search(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target_of(tmp_path, shipped())
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    tune.add_arguments(parser)
+    with pytest.raises(SearchError, match=f"'{name}'.*(expected a name|give another)"):
+        tune.run(parser.parse_args(["searches/first.yaml", "--write", name]))
+    assert not (tmp_path / ".mmrec").exists()
 
 
 def test_settings_as_they_are_need_no_entry(tmp_path: Path) -> None:

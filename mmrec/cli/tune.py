@@ -6,6 +6,8 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -45,11 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     from mmrec.stage import log_to_stderr, share_cores
 
     share_cores()
-    level = os.environ.get("MMREC_LOG")
-    log_to_stderr(level or "info")
-    if level is None:  # a line for each trial, and not for each of its epochs
-        for quiet in ("mmrec.training", "mmrec.models"):
-            logging.getLogger(quiet).setLevel(logging.ERROR)
+    log_to_stderr(os.environ.get("MMREC_LOG", "info"))
     from mmrec.tune.search import run_search
     from mmrec.tune.target import open_target
     from mmrec.tune.tuned import require_free, tuned_entries, tuned_name, write_tuned
@@ -57,7 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.write is not None:  # before hours of trials, and not after them
         target = open_target(arguments.file, Path())
         require_free(tuned_name(target, arguments.write), target.paths.params)
-    target, results = run_search(arguments.file, Path(), anew=arguments.anew)
+    with _a_line_for_each_trial():
+        target, results = run_search(arguments.file, Path(), anew=arguments.anew)
     sys.stdout.write(f"\n{results.text()}")
     tuned = tuned_entries(target, results, arguments.write or None)
     if tuned is None:
@@ -70,3 +69,18 @@ def run(arguments: argparse.Namespace) -> None:
             f"\n{target.paths.params}: model and run '{tuned.name}' were added; "
             f"`dvc repro` trains and tests it, once\n"
         )
+
+
+@contextmanager
+def _a_line_for_each_trial() -> Iterator[None]:
+    """No line for each epoch, unless MMREC_LOG asks for some level."""
+    loggers = [logging.getLogger(name) for name in ("mmrec.training", "mmrec.models")]
+    before = [one.level for one in loggers]
+    if "MMREC_LOG" not in os.environ:
+        for one in loggers:
+            one.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for one, level in zip(loggers, before, strict=True):
+            one.setLevel(level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,21 @@ def test_what_a_trial_reads_has_to_be_there(project: Path) -> None:
     with pytest.raises(DataError, match=says):
         run_search(write_search(project), project)
     assert not (project / ".mmrec" / "searches").exists()
+
+
+def test_trainings_are_heard_again_after_a_search(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Paths(project).dataset("shop").sequences.unlink()
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("MMREC_LOG", raising=False)
+    parser = argparse.ArgumentParser()
+    tune.add_arguments(parser)
+    trainings = logging.getLogger("mmrec.training")
+    before = trainings.level
+    with pytest.raises(DataError, match="sequences"):
+        tune.run(parser.parse_args([str(write_search(project).relative_to(project))]))
+    assert trainings.level == before
 
 
 def test_optuna_is_asked_for_by_the_name_of_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

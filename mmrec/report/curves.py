@@ -13,6 +13,7 @@ from mmrec.report.tables import (
     metric_label,
     metric_order,
     metric_values,
+    shortest_history,
     size_and_unit,
 )
 
@@ -63,7 +64,7 @@ def loss_plots(
 def history_length_plots(runs: Sequence[RunReport], looks: Mapping[str, Style]) -> list[Plot]:
     """Headline metrics by number of items a user had before the held-out one."""
     groups = [run.metrics.get("history_length", {}) for run in runs]
-    names = sorted({name for group in groups for name in group}, key=_shortest)
+    names = sorted({name for group in groups for name in group}, key=shortest_history)
     if len(names) < 2:
         return []
     sizes = {name: max(size_and_unit(group.get(name, {})) for group in groups) for name in names}
@@ -126,8 +127,3 @@ def _over_epochs(
     ]
     best = is_metric(column)
     return line_plot(title, curves, looks, x_label="epoch", y_label=label, mark_best=best)
-
-
-def _shortest(group: str) -> int:
-    """Length that a group such as `6-10` or `21+` starts with."""
-    return int(group.rstrip("+").partition("-")[0])

@@ -83,12 +83,21 @@ def comparison_rows(runs: Iterable[RunReport]) -> list[Row]:
 
 def list_rows(runs: Iterable[RunReport]) -> list[Row]:
     """A row for each run whose lists are measured, of all users and of each group by history."""
+    measured = [(run, lists) for run in runs if (lists := run.metrics.get("lists"))]
     return [
-        _row(run, part, found)
-        for run in runs
-        if (lists := run.metrics.get("lists"))
-        for part, found in {"all": lists["all"], **lists["history_length"]}.items()
+        _row(run, part, of_part)
+        for run, lists in measured
+        for part, of_part in [("all", lists["all"]), *_by_length(lists["history_length"])]
     ]
+
+
+def _by_length(groups: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(groups.items(), key=lambda group: shortest_history(group[0]))
+
+
+def shortest_history(group: str) -> int:
+    """Length that a group of users such as `6-10` or `21+` starts with."""
+    return int(group.rstrip("+").partition("-")[0])
 
 
 def part_name(part: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mmrec.report.tables import (
     comparison_rows,
     format_comparison,
     headline_metrics,
+    list_rows,
     metric_order,
 )
 from tests.report.made_runs import runs
@@ -32,6 +34,14 @@ def test_every_run_has_a_row_for_each_part() -> None:
     ]
     assert rows[3].size == 0
     assert rows[3].values == {}
+
+
+def test_groups_by_history_are_in_the_order_of_their_lengths() -> None:
+    one = {"num_users": 1, "coverage@10": 0.5}
+    groups = dict.fromkeys(["1-5", "11-20", "21+", "6-10"], one)
+    run = runs()[0]
+    run = replace(run, metrics={**run.metrics, "lists": {"all": one, "history_length": groups}})
+    assert [row.part for row in list_rows([run])] == ["all", "1-5", "6-10", "11-20", "21+"]
 
 
 def test_best_needs_a_competitor_and_a_value_above_zero() -> None:

@@ -8,15 +8,11 @@ import pyarrow as pa
 from mmrec import schemas
 from mmrec.data.images import RawImages
 from mmrec.report.maps import Maps
-from mmrec.report.page import render_page
 from mmrec.report.run_lists import RunLists, lists_of_run
 from mmrec.report.shown_items import ShownItems, shown_items
 from mmrec.report.shown_lists import ShownLists, shown_lists
-from mmrec.report.steps import dataset_report
 from mmrec.report.thumbnails import Thumbnails, tiny_thumbnail
-from tests.report.made_runs import pretrainings, runs
-from tests.report.summaries import SUMMARY
-from tests.report.worlds import PROTOCOL, World, maps_of
+from tests.report.worlds import World, maps_of, page_of
 
 CATEGORIES = ("lamp", "mug")
 
@@ -87,14 +83,4 @@ def maps_with_lists(world: World) -> Maps:
 
 def whole_page(world: World) -> str:
     """The page with all that it may show."""
-    return render_page(
-        title="A <made-up> shop & its runs",
-        datasets=[dataset_report("shop", SUMMARY)],
-        runs=runs(),
-        protocol=PROTOCOL,
-        showcase=world.showcase(),
-        pretrainings=pretrainings(),
-        maps=maps_with_lists(world),
-        items=items_of(world),
-        lists=lists_of(world),
-    )
+    return page_of(world, maps_with_lists(world), items_of(world), lists_of(world))

@@ -21,6 +21,8 @@ from mmrec.report.gallery import gallery
 from mmrec.report.maps import Maps, draw_maps
 from mmrec.report.page import Protocol, Showcase, render_page
 from mmrec.report.showcase import sample_users
+from mmrec.report.shown_items import ShownItems
+from mmrec.report.shown_lists import ShownLists
 from mmrec.report.steps import dataset_report
 from mmrec.report.thumbnails import Thumbnails
 from tests.data.raw_world import sequence_table
@@ -130,7 +132,12 @@ class World:
         )
 
 
-def page_of(world: World, maps: Maps | None = None) -> str:
+def page_of(
+    world: World,
+    maps: Maps | None = None,
+    items: ShownItems | None = None,
+    lists: ShownLists | None = None,
+) -> str:
     """The page of a world with three runs."""
     return render_page(
         title="A <made-up> shop & its runs",
@@ -140,6 +147,8 @@ def page_of(world: World, maps: Maps | None = None) -> str:
         showcase=world.showcase(),
         pretrainings=pretrainings(),
         maps=maps,
+        items=items,
+        lists=lists,
     )
 
 

@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -60,19 +61,17 @@ class Machine:
     def each(
         self, work: Callable[[Task], Found], tasks: Sequence[Task], seconds: float
     ) -> Iterator[Found]:
-        """Results as they come, in no order; what is not done after so many seconds is ended."""
-        if not tasks:
-            return
-        until = time.monotonic() + seconds
+        """Results as they come, in no order; after so many seconds nothing more is begun."""
+        until, waiting = time.monotonic() + seconds, list(reversed(tasks))
         threads = max(1, (os.cpu_count() or 1) // self.jobs)
         context = multiprocessing.get_context("spawn")
-        with context.Pool(self.jobs, torch.set_num_threads, (threads,)) as pool:
-            results = pool.imap_unordered(work, tasks)
-            for _ in tasks:
-                try:
-                    yield results.next(timeout=max(0.0, until - time.monotonic()))
-                except multiprocessing.TimeoutError:
-                    return
+        at_work: set[Future[Found]] = set()
+        with ProcessPoolExecutor(self.jobs, context, torch.set_num_threads, (threads,)) as pool:
+            while at_work or (waiting and time.monotonic() < until):
+                while waiting and len(at_work) < self.jobs and time.monotonic() < until:
+                    at_work.add(pool.submit(work, waiting.pop()))
+                done, at_work = wait(at_work, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
 
 
 def run(
@@ -159,7 +158,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("files", type=Path, help="folder of Beauty.txt and Sports_and_Outdoors.txt")
     found.add_argument("--datasets", nargs="+", default=["beauty", "sports"])
     found.add_argument("--jobs", type=int, default=1, help="trainings at a time")
-    found.add_argument("--seconds", type=float, default=FOR_EVER, help="for the grid")
+    found.add_argument(
+        "--seconds", type=float, default=FOR_EVER, help="after which no point is begun"
+    )
     found.add_argument("--grid-only", action="store_true", help="rank no test item")
     found.add_argument("--epochs", type=int, default=100)
     found.add_argument("--patience", type=int, default=5)

@@ -31,8 +31,10 @@ from mmrec.training.trainer import DivergenceError
 METRIC = "ndcg@10"
 """What the best epoch and the best point are chosen by, on validation targets."""
 SHOWN = ("ndcg@10", "recall@10", "recall@20")
-WIDTHS, LAYERS, DROPOUTS = (64, 128, 256), (1, 2), (0.2, 0.5)
-LOSSES = ("full", "sampled", "bce")
+WIDTHS, LAYERS, DROPOUTS = (64, 128, 256), (1, 2), (0.2, 0.5, 0.7)
+LOSSES = ("full", "sampled")
+TEMPERATURES = (0.05, 0.07, 0.1)
+"""Of cosines, which are tried with two layers and a softmax over all items."""
 GRID_SEED, TEST_SEEDS = 2020, (2021, 2022, 2023)
 """Seeds of the test are not those that points were chosen with."""
 
@@ -57,6 +59,8 @@ class Point:
     num_layers: int
     dropout: float
     loss: str
+    temperature: float | None = None
+    """Of cosines; None scores by inner products."""
     seed: int = GRID_SEED
 
     def params(self, budget: Budget) -> SasrecParams:
@@ -71,6 +75,11 @@ class Point:
                     "num_heads": 2,
                     "dropout": self.dropout,
                     "attention_dropout": self.dropout,
+                    **(
+                        {"score": "cosine", "temperature": self.temperature}
+                        if self.temperature
+                        else {}
+                    ),
                 },
                 "pretrain": None,
                 "finetune": {
@@ -89,9 +98,14 @@ def grid(datasets: list[str]) -> list[Point]:
 
     Where time is up before the end, those that were tried are a random sample.
     """
-    settings = [*product(WIDTHS, LAYERS, DROPOUTS, LOSSES)]
-    Random(0).shuffle(settings)
-    return [Point(dataset, *each) for each in settings for dataset in datasets]
+    products: list[tuple[Any, ...]] = [
+        *product(WIDTHS, LAYERS, DROPOUTS, LOSSES),
+        (64, 2, 0.5, "bce"),
+    ]
+    cosines = [*product(WIDTHS, (2,), DROPOUTS[:2], ("full",), TEMPERATURES)]
+    for settings in (products, cosines):
+        Random(0).shuffle(settings)
+    return [Point(dataset, *each) for each in (*products, *cosines) for dataset in datasets]
 
 
 def default_of(dataset: str) -> Point:
@@ -119,7 +133,8 @@ def write_dataset(files: Path, settings: DatasetParams, folder: Path) -> dict[st
 
 
 @cache
-def _data(folder: Path) -> ModelData:
+def data_of(folder: Path) -> ModelData:
+    """A dataset of `write_dataset`, read once a process."""
     return load_model_data(DatasetPaths(folder), text="none", image="none")
 
 
@@ -127,26 +142,36 @@ def validated(task: tuple[Point, Budget, Path]) -> dict[str, Any]:
     """Train a point; its validation in the best epoch, and what it cost. No test item is read."""
     point, budget, folder = task
     try:
-        _, found = _trained(point, budget, folder)
+        _, found = trained(point, budget, folder)
     except (DivergenceError, DataError) as error:  # out of memory is among the latter
         return {**asdict(point), "failed": str(error)}
     return {**asdict(point), **found}
 
 
 def tested(task: tuple[Point, Budget, Path]) -> dict[str, Any]:
-    """Train a point and rank the test, with what was seen among the candidates and without."""
+    """Train a point and rank the test, with what was seen among the candidates and without.
+
+    Without it also on the targets alone that have been trained on.
+    """
     point, budget, folder = task
-    recommender, found = _trained(point, budget, folder)
-    held_out = hold_out_test(_data(folder / point.dataset).sequences)
-    test = {}
-    for name, masked in (("competing", False), ("left out", True)):
-        ranks = rank_held_out(recommender, held_out, mask_history=masked).ranks
-        test[name] = summarize(ranks.numpy(), SHOWN)
+    recommender, found = trained(point, budget, folder)
+    data = data_of(folder / point.dataset)
+    held_out = hold_out_test(data.sequences)
+    competing, left_out = (
+        rank_held_out(recommender, held_out, mask_history=masked).ranks for masked in (False, True)
+    )
+    ranks = {
+        "competing": competing,
+        "left out": left_out,
+        "left out, targets seen in training": left_out[data.training_counts[held_out.targets] > 0],
+    }
+    test = {name: summarize(each.numpy(), SHOWN) for name, each in ranks.items()}
     return {**asdict(point), **found, "test": test}
 
 
-def _trained(point: Point, budget: Budget, folder: Path) -> tuple[Recommender, dict[str, Any]]:
-    data, started = _data(folder / point.dataset), time.perf_counter()
+def trained(point: Point, budget: Budget, folder: Path) -> tuple[Recommender, dict[str, Any]]:
+    """A point's model, its validation in the best epoch, and what it cost."""
+    data, started = data_of(folder / point.dataset), time.perf_counter()
     with tempfile.TemporaryDirectory(dir=folder) as work:
         history = Path(work, "history.csv")
         recommender, record = fit(

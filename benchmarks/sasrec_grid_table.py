@@ -8,7 +8,7 @@ from typing import Any
 
 METRIC = "ndcg@10"
 SHOWN = ("ndcg@10", "recall@10", "recall@20")
-SETTINGS = ("embedding_dim", "num_layers", "dropout", "loss")
+SETTINGS = ("embedding_dim", "num_layers", "dropout", "loss", "temperature")
 
 Found = Mapping[str, Any]
 
@@ -82,16 +82,16 @@ def _grids(found: Found) -> Iterator[str]:
             "",
             f"{counts}; validation, best epoch.",
             "",
-            f"| width | layers | dropout | loss | {' | '.join(SHOWN)} | best epoch | epochs "
-            "| seconds |",
-            "|---" * (7 + len(SHOWN)) + "|",
+            f"| width | layers | dropout | loss | cosines over | {' | '.join(SHOWN)} | best epoch "
+            "| epochs | seconds |",
+            "|---" * (8 + len(SHOWN)) + "|",
             *map(_line, sorted(points, key=_value, reverse=True)),
             "",
         )
 
 
 def _line(one: Found) -> str:
-    settings = [str(one[name]) for name in SETTINGS]
+    settings = [str("–" if one[name] is None else one[name]) for name in SETTINGS]
     if "failed" in one:
         return f"| {' | '.join([*settings, *['–'] * len(SHOWN), one['failed'], '', ''])} |"
     values = [f"{one['validation'][metric]:.4f}" for metric in SHOWN]
@@ -102,7 +102,7 @@ def _line(one: Found) -> str:
 def _settings(one: Found) -> str:
     return (
         f"{one['embedding_dim']} wide, {one['num_layers']} layers, dropout {one['dropout']}, "
-        f"{one['loss']}"
+        f"{one['loss']}" + (f", cosines over {one['temperature']}" if one["temperature"] else "")
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmrec.models.candidates import looked_up
 from mmrec.models.next_item import NextItemModel, QueriesAndCandidates, QueriesAndTable
 from mmrec.nn.packing import Packing
+from mmrec.nn.scoring import unit
 from mmrec.recommender import History, inference
 
 
@@ -21,12 +22,21 @@ class ItemIdModel(NextItemModel):
     """Inner product of the last state and the item's embedding; subclasses give the states."""
 
     def __init__(
-        self, item_ids: Tensor, *, max_sequence_length: int, output_ids: Tensor | None = None
+        self,
+        item_ids: Tensor,
+        *,
+        max_sequence_length: int,
+        output_ids: Tensor | None = None,
+        temperature: float | None = None,
     ) -> None:
-        """Take the initial embeddings [N, D], and others to score by if not the same."""
+        """Take the initial embeddings [N, D], and others to score by if not the same.
+
+        With a temperature, scores are cosines divided by it.
+        """
         super().__init__(num_items=len(item_ids), max_sequence_length=max_sequence_length)
         self.item_ids = nn.Parameter(item_ids)
         self.output_ids = None if output_ids is None else nn.Parameter(output_ids)
+        self.temperature = temperature
 
     @abstractmethod
     def _states(self, vectors: Tensor, packing: Packing, samples: Tensor) -> Tensor:
@@ -38,7 +48,7 @@ class ItemIdModel(NextItemModel):
 
     def item_table(self) -> Tensor:
         """Item embeddings [N, D], row 0 zeros."""
-        table = self._scored().detach().clone()
+        table = self._candidates(self._scored()).detach().clone()
         table[0] = 0
         return table
 
@@ -48,14 +58,14 @@ class ItemIdModel(NextItemModel):
         with inference(self):
             packing = Packing.of(items)
             vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]
-            return self._states(vectors, packing, packing.last_tokens())
+            return self._query(self._states(vectors, packing, packing.last_tokens()))
 
     def queries_and_table(self, items: Tensor, rows: Tensor, columns: Tensor) -> QueriesAndTable:
         """States at the positions and the table that is scored."""
         packing = Packing.of(items)
         vectors = F.embedding(packing.pack(items), self.item_ids)  # [T, D]
-        queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
-        return QueriesAndTable(queries, self._scored())
+        states = self._states(vectors, packing, packing.tokens_at(rows, columns))
+        return QueriesAndTable(self._query(states), self._candidates(self._scored()))
 
     def queries_and_candidates(
         self, items: Tensor, rows: Tensor, columns: Tensor, candidates: Tensor
@@ -68,8 +78,14 @@ class ItemIdModel(NextItemModel):
         else:
             vectors = F.embedding(tokens, self.item_ids)  # [T, D]
             of_candidates = F.embedding(candidates, self.output_ids)  # [c, D]
-        queries = self._states(vectors, packing, packing.tokens_at(rows, columns))
-        return QueriesAndCandidates(queries, of_candidates)
+        states = self._states(vectors, packing, packing.tokens_at(rows, columns))
+        return QueriesAndCandidates(self._query(states), self._candidates(of_candidates))
+
+    def _query(self, states: Tensor) -> Tensor:
+        return states if self.temperature is None else unit(states) / self.temperature
+
+    def _candidates(self, embeddings: Tensor) -> Tensor:
+        return embeddings if self.temperature is None else unit(embeddings)
 
     def _scored(self) -> nn.Parameter:
         return self.item_ids if self.output_ids is None else self.output_ids

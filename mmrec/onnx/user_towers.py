@@ -60,7 +60,8 @@ def _tower(recommender: Recommender) -> UserTower | None:
         case ItemIdModel():
             encoder = recommender.get_submodule("sequence_encoder")
             assert isinstance(encoder, HistoryEncoder)
-            return UserTower(States(encoder, "start"), recommender.item_ids.detach())
+            tower = States(encoder, "start", recommender.temperature)
+            return UserTower(tower, recommender.item_ids.detach())
         case ItemTableModel():
             tower = States(recommender.sequence_encoder, recommender.anchor)
             return UserTower(tower, recommender.item_table())
@@ -115,17 +116,21 @@ def lengths_of(history: Tensor) -> Tensor:
 
 
 class States(nn.Module):
-    """The state after the last item."""
+    """The state after the last item, or its direction over a temperature."""
 
-    def __init__(self, encoder: HistoryEncoder, anchor: Anchor) -> None:
+    def __init__(
+        self, encoder: HistoryEncoder, anchor: Anchor, temperature: float | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.anchor: Anchor = anchor
+        self.temperature = temperature
 
     def forward(self, history: Tensor, item_inputs: Tensor) -> Tensor:
         """Queries [B, D]."""
         inputs = F.embedding(history, item_inputs)  # [B, L, D]
-        return last_states(self.encoder, inputs, lengths_of(history), anchor=self.anchor)
+        states = last_states(self.encoder, inputs, lengths_of(history), anchor=self.anchor)
+        return states if self.temperature is None else unit(states) / self.temperature
 
 
 class Streams(nn.Module):

@@ -6,9 +6,8 @@ from typing import Any
 
 from mmrec.params.model import SystemParams
 from mmrec.params.models.mmsr import MmsrParams
-from mmrec.params.models.sasrec import SasrecArchitecture
 from mmrec.params.next_item import NextItemFinetune
-from mmrec.params.training import LoopParams
+from mmrec.params.training import LoopParams, TransformerArchitecture
 
 
 def ids_alone(model: SystemParams) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def _encoder(model: SystemParams) -> dict[str, Any]:
     found = {**written, **(written.get("encoder") or {})}
     if found.get("feedforward_dim", 0) is None:
         found["feedforward_dim"] = 4 * found["embedding_dim"]
-    return {name: found[name] for name in SasrecArchitecture.model_fields if name in found}
+    return {name: found[name] for name in TransformerArchitecture.model_fields if name in found}
 
 
 def _training(training: LoopParams) -> dict[str, Any]:

@@ -42,6 +42,30 @@ def test_sasrec_scores_equal_the_padded_transformer():
     assert_scores_are_of_the_last_states(model, items, states)
 
 
+def test_sasrec_may_score_by_cosines_over_a_temperature():
+    params = worlds.params("sasrec", architecture={"score": "cosine", "temperature": 0.05})
+    model, items = worlds.recommender(params).double().eval(), worlds.sequences([3, 7, 1])
+    inputs = F.embedding(items, model.item_ids)
+    states = reference.sequence_encoder(model.sequence_encoder, inputs, items != 0)
+    last = states[torch.arange(len(items)), (items != 0).sum(dim=1) - 1]
+    cosines = F.cosine_similarity(last[:, None], model.item_ids, dim=2)
+    found = worlds.scores(model, items)[:, 1:]
+    torch.testing.assert_close(found, cosines[:, 1:].detach() / 0.05)
+
+
+@pytest.mark.parametrize("score", ["dot", "cosine"])
+def test_sasrec_trains_on_what_it_ranks_by(score):
+    params = worlds.params("sasrec", architecture={"score": score})
+    model, items = worlds.recommender(params).double().eval(), worlds.sequences([3, 7])
+    rows, columns = torch.tensor([0, 1, 1]), torch.tensor([2, 0, 6])
+    queries, table = model.queries_and_table(items, rows, columns)
+    candidates = torch.tensor([5, 2, 9])
+    some = model.queries_and_candidates(items, rows, columns, candidates)
+    torch.testing.assert_close(some.queries @ some.candidates.T, (queries @ table.T)[:, candidates])
+    ranked = worlds.scores(model, items)[:, 1:]
+    torch.testing.assert_close(ranked, (queries @ table.T)[[0, 2], 1:].detach())
+
+
 def test_gru4rec_scores_equal_the_padded_recurrent_unit():
     model, items = build("gru4rec"), worlds.sequences([3, 7, 1])
     states = reference.recurrent_encoder(model.sequence_encoder, F.embedding(items, model.item_ids))

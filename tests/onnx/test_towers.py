@@ -54,6 +54,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "mmsrec, no position of items": ("mmsrec", {"architecture": {"item_tower_position": "none"}}),
     "mmsr, coarse": ("mmsr", {"architecture": {"fusion": {"name": "film"}}}),
+    "sasrec, cosines": ("sasrec", {"architecture": {"score": "cosine"}}),
     "nextitnet, other output vectors": ("nextitnet", {"architecture": {"tied": False}}),
     "contentknn, decaying": (
         "contentknn",

@@ -13,12 +13,13 @@ from mmrec.recommender import Training
 
 def build_recommender(params: SasrecParams, data: ModelData, stage: Stage) -> Sasrec:
     """The model with fresh weights."""
-    encoder = build_transformer(params.architecture)
+    architecture = params.architecture
     return Sasrec(
-        encoder,
+        build_transformer(architecture),
         num_items=data.num_items,
-        embedding_dim=params.architecture.embedding_dim,
-        max_sequence_length=params.architecture.max_sequence_length,
+        embedding_dim=architecture.embedding_dim,
+        max_sequence_length=architecture.max_sequence_length,
+        temperature=architecture.temperature if architecture.score == "cosine" else None,
     )
 
 

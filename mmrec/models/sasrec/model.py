@@ -11,7 +11,7 @@ from mmrec.nn.sequence_encoder import SequenceEncoder
 
 
 class Sasrec(ItemIdModel):
-    """Inner product of the last state and the item's embedding."""
+    """Inner product, or cosine over the temperature, of the last state and the item's embedding."""
 
     def __init__(
         self,
@@ -20,9 +20,10 @@ class Sasrec(ItemIdModel):
         num_items: int,
         embedding_dim: int,
         max_sequence_length: int,
+        temperature: float | None = None,
     ) -> None:
         item_ids = torch.empty(num_items, embedding_dim).normal_(std=0.02)
-        super().__init__(item_ids, max_sequence_length=max_sequence_length)
+        super().__init__(item_ids, max_sequence_length=max_sequence_length, temperature=temperature)
         self.sequence_encoder = sequence_encoder
 
     def _states(self, vectors: Tensor, packing: Packing, samples: Tensor) -> Tensor:

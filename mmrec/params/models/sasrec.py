@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import PositiveFloat
+
 from mmrec.params.next_item import NextItemParams
 from mmrec.params.training import Probability, TransformerArchitecture
 
@@ -13,6 +15,11 @@ class SasrecArchitecture(TransformerArchitecture):
 
     dropout: Probability = 0.5
     attention_dropout: Probability = 0.5
+    score: Literal["dot", "cosine"] = "dot"
+    """`dot`: inner product of state and embedding, as published; `cosine`: of their directions,
+    over the temperature."""
+    temperature: PositiveFloat = 0.07
+    """What cosines are divided by; of no account to `dot`."""
 
 
 class SasrecParams(NextItemParams):

@@ -8,7 +8,7 @@ from typing import Any
 
 METRIC = "ndcg@10"
 SHOWN = ("ndcg@10", "recall@10", "recall@20")
-SETTINGS = ("embedding_dim", "num_layers", "dropout", "loss", "temperature")
+SETTINGS = ("embedding_dim", "num_layers", "dropout", "loss", "temperature", "learning_rate")
 
 Found = Mapping[str, Any]
 
@@ -33,7 +33,7 @@ def _head(found: Found) -> Iterator[str]:
     yield (
         f"{len(found['grid'])} points, each trained once (seed {found['seed']}) for at most "
         f"{budget['epochs']} epochs, until {budget['patience']} in a row are no better; "
-        f"{budget['batch_size']:,} targets a batch, Adam at .001, histories of 50, two heads, a "
+        f"{budget['batch_size']:,} targets a batch, Adam, histories of 50, two heads, a "
         "feed-forward net four times as wide. Chosen by NDCG@10 on validation targets, among all "
         f"items; what a user has seen {seen}. No point has ranked a test item. "
         + (f"{left_out} points were not reached in time. " if left_out > 0 else "")
@@ -82,9 +82,9 @@ def _grids(found: Found) -> Iterator[str]:
             "",
             f"{counts}; validation, best epoch.",
             "",
-            f"| width | layers | dropout | loss | cosines over | {' | '.join(SHOWN)} | best epoch "
-            "| epochs | seconds |",
-            "|---" * (8 + len(SHOWN)) + "|",
+            f"| width | layers | dropout | loss | cosines over | rate | {' | '.join(SHOWN)} "
+            "| best epoch | epochs | seconds |",
+            "|---" * (9 + len(SHOWN)) + "|",
             *map(_line, sorted(points, key=_value, reverse=True)),
             "",
         )

@@ -43,11 +43,11 @@ def tried(monkeypatch: pytest.MonkeyPatch, machine: InTurn, arguments: list[str]
 
 def test_a_grid_has_every_point_once_and_the_defaults() -> None:
     points = grid(["beauty", "sports"])
-    assert len({*points}) == len(points) == 110
+    assert len({*points}) == len(points) == 112
     assert default_of("sports") in points
     budget = Budget(100, 5, 1024, mask_history=False)
     models = [point.params(budget).model_dump_json() for point in points]
-    assert len({*models}) == 55
+    assert len({*models}) == 56
 
 
 def test_a_grid_goes_on_where_it_stopped_and_only_what_was_chosen_ranks_the_test(
@@ -81,10 +81,11 @@ def test_the_table_has_every_point_and_says_which_failed(
     diverged = {**found["grid"][0], "loss": "bce", "failed": "not finite"}
     del diverged["validation"]
     text = "\n".join(lines({**found, "grid": [diverged, *found["grid"]]}))
-    assert "| bce | – | – | – | – | not finite |" in text
+    assert "| bce | – | 0.001 | – | – | – | not finite |" in text
     one = found["grid"][0]
     shown = (
         f"| {one['embedding_dim']} | {one['num_layers']} | {one['dropout']} | {one['loss']} | – | "
+        "0.001 | "
     )
     assert f"{shown}{one['validation']['ndcg@10']:.4f} | " in text
     assert text.index(shown) < text.index("not finite"), "the best first"

@@ -53,8 +53,6 @@ def user_page(user_id: str, runs: Sequence[str], params: Params, paths: Paths) -
     Args:
         user_id: As the dataset has it.
         runs: Runs and ensembles on one dataset; none for all on that of the report.
-        params: Of the project.
-        paths: Of the project.
 
     Raises:
         ValueError: no such user or run.

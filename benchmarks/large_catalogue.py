@@ -98,8 +98,8 @@ def in_its_own_process(case: Case) -> dict[str, Any]:
     return found | {"load": os.getloadavg()[1]}
 
 
-def main() -> None:
-    """Measure what is asked for, one process after another."""
+def arguments() -> argparse.ArgumentParser:
+    """What is asked for; `--case` is of the single processes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--model", choices=["sasrec", "mp4sr"], default="sasrec")
@@ -115,10 +115,11 @@ def main() -> None:
     parser.add_argument("--base-items", type=int, default=12_000)
     parser.add_argument("--base-users", type=int, default=10_000)
     parser.add_argument("--base-batch-size", type=int, default=1024)
-    asked = parser.parse_args()
-    if asked.case:
-        print(json.dumps(measure(Case(**json.loads(asked.case)))))
-        return
+    return parser
+
+
+def cases(asked: argparse.Namespace) -> dict[str, Case]:
+    """The large one and, of each of the base losses, three sizes with the base in between."""
     large = Case(
         asked.model,
         asked.loss,
@@ -130,7 +131,7 @@ def main() -> None:
         asked.validation_users,
         asked.max_steps,
     )
-    sizes = {"large": large}
+    found = {"large": large}
     base = replace(
         large,
         num_items=asked.base_items,
@@ -140,17 +141,26 @@ def main() -> None:
     )
     for loss in asked.base_losses:
         own = replace(base, loss=loss)
-        sizes |= {
+        found |= {
             f"base, {loss}": own,
             f"base, {loss}, users x10": replace(own, num_users=10 * base.num_users),
             f"base again, {loss}": own,
             f"base, {loss}, items x10": replace(own, num_items=10 * base.num_items),
             f"base a third time, {loss}": own,
         }
+    return found
+
+
+def main() -> None:
+    """Measure what is asked for, one process after another."""
+    asked = arguments().parse_args()
+    if asked.case:
+        print(json.dumps(measure(Case(**json.loads(asked.case)))))
+        return
     found: dict[str, dict[str, Any]] = {}
-    for name, case in sizes.items():
+    for name, case in cases(asked).items():
         found[name] = in_its_own_process(case)
-        write(found, RESULTS / f"large_catalogue_{large.model}")
+        write(found, RESULTS / f"large_catalogue_{asked.model}")
 
 
 if __name__ == "__main__":

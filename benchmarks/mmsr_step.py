@@ -27,8 +27,9 @@ from benchmarks.mmsr_memory import TRAININGS, TrainingName, measure_files
 from benchmarks.mmsr_runs import EVERY, FORMS, Form, keep_everything
 from benchmarks.mmsr_table import feature_lines, step_lines
 from benchmarks.mmsr_world import MODALITIES, Case, Precision, World, asked_for
-from benchmarks.mmsrec_step import Seconds, backward, stopped
+from benchmarks.mmsrec_step import backward
 from benchmarks.peers.machine import describe_machine
+from benchmarks.rounds import Seconds, in_rounds, stopped
 from benchmarks.sequence_runs import catalogue
 from mmrec.io import write_json, write_text
 from mmrec.models.items.tokens import TokenItemEncoder
@@ -83,14 +84,7 @@ def timed(world: World, rounds: int, *, every_block: bool) -> dict[str, list[Sec
     asked = FORMS | ({EVERY: EVERY} if every_block else {})
     forms = {name: Form(form, world, drop=True) for name, form in asked.items()}
     keep_everything(forms["mmrec"])
-    taken: dict[str, list[Seconds]] = {name: [] for name in forms}
-    for number in range(rounds + 1):
-        for name, form in forms.items():
-            spent = stopped(form.step)
-            print(f"round {number}, {name}: {spent}", flush=True)
-            if number:
-                taken[name].append(spent)
-    return taken
+    return in_rounds({name: partial(stopped, form.step) for name, form in forms.items()}, rounds)
 
 
 def parts(world: World) -> dict[str, float]:

@@ -15,8 +15,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
@@ -29,6 +28,7 @@ from benchmarks.mmsrec_runs import Case, Form
 from benchmarks.mmsrec_table import lines
 from benchmarks.peers.machine import describe_machine
 from benchmarks.peers.probe import memory_mib, peak_mib
+from benchmarks.rounds import Seconds, in_rounds, stopped
 from mmrec.data.batches import Batch
 from mmrec.io import read_json, write_json, write_text
 from mmrec.models.data import ModelData
@@ -42,8 +42,6 @@ STEPS = {"mmrec": 2, "straightforward": 1}
 """Of a round; a round before all others is not counted."""
 MEMORY_STEPS = 2
 TOLERANCE = 1e-5
-
-Seconds = dict[str, float]
 
 
 def differences(case: Case, data: ModelData) -> dict[str, float]:
@@ -77,17 +75,17 @@ def differences(case: Case, data: ModelData) -> dict[str, float]:
 def timed(case: Case, data: ModelData, rounds: int) -> dict[str, list[Seconds]]:
     """Seconds of a step of each form, a value a round."""
     forms = {name: Form(name, case, data, drop=True) for name in FORMS}
-    batches = {name: form.endless() for name, form in forms.items()}
-    taken: dict[str, list[Seconds]] = {name: [] for name in FORMS}
-    for number in range(rounds + 1):
-        for name, form in forms.items():
-            chosen = list(islice(batches[name], STEPS[name]))
-            spent = stopped(partial(steps, form, chosen))
-            each = {kind: seconds / len(chosen) for kind, seconds in spent.items()}
-            print(f"round {number}, {name}: {each}", flush=True)
-            if number:
-                taken[name].append(each)
-    return taken
+    return in_rounds(
+        {name: partial(step_of, form, form.endless(), STEPS[name]) for name, form in forms.items()},
+        rounds,
+    )
+
+
+def step_of(form: Form, batches: Iterator[Batch], count: int) -> Seconds:
+    """What a step takes in the mean of so many."""
+    chosen = list(islice(batches, count))
+    spent = stopped(partial(steps, form, chosen))
+    return {kind: seconds / count for kind, seconds in spent.items()}
 
 
 def steps(form: Form, batches: Sequence[Batch]) -> None:
@@ -132,16 +130,6 @@ def _parts(form: Form, batch: Batch) -> dict[str, Callable[[], object]]:
 def backward(*outputs: Tensor) -> None:
     """Through all of them, with gradients of ones."""
     torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
-
-
-def stopped(do: Callable[[], object]) -> Seconds:
-    """What it takes by the clock, and of all processors together."""
-    started, processor = time.perf_counter(), time.process_time()
-    do()
-    return {
-        "clock": time.perf_counter() - started,
-        "processor": time.process_time() - processor,
-    }
 
 
 def peak_memory(name: str, case: Case) -> None:

@@ -15,15 +15,16 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from statistics import median
 from typing import Any
 
 import torch
 
-from benchmarks.mmsrec_step import Seconds, stopped
 from benchmarks.peers.machine import describe_machine
 from benchmarks.pmmrec_runs import FORMS, Form, FormName
 from benchmarks.pmmrec_world import Case, World
+from benchmarks.rounds import Seconds, in_rounds, stopped
 from mmrec.io import write_json, write_text
 from mmrec.study.workspace import PROJECT
 
@@ -77,14 +78,7 @@ def _apart(ours: Sequence[torch.Tensor], others: Sequence[torch.Tensor]) -> floa
 def timed(world: World, rounds: int) -> dict[str, list[Seconds]]:
     """Seconds of a step of each form, a value a round; the first round is not counted."""
     forms = {name: Form(name, world, drop=True) for name in FORMS}
-    taken: dict[str, list[Seconds]] = {name: [] for name in forms}
-    for number in range(rounds + 1):
-        for name, form in forms.items():
-            spent = stopped(form.step)
-            print(f"round {number}, {name}: {spent}", flush=True)
-            if number:
-                taken[name].append(spent)
-    return taken
+    return in_rounds({name: partial(stopped, form.step) for name, form in forms.items()}, rounds)
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:

@@ -101,8 +101,9 @@ def _write_items(grown: Grown, items: pa.Table) -> None:
     write_table(pa.table(columns, schema=schemas.CLEAN_ITEMS), new.items, schemas.CLEAN_ITEMS)
     rows = grown.copied(read_table(old.sentences, schemas.SENTENCES))
     write_table(rows.cast(schemas.SENTENCES), new.sentences, schemas.SENTENCES)
-    summary = read_json(old.clean_summary)
-    write_json(summary, new.clean_summary)
+    write_json(read_json(old.clean_summary), new.clean_summary)
+    for told in (old.root / "features").glob("*.json"):  # where a feature is from: for the cards
+        write_json(read_json(told), new.root / "features" / told.name)
 
 
 def _write_pictures(grown: Grown, items: pa.Table) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from mmrec.study.workspace import PROJECT, make_workspace
-from tests.interpreters import forking_environment
+from tests.e2e.team import run
 
 GUIDE = (PROJECT / "docs" / "adding_a_model.md").read_text(encoding="utf-8")
 
@@ -54,21 +53,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def python(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["python", "-m", *arguments],
-        cwd=folder,
-        env=forking_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_every_test_of_models_takes_the_new_one_and_passes(project: Path) -> None:
-    output = python(project, "pytest", "tests/models", "-k", "markov")
+    output = run(project, "pytest", "tests/models", "-k", "markov")
     passed = re.search(r"(\d+) passed", output)
     assert passed
     assert int(passed[1]) > 20
@@ -76,9 +62,9 @@ def test_every_test_of_models_takes_the_new_one_and_passes(project: Path) -> Non
 
 def test_its_code_is_as_ours_has_to_be(project: Path) -> None:
     names = [re.match(r"# (\S+)\n", text)[1] for text in blocks("python")]  # type: ignore[index]
-    python(project, "ruff", "check", *names)
-    python(project, "ruff", "format", "--check", *names)
+    run(project, "ruff", "check", *names)
+    run(project, "ruff", "format", "--check", *names)
 
 
 def test_its_settings_are_valid(project: Path) -> None:
-    python(project, "mmrec.params")
+    run(project, "mmrec.params")

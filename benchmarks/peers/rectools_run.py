@@ -77,12 +77,8 @@ def read_dataset(file: str) -> tuple[Dataset, Any]:
     return Dataset.construct(table), table[Columns.User].unique()
 
 
-def main(arguments: argparse.Namespace) -> None:
-    """Measure and report."""
-    torch.set_num_threads(arguments.threads)
-    pl.seed_everything(2020, verbose=False)
-    users, targets = write_tables(arguments.sequences, Path.cwd())
-    users_per_batch = max(1, round(users * TARGETS_PER_BATCH / targets))
+def sasrec(users_per_batch: int, num_batches: int) -> SASRecModel:
+    """RecTools' model, whose training ends after so many batches."""
 
     def trainer() -> pl.Trainer:
         return pl.Trainer(
@@ -93,11 +89,10 @@ def main(arguments: argparse.Namespace) -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
             callbacks=[Clock()],
-            limit_train_batches=WARM_UP + arguments.batches,
+            limit_train_batches=num_batches,
         )
 
-    imported, started = peak_mib(), time.perf_counter()
-    model = SASRecModel(
+    return SASRecModel(
         n_factors=64,
         n_blocks=2,
         n_heads=2,
@@ -109,6 +104,16 @@ def main(arguments: argparse.Namespace) -> None:
         get_trainer_func=trainer,
         verbose=0,
     )
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Measure and report."""
+    torch.set_num_threads(arguments.threads)
+    pl.seed_everything(2020, verbose=False)
+    users, targets = write_tables(arguments.sequences, Path.cwd())
+    users_per_batch = max(1, round(users * TARGETS_PER_BATCH / targets))
+    imported, started = peak_mib(), time.perf_counter()
+    model = sasrec(users_per_batch, WARM_UP + arguments.batches)
     model.fit(read_dataset("train.csv")[0])
     wanted = WARM_UP + arguments.batches
     if Clock.notes["batches"] < wanted:

@@ -12,6 +12,7 @@ from mmrec import schemas
 from mmrec.data.protocol import FIGURES
 from mmrec.evaluation.comparison import require_same_samples, sorted_samples
 from mmrec.evaluation.metrics import COLD_POSITION_PARTS
+from mmrec.ids import require_name
 from mmrec.io import DataError, read_json, read_table
 from mmrec.params.pipeline import Params
 from mmrec.params.ranked import ranked_entries, stage_of
@@ -56,15 +57,13 @@ def require_known(rows: Rows, params: Params) -> None:
     """Refuse runs that there are not, rows of unlike runs, and rows of several datasets.
 
     Raises:
-        DataError: says which.
+        ValueError: there is no such run.
+        DataError: rows are of unlike runs, or of several datasets; says which.
     """
     runs = [run for row in rows.values() for run in row]
     entries = ranked_entries(params)
-    unknown = [run for run in runs if run not in entries]
-    if unknown:
-        raise DataError(
-            f"no run '{unknown[0]}' in params.yaml; there are {', '.join(entries) or 'none'}"
-        )
+    for run in runs:
+        require_name("run", run, entries)
     for name, row in rows.items():
         _require_seeds_of_one(name, row, params)
     datasets = {run: entries[run].dataset for run in runs}

@@ -11,6 +11,7 @@ from scipy import stats
 
 NUM_NEIGHBOURS = 10
 _DISTANCES_AT_ONCE = 2**22
+_ITEMS_OF_GROUP = 64
 _STEPS = 1e10
 """To the largest squared length: distances that agree to such a step are equal."""
 
@@ -63,23 +64,36 @@ def popularity_of_neighbours(vectors: npt.NDArray[np.float32], popularity: Float
     near = np.empty(len(points))
     size = max(1, _DISTANCES_AT_ONCE // len(points))
     for start in range(0, len(points), size):
-        rows = slice(start, start + size)
-        distances = points[rows] @ points.T  # [B, I]
+        # What is missing, the square of the row's own item, is the same for all of a row.
+        distances = points[start : start + size] @ points.T  # [B, I]
         distances *= -2
-        distances += squares[rows, None]
         distances += squares
-        distances *= steps
-        np.rint(distances, out=distances)
-        own = np.arange(len(distances))
-        distances[own, start + own] = np.inf
-        near[rows] = _mean_over_nearest(distances, popularity)
+        own = start + np.arange(len(distances))
+        distances[own - start, own] = np.inf
+        farthest = _no_nearer_than_the_tenth(distances) + 1 / steps
+        for row, item in enumerate(own):
+            found = np.flatnonzero(distances[row] <= farthest[row])
+            stepped = np.rint((distances[row, found] + squares[item]) * steps)
+            near[item] = _mean_over_nearest(stepped, popularity[found])
     return near.round(12)
 
 
-def _mean_over_nearest(distances: Floats, popularity: Floats) -> Floats:
-    """[B] from [B, I]."""
-    tenth = np.partition(distances, NUM_NEIGHBOURS - 1, axis=1)[:, NUM_NEIGHBOURS - 1, None]
-    nearer, as_far = distances < tenth, distances == tenth
-    left = NUM_NEIGHBOURS - nearer.sum(axis=1)
-    shared = left * (as_far @ popularity) / as_far.sum(axis=1)
-    return (nearer @ popularity + shared) / NUM_NEIGHBOURS  # type: ignore[no-any-return]
+def _no_nearer_than_the_tenth(distances: Floats) -> Floats:
+    """[B] from [B, I]: the tenth of the smallest distances of groups of items, each with one.
+
+    Few items are as near, and so only these are looked at one by one: many times as fast as to
+    look for the tenth among all.
+    """
+    num_items = distances.shape[1]
+    of_group = max(1, min(_ITEMS_OF_GROUP, num_items // NUM_NEIGHBOURS))
+    groups = num_items // of_group
+    nearest = distances[:, : groups * of_group].reshape(-1, of_group, groups).min(axis=1)
+    return np.partition(nearest, NUM_NEIGHBOURS - 1, axis=1)[:, NUM_NEIGHBOURS - 1]
+
+
+def _mean_over_nearest(distances: Floats, popularity: Floats) -> float:
+    """Of one item; the ten nearest, and all that are as far as the tenth, are among these."""
+    tenth = np.partition(distances, NUM_NEIGHBOURS - 1)[NUM_NEIGHBOURS - 1]
+    nearer = popularity[distances < tenth]
+    shared = (NUM_NEIGHBOURS - len(nearer)) * popularity[distances == tenth].mean()
+    return float((nearer.sum() + shared) / NUM_NEIGHBOURS)

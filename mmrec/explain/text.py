@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final, TypeAlias
 
 from mmrec.explain.plan import Step, plan
 from mmrec.explain.values import shown, single_values
+from mmrec.ids import require_name
 from mmrec.params.ensemble import EnsembleParams
 from mmrec.params.file import load_params
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
@@ -52,14 +52,10 @@ def explanation(name: str, project: Path, *, settings: bool) -> str:
 def _found(name: str, params: Params) -> tuple[str, Entry]:
     """The last stage of what has this name, and its entry; a run before a pre-training."""
     ranked = ranked_entries(params)
+    require_name("run", name, dict.fromkeys([*ranked, *params.pretrainings]))
     if name in ranked:
         return stage_of(params, name), ranked[name]
-    if name in params.pretrainings:
-        return f"pretrain@{name}", params.pretrainings[name]
-    known = list(dict.fromkeys([*ranked, *params.pretrainings]))
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise ValueError(f"no run '{name}' in params.yaml{hint}; there are {', '.join(known)}")
+    return f"pretrain@{name}", params.pretrainings[name]
 
 
 def _headline(name: str, entry: Entry, params: Params) -> str:

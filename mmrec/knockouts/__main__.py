@@ -42,7 +42,8 @@ def knock_out(name: str, seeds: list[int] | None, metric: str, project: Path) ->
     """Train what the knock-outs of a run lack, and write their tables; these as text.
 
     Raises:
-        StudyError: there is no such run or metric, or the run reads no features.
+        ValueError: there is no such run.
+        StudyError: there is no such metric, or the run reads no features.
     """
     if not is_metric(metric) or metric.startswith("mrr@"):
         raise StudyError(f"--metric: found '{metric}', allowed are recall@K, ndcg@K and mrr")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from mmrec.ids import require_name
 from mmrec.params.features import EmbedParams
 from mmrec.params.ids_alone import ids_alone
 from mmrec.params.pipeline import Params, PretrainingParams, RunParams
@@ -52,8 +53,9 @@ def knockout_study(params: Params, name: str, seeds: Sequence[int], metric: str)
         metric: that it is judged by, such as `recall@10`.
 
     Raises:
-        StudyError: there is no such run, or it has no features to knock out, or its pre-training
-            is of another kind than a row of a study can have.
+        ValueError: there is no such run.
+        StudyError: it has no features to knock out, or its pre-training is of another kind than a
+            row of a study can have.
     """
     if min(seeds) < 0 or len({*seeds}) < len(seeds):
         raise StudyError(f"--seeds: found {[*seeds]}, expected numbers of at least 0, each once")
@@ -98,11 +100,8 @@ def knockout_study(params: Params, name: str, seeds: Sequence[int], metric: str)
 
 
 def _run(params: Params, name: str) -> RunParams:
-    run = params.runs.get(name)
-    if run is None:
-        raise StudyError(
-            f"no run '{name}' in params.yaml; there are {', '.join(params.runs) or 'none'}"
-        )
+    require_name("run", name, params.runs)
+    run = params.runs[name]
     if not arms_of(run)[0].slots:
         with_features = [key for key, one in params.runs.items() if arms_of(one)[0].slots]
         raise StudyError(

@@ -9,10 +9,10 @@ from functools import cached_property
 import polars as pl
 
 from mmrec import schemas
+from mmrec.ids import listed, nearest, require_ids, require_once, told_unknown
 from mmrec.io import read_table
 from mmrec.library.dataset import Dataset
 from mmrec.library.filters import Categories, Filters, ItemGroups, group_items
-from mmrec.library.ids import listed, nearest, require_ids, require_once, told_unknown
 from mmrec.params.pipeline import Params
 from mmrec.report.categories import categories_of
 

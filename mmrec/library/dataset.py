@@ -15,8 +15,8 @@ from mmrec import schemas
 from mmrec.data.borders import Borders
 from mmrec.data.images import RawImages
 from mmrec.dataset_paths import DatasetPaths
+from mmrec.ids import require_name
 from mmrec.io import DataError, read_table
-from mmrec.library.ids import require_name
 from mmrec.params.file import load_params
 from mmrec.paths import Paths
 

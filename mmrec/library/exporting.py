@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmrec.ids import require_name
 from mmrec.io import read_json
 from mmrec.library.dataset import PROJECT
 from mmrec.library.exported import Exported, require_new, write_exported
-from mmrec.library.ids import require_name
 from mmrec.library.opening import open_run_of
 from mmrec.library.run import Run
 from mmrec.onnx.write import require_packages

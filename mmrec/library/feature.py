@@ -17,11 +17,11 @@ from torch import Tensor
 from mmrec import schemas
 from mmrec.features.parts import Parts, level_of_files, open_parts, read_places, read_values
 from mmrec.features.table import load_feature_table
+from mmrec.ids import require_name
 from mmrec.io import read_table
 from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, Dataset, frame_of, open_dataset
 from mmrec.library.filters import NO_FILTERS, Filters
-from mmrec.library.ids import require_name
 from mmrec.library.queries import read_query
 from mmrec.library.query_encoders import open_encoders, require_comparable
 from mmrec.library.searching import FeatureSearch

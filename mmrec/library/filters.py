@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmrec.evaluation.vectors import Vectors
-from mmrec.library.ids import listed, nearest, require_ids, require_known, require_once
+from mmrec.ids import listed, nearest, require_ids, require_known, require_once
 from mmrec.retrieval.reranking import Items, Reranking
 
 Categories: TypeAlias = Mapping[str, str | None]

@@ -10,10 +10,10 @@ from typing import Any, Final
 import polars as pl
 from ruamel.yaml import YAML
 
+from mmrec.ids import require_name
 from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, dataset_of
 from mmrec.library.exporting import Told, require_exportable, write_run
-from mmrec.library.ids import require_name
 from mmrec.library.ranker import Ranker, SingleRanker
 from mmrec.library.run import Run
 from mmrec.models.data import ModelData, TrainingRun, load_model_data

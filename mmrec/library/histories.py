@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 from mmrec.data.histories import Histories
-from mmrec.library.ids import require_ids, require_known
+from mmrec.ids import require_ids, require_known
 
 logger = logging.getLogger(__name__)
 

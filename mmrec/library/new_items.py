@@ -16,9 +16,9 @@ from mmrec.data.sentences import repair_line
 from mmrec.data.sources import columns
 from mmrec.data.sources.raw_tables import build_items
 from mmrec.data.sources.source_table import SourceTable, read_source_table
+from mmrec.ids import require_once
 from mmrec.io import DataError, content_key
 from mmrec.library.dataset import frame_of
-from mmrec.library.ids import require_once
 
 PICTURES: Final = "images"
 """Column of the paths of pictures, from the table's folder on, separated by `|`."""

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from mmrec import schemas
+from mmrec.ids import require_name
 from mmrec.io import DataError, read_table
 from mmrec.library.catalogue import Catalogue, category_words
 from mmrec.library.dataset import PROJECT, dataset_of, frame_of
 from mmrec.library.exported import is_exported, open_exported
 from mmrec.library.extending import extended_data, refuse_ids, refuse_without_content
-from mmrec.library.ids import require_name
 from mmrec.library.new_items import read_new_items
 from mmrec.library.ranker import EnsembleRanker, Ranker, SingleRanker, kept
 from mmrec.library.run import Run

@@ -16,11 +16,11 @@ from torch import Tensor
 from mmrec.evaluation.best_items import at_least_a_chunk, best_items
 from mmrec.evaluation.lists import unit_rows
 from mmrec.evaluation.vectors import Vectors
+from mmrec.ids import require_ids, require_known, require_once
 from mmrec.library.catalogue import Catalogue
 from mmrec.library.dataset import Dataset
 from mmrec.library.filters import NO_FILTERS, Filters, candidates_of, reranking_of
 from mmrec.library.histories import GivenHistories, read_histories
-from mmrec.library.ids import require_ids, require_known, require_once
 from mmrec.library.ranker import Ranker
 from mmrec.retrieval.nearest import Indices, nearest_items
 from mmrec.retrieval.reranking import Lists, reranked

@@ -71,45 +71,15 @@ def collect_runs(
     """
     _require_evaluated(params, paths)
     categories = cache(lambda: _categories(params, paths))
-    reports = []
-    for name, run in params.runs.items():
-        history, model = paths.run(name).finetune_history, params.models[run.model]
-        measured = _measured(params, paths, name, categories)
-        reports.append(
-            RunReport(
-                name=name,
-                dataset=run.dataset,
-                model=run.model,
-                metrics=measured.metrics,
-                text=run.text,
-                image=run.image,
-                pretraining=pretrainings.get(run.init_from),
-                seed=run.seed,
-                finetuning=_history(history, model.finetune, f"finetune@{name}"),
-                finetune_metric=model.finetune.metric if model.finetune else "",
-                ranks=measured.ranks,
-                cold_ranks=measured.cold_ranks,
-                knockouts=load_knockouts(params, paths, name),
-                searches=load_searches(params, paths, name),
-                params={"run": run.model_dump(mode="json"), "model": model.described("finetune")},
-            )
-        )
-    for name, ensemble in params.ensembles.items():
-        measured = _measured(params, paths, name, categories)
-        found = read_json(paths.run(name).all_metrics, OfEnsemble)["ensemble"]
-        reports.append(
-            RunReport(
-                name=name,
-                dataset=ensemble.dataset,
-                model=ensemble_in_words(found),
-                metrics=measured.metrics,
-                seed=None,
-                ranks=measured.ranks,
-                cold_ranks=measured.cold_ranks,
-                params={"ensemble": ensemble.model_dump(mode="json"), "found": found},
-            )
-        )
-    return reports
+    runs = [
+        _run_report(name, params, paths, _measured(params, paths, name, categories), pretrainings)
+        for name in params.runs
+    ]
+    ensembles = [
+        _ensemble_report(name, params, paths, _measured(params, paths, name, categories))
+        for name in params.ensembles
+    ]
+    return [*runs, *ensembles]
 
 
 class _Measured(NamedTuple):
@@ -131,6 +101,49 @@ def _measured(
     asked = params.evaluate.cold_positions
     cold_ranks = read_table(cold_ranks_of(results), schemas.RANKS) if asked else None
     return _Measured(metrics, ranks, cold_ranks)
+
+
+def _run_report(
+    name: str,
+    params: Params,
+    paths: Paths,
+    measured: _Measured,
+    pretrainings: Mapping[str, PretrainingReport],
+) -> RunReport:
+    run = params.runs[name]
+    model, history = params.models[run.model], paths.run(name).finetune_history
+    return RunReport(
+        name=name,
+        dataset=run.dataset,
+        model=run.model,
+        metrics=measured.metrics,
+        text=run.text,
+        image=run.image,
+        pretraining=pretrainings.get(run.init_from),
+        seed=run.seed,
+        finetuning=_history(history, model.finetune, f"finetune@{name}"),
+        finetune_metric=model.finetune.metric if model.finetune else "",
+        ranks=measured.ranks,
+        cold_ranks=measured.cold_ranks,
+        knockouts=load_knockouts(params, paths, name),
+        searches=load_searches(params, paths, name),
+        params={"run": run.model_dump(mode="json"), "model": model.described("finetune")},
+    )
+
+
+def _ensemble_report(name: str, params: Params, paths: Paths, measured: _Measured) -> RunReport:
+    ensemble = params.ensembles[name]
+    found = read_json(paths.run(name).all_metrics, OfEnsemble)["ensemble"]
+    return RunReport(
+        name=name,
+        dataset=ensemble.dataset,
+        model=ensemble_in_words(found),
+        metrics=measured.metrics,
+        seed=None,
+        ranks=measured.ranks,
+        cold_ranks=measured.cold_ranks,
+        params={"ensemble": ensemble.model_dump(mode="json"), "found": found},
+    )
 
 
 def collect_protocol(params: Params) -> Protocol:

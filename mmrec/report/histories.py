@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmrec.io import DataError
+from mmrec.ids import UnknownIdError, told_unknown
 from mmrec.report.dataset_tables import Tables
-
-_COMPARED = 200_000
-"""User ids to which an unknown one is compared letter by letter: a second, about."""
 
 
 class History(NamedTuple):
@@ -28,16 +24,15 @@ def user_index_of(user_id: str, tables: Tables, dataset: str) -> int:
     """Index of a user.
 
     Raises:
-        DataError: the dataset has no such user; names some that are spelled alike.
+        UnknownIdError: the dataset has no such user; names one that is alike.
     """
     ids = tables.users["user_id"]
     row = pc.index(ids, pa.scalar(user_id, ids.type)).as_py()
     if row < 0:
-        near = get_close_matches(user_id, ids.slice(0, _COMPARED).to_pylist(), n=3)
-        hint = f"did you mean {', '.join(map(repr, near))}? " if near else ""
-        raise DataError(
-            f"user {user_id!r}: not among the {len(ids):,} users of '{dataset}'; {hint}"
-            "Users with too few interactions were cleaned away"
+        place = f"among the {len(ids):,} users of '{dataset}'"
+        raise UnknownIdError(
+            f"user: {told_unknown([user_id], ids.to_pylist(), '1 of 1', place)} (those with too "
+            "few interactions were cleaned away)"
         )
     index: int = tables.users["user_index"][row].as_py()
     return index

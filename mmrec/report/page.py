@@ -144,18 +144,11 @@ def render_page(
         items: To look through; None leaves them out, and maps then say nothing of their points.
         lists: Of all runs for the users that are shown; None leaves them out.
     """
-    comparisons = _comparisons(runs, showcase.run)
     return render(
         "page.html.j2",
         title=title,
         datasets=datasets,
-        runs=runs,
-        comparisons=comparisons,
-        leaves_one_out=all(one.told.leaves_one_out for one in comparisons),
-        pretrainings=pretrainings,
-        trainings=trainings(pretrainings, runs),
-        searches=[seen(one) for run in runs for one in run.searches],
-        search_looks=SEARCH_LOOKS,
+        **_of_runs(runs, pretrainings, showcase.run),
         protocol=protocol,
         showcase=showcase,
         max_recommended=MAX_RECOMMENDED,
@@ -165,6 +158,22 @@ def render_page(
         data=as_data(page_data(items, maps, lists)),
         script=script_of("shared.js", "items.js", "maps.js", "lists.js"),
     )
+
+
+def _of_runs(
+    runs: Sequence[RunReport], pretrainings: Sequence[PretrainingReport], chosen: str
+) -> dict[str, object]:
+    """What the template names of runs, and of what follows from them."""
+    comparisons = _comparisons(runs, chosen)
+    return {
+        "runs": runs,
+        "comparisons": comparisons,
+        "leaves_one_out": all(one.told.leaves_one_out for one in comparisons),
+        "pretrainings": pretrainings,
+        "trainings": trainings(pretrainings, runs),
+        "searches": [seen(one) for run in runs for one in run.searches],
+        "search_looks": SEARCH_LOOKS,
+    }
 
 
 def _comparisons(runs: Sequence[RunReport], chosen: str) -> list[_Comparison]:

@@ -91,28 +91,23 @@ def sample_users(
     histories = [[item_ids[index - 1].as_py() for index in one[-_MAX_HISTORY:]] for one in whole]
     targets = _targets(ranks, items, indices)
     lists = _lists_of(recommendations, [user["user_id"] for user in chosen], MAX_RECOMMENDED)
-    shown = {item_id for history in histories for item_id in history}
-    shown |= {row["item_id"] for places in lists.values() for row in places}
-    shown |= {target.item_id for target in targets.values()}
+    shown = {
+        *(item_id for history in histories for item_id in history),
+        *(place["item_id"] for places in lists.values() for place in places),
+        *(target.item_id for target in targets.values()),
+    }
     cards = item_cards(shown, items=items, images=images, keywords=keywords, thumbnails=thumbnails)
+    masked = whole if mask_history is True else [[]] * len(whole)
     return [
         SampleUser(
             user["user_id"],
             user["user_index"],
             user["num_interactions"],
             [cards[item_id] for item_id in history],
-            _held_out(
-                targets.get(user["user_index"]),
-                cards,
-                items.num_rows,
-                sequence if mask_history is True else [],
-            ),
-            [
-                Recommended(cards[place["item_id"]], place["score"])
-                for place in lists[user["user_id"]]
-            ],
+            _held_out(targets.get(user["user_index"]), cards, items.num_rows, seen),
+            [Recommended(cards[one["item_id"]], one["score"]) for one in lists[user["user_id"]]],
         )
-        for user, history, sequence in zip(chosen, histories, whole, strict=True)
+        for user, history, seen in zip(chosen, histories, masked, strict=True)
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mmrec import schemas
+from mmrec.ids import require_name
 from mmrec.io import DataError
 from mmrec.params.pipeline import Params
 from mmrec.params.ranked import ranked_entries
@@ -52,11 +53,10 @@ def user_page(user_id: str, runs: Sequence[str], params: Params, paths: Paths) -
     Args:
         user_id: As the dataset has it.
         runs: Runs and ensembles on one dataset; none for all on that of the report.
-        params: Of the project.
-        paths: Of the project.
 
     Raises:
-        DataError: no such user or run, runs on several datasets, or one that is not evaluated.
+        ValueError: no such user or run.
+        DataError: runs on several datasets, or one that is not evaluated.
     """
     dataset, names = _dataset_of(runs, params)
     tables = Tables(paths.dataset(dataset))
@@ -101,11 +101,8 @@ def _lists_of(
 
 def _dataset_of(runs: Sequence[str], params: Params) -> tuple[str, list[str]]:
     entries = ranked_entries(params)
-    unknown = [run for run in runs if run not in entries]
-    if unknown:
-        raise DataError(
-            f"no run '{unknown[0]}' in params.yaml; there are {', '.join(entries) or 'none'}"
-        )
+    for run in runs:
+        require_name("run", run, entries)
     if not runs:
         dataset = params.report.dataset
         return dataset, [name for name, entry in entries.items() if entry.dataset == dataset]

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+from mmrec.ids import require_name
 from mmrec.io import DataError
-from mmrec.library.ids import require_name
 from mmrec.params.pipeline import Params
 from mmrec.params.ranked import ranked_entries
 from mmrec.paths import Paths, costs_of

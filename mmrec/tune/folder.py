@@ -25,7 +25,7 @@ from mmrec.tune.sampling import Sampling
 
 PLACE: Final = "place"
 REASON: Final = "reason"
-"""Of a failed trial; one without was interrupted, and does not count."""
+"""Of a failed trial, its last attribute; one without was interrupted, and does not count."""
 _BUSY_S: Final = 60
 """Seconds to wait for another process that writes to the database."""
 
@@ -104,13 +104,21 @@ class SearchFolder:
 
     def _first_free(self) -> tuple[int, IO[str]] | None:
         """A place with its lock, which holds as long as it is open."""
-        taken = {one.user_attrs[PLACE] for one in self.trials()}
+        taken = self._taken()
         for place in range(self._num_trials):
+            if place in taken:
+                continue
+            lock = _lock(self._places / f"{place:05d}")
+            if lock is None:
+                continue
+            taken = self._taken()  # its process may have ended between the two looks
             if place not in taken:
-                lock = _lock(self._places / f"{place:05d}")
-                if lock is not None:
-                    return place, lock
+                return place, lock
+            lock.close()
         return None
+
+    def _taken(self) -> set[int]:
+        return {one.user_attrs[PLACE] for one in self.trials()}
 
     def _ask(self, place: int) -> Claim:
         interrupted = self._interrupted(place)
@@ -180,8 +188,8 @@ def _put_aside(folder: Path) -> None:
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    if trial.state == TrialState.FAIL:
-        return REASON in trial.user_attrs
+    if REASON in trial.user_attrs:
+        return True  # even if its process was killed before Optuna was told that it ended
     return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 

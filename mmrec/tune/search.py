@@ -102,12 +102,12 @@ def _make(target: Target, claim: Claim, settings: Mapping[str, Any]) -> Outcome:
 def _tell(study: optuna.Study, claim: Claim, outcome: Outcome) -> None:
     for name in ("epoch", "epochs", "seconds"):
         claim.trial.set_user_attr(name, getattr(outcome, name))
-    if outcome.state == "failed":
-        claim.trial.set_user_attr(REASON, outcome.reason)
     if outcome.state == "complete":
         study.tell(claim.trial, outcome.value)
     else:
         claim.trial.set_user_attr("value", outcome.value)
+        if outcome.state == "failed":
+            claim.trial.set_user_attr(REASON, outcome.reason)
         study.tell(claim.trial, state=_STATES[outcome.state])
 
 
@@ -126,7 +126,7 @@ def _as_json(target: Target, sampling: Sampling, trial: FrozenTrial) -> dict[str
     states = {state: name for name, state in _STATES.items()}
     return {
         "trial": place,
-        "state": states[trial.state],
+        "state": "failed" if REASON in known else states[trial.state],
         "settings": sampling.settings(trial.params) if place else target.as_is | target.within,
         "value": trial.value if trial.state == TrialState.COMPLETE else known.get("value"),
         "epoch": known["epoch"],

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmrec.evaluation.metrics import metric_names
+from mmrec.ids import require_name
 from mmrec.library.fitting import params_with_run
-from mmrec.library.ids import require_name
 from mmrec.models.next_item_training import VALIDATION_CUTOFFS
 from mmrec.params.file import ParamsError, load_params
 from mmrec.params.models.registry import ModelParams

@@ -50,7 +50,7 @@ def as_it_is(project: Path) -> None:
         (
             as_it_is,
             ["plain-1", "beter-1"],
-            r"no run 'beter-1' in params\.yaml; there are better-1, ",
+            r"run 'beter-1': did you mean 'better-1'\? there is better-1, ",
         ),
         (as_it_is, ["plain-1"], "found one row, plain-1; name at least two"),
         (as_it_is, ["plain-1", "far-1"], "several datasets.* 'far-1' is of 'far'"),

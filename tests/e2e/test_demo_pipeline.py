@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.report_world import grow
+from mmrec import schemas
 from mmrec.explain.plan import plan
 from mmrec.explain.text import explanation
-from mmrec.io import read_json
+from mmrec.io import read_json, read_table
 from mmrec.params.file import load_params
 from mmrec.params.ranked import stage_of
 from mmrec.paths import Paths
+from stages import report
 from tests.e2e.small_shop import digests, ran, small_params, text_of
 from tests.e2e.team import repro
 
@@ -40,6 +43,15 @@ def test_every_run_has_metrics_and_there_is_a_report_and_lists(project: Path) ->
         assert metrics["all"]["num_users"] > 200
     assert (project / "data" / "report" / "index.html").stat().st_size > 10_000
     assert any((project / "data" / "recommendations").iterdir())
+
+
+def test_a_report_is_made_of_the_project_grown_to_more_items(project: Path, tmp_path: Path) -> None:
+    few = read_table(Paths(project).dataset("demo").items, schemas.CLEAN_ITEMS).num_rows
+    assert grow(project, tmp_path / "grown", 3 * few) == 3 * few
+    paths = Paths(tmp_path / "grown")
+    made = report.main(load_params(paths.params), paths)
+    assert made["items"] == 3 * few
+    assert made["cards"] == len(small_params()["runs"])
 
 
 def test_a_second_repro_runs_nothing(project: Path) -> None:

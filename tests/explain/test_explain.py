@@ -53,7 +53,7 @@ def test_changed_code_is_named_where_it_is_known(
 @pytest.mark.parametrize(
     ("run", "says"),
     [
-        ("demo-mp4r", "no run 'demo-mp4r' in params.yaml (did you mean demo-mp4sr?); there are"),
+        ("demo-mp4r", "run 'demo-mp4r': did you mean 'demo-mp4sr'? there is demo-"),
         ("demo-mp4sr", "no dvc.yaml with .dvc beside it"),
     ],
 )

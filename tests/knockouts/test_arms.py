@@ -101,14 +101,14 @@ def _validated(entry: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("run", "seeds", "says"),
     [
-        ("nobody", [1], "no run 'nobody' in params.yaml; there are demo-popularity, "),
+        ("nobody", [1], "run 'nobody': there is demo-popularity, "),
         ("demo-sasrec", [1], "reads no features, so there is nothing to knock out; runs that do: "),
         ("demo-mp4sr", [1, 1], r"--seeds: found \[1, 1\]"),
         ("demo-mp4sr", [-1], r"--seeds: found \[-1\]"),
     ],
 )
 def test_what_cannot_be_knocked_out_is_said(run: str, seeds: list[int], says: str) -> None:
-    with pytest.raises(StudyError, match=says):
+    with pytest.raises(ValueError, match=says):
         knockout_study(PARAMS, run, seeds, "recall@10")
 
 

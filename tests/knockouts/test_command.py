@@ -10,7 +10,7 @@ import pytest
 
 from mmrec.io import read_json
 from mmrec.knockouts.__main__ import add_arguments, knock_out
-from mmrec.params.study import StudyError, StudyParams
+from mmrec.params.study import StudyParams
 from mmrec.study.runs import StudyRuns
 from mmrec.study.tables import StudyRanks
 from mmrec.study.workspace import PROJECT
@@ -63,7 +63,7 @@ def test_the_run_s_own_seed_is_taken_and_results_lie_where_the_report_reads_them
             "--metric: found 'recal@10', allowed are recall@K",
         ),
         (["demo-mp4sr", "--metric", "mrr@10"], "--metric: found 'mrr@10'"),
-        (["nobody"], "no run 'nobody' in params.yaml; there are demo-"),
+        (["nobody"], "run 'nobody': there is demo-"),
         (["demo-sasrec"], "reads no features"),
     ],
 )
@@ -71,6 +71,6 @@ def test_what_is_wrong_is_said_before_anything_is_trained(
     project: Path, arguments: list[str], says: str
 ) -> None:
     found = parsed(arguments)
-    with pytest.raises(StudyError, match=says):
+    with pytest.raises(ValueError, match=says):
         knock_out(found.run, found.seeds, found.metric, project)
     assert not (project / ".mmrec").exists()

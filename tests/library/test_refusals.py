@@ -12,10 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mmrec import Filters, open_dataset, open_feature, open_run
+from mmrec import Filters, ids, open_dataset, open_feature, open_run
+from mmrec.ids import UnknownIdError
 from mmrec.io import DataError
-from mmrec.library import ids
-from mmrec.library.ids import UnknownIdError
 from mmrec.library.run import Run
 from mmrec.params.file import ParamsError
 from tests.library.worlds import item

@@ -93,8 +93,8 @@ def test_a_user_whom_nobody_evaluates_has_a_history_and_no_lists(tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--user", "user 5"], r"user 'user 5': not among the 20 users of 'demo'; did you mean"),
-        (["--user", USER, "--run", "nope"], "no run 'nope' in params.yaml; there are demo-pop"),
+        (["--user", "user 5"], r"user: 'user 5' is not among the 20 users of 'demo'; did you mean"),
+        (["--user", USER, "--run", "nope"], "run 'nope': there is demo-pop"),
         (["--run", "demo-sasrec"], "--run and --output are of the page of one user"),
         (["--output", "x.html"], "--run and --output are of the page of one user"),
         (["--user", USER, "--output", "params.yaml"], "--output params.yaml: expected a name that"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState
 
 from mmrec.cli import tune
 from mmrec.io import DataError, read_json
@@ -30,13 +33,13 @@ def without_clock(results: Results) -> list[dict[str, Any]]:
     return [{**one, "seconds": None} for one in results.trials]
 
 
-def folder_of(project: Path) -> SearchFolder:
+def folder_of(project: Path, kind: type[SearchFolder] = SearchFolder) -> SearchFolder:
     """That of `first`, as a process that works on it opens it."""
     target = open_target(write_search(project), project)
     folder = project / ".mmrec" / "searches" / "first"
     begin(folder, decisive(target), anew=False)
     sampling = Sampling(target.search, target.within)
-    return SearchFolder(folder, sampling, sampling.num_trials)
+    return kind(folder, sampling, sampling.num_trials)
 
 
 def interrupt(folder: SearchFolder, *, place: int) -> None:
@@ -105,6 +108,48 @@ def test_several_processes_share_the_trials(project: Path) -> None:
         assert "1 more are being made by other processes" in results.text()
         with pytest.raises(SearchError, match="is being made by another process"):
             run_search(write_search(project), project, anew=True)
+
+
+def test_a_failed_trial_killed_before_it_is_told_is_listed_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"finetune.learning_rate": [1e30]}
+    path = write_search(project, sampler="grid", num_trials=None, space=space)
+    tell = optuna.Study.tell
+
+    def killed(study: optuna.Study, *args: Any, **how: Any) -> Any:
+        if how.get("state") == TrialState.FAIL:
+            raise KeyboardInterrupt
+        return tell(study, *args, **how)
+
+    with monkeypatch.context() as within:
+        within.setattr(optuna.Study, "tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_search(path, project)
+    _, results = run_search(path, project)
+    assert [(one["trial"], one["state"]) for one in results.trials] == [
+        (0, "complete"),
+        (1, "failed"),
+    ]
+    assert "not finite" in results.trials[1]["reason"]
+
+
+def test_a_trial_that_ends_while_another_process_looks_is_not_made_again(project: Path) -> None:
+    ending = ExitStack()
+
+    class Looking(SearchFolder):
+        def trials(self) -> list[FrozenTrial]:
+            found = super().trials()
+            ending.close()
+            return found
+
+    ended, looking = folder_of(project), folder_of(project, Looking)
+    claim = ending.enter_context(ended.claim())
+    assert claim
+    ending.callback(ended.study.tell, claim.trial, 0.1)
+    with looking.claim() as other:
+        assert other
+        assert other.place == 1
 
 
 def test_a_trial_that_diverges_or_is_refused_is_a_failed_one(project: Path) -> None:

@@ -50,9 +50,9 @@ def _tests(found: Found) -> Iterator[str]:
     yield from (
         "## Test",
         "",
-        "Means and standard deviations over other seeds than the grid's: the best point of each "
-        "dataset, and the defaults. With what users have seen among the candidates, and without "
-        "it. Events of one day stand in the files in the order of their item numbers.",
+        "Means and standard deviations over other seeds than the grid's: points that were chosen "
+        "for each dataset, and the defaults. With what users have seen among the candidates, and "
+        "without it. Events of one day stand in the files in the order of their item numbers.",
         "",
         f"| dataset | settings | seeds | seen items | {' | '.join(SHOWN)} |",
         "|---" * (4 + len(SHOWN)) + "|",
@@ -102,7 +102,9 @@ def _line(one: Found) -> str:
 def _settings(one: Found) -> str:
     return (
         f"{one['embedding_dim']} wide, {one['num_layers']} layers, dropout {one['dropout']}, "
-        f"{one['loss']}" + (f", cosines over {one['temperature']}" if one["temperature"] else "")
+        f"{one['loss']}"
+        + (f", cosines over {one['temperature']}" if one["temperature"] else "")
+        + f", rate {one['learning_rate']}"
     )
 
 

@@ -141,7 +141,8 @@ MODELS: dict[str, dict[str, Any]] = {
         "finetune": TRAINING | ENCODERS | {"joint": LOSSES, "modality": "text"},
     },
     "sasrec": {
-        "architecture": TRANSFORMER | {"attention_dropout": 0.4},
+        "architecture": TRANSFORMER
+        | {"attention_dropout": 0.4, "score": "cosine", "temperature": 0.5},
         "pretrain": None,
         "finetune": TRAINING | {"loss": {"name": "in_batch"}},
     },

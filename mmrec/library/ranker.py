@@ -44,8 +44,14 @@ class KeptTable(VectorRecommender):
 
 
 def kept(recommender: Recommender) -> Recommender:
-    """The same, with its item table kept if it has one."""
-    return KeptTable(recommender) if isinstance(recommender, VectorRecommender) else recommender
+    """The same, with its item table kept if it has one.
+
+    It stays as it ranks: a thread that is done would else put it back to training, with dropout,
+    for one that is not.
+    """
+    if isinstance(recommender, VectorRecommender):
+        return KeptTable(recommender).eval()
+    return recommender.eval()
 
 
 class Ranker(Protocol):

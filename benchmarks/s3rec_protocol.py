@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from torch import Tensor
 from benchmarks.peers.machine import describe_machine
 from benchmarks.sasrec_grid import FOR_EVER, Machine, Task
 from benchmarks.sasrec_grid_runs import Budget, Point, data_of, trained, write_dataset
+from benchmarks.sasrec_grid_table import spread
 from mmrec.data.split import hold_out_test
 from mmrec.device import choose_device
 from mmrec.evaluation.evaluator import rank_held_out
@@ -111,14 +111,9 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {dataset} | printed | – | {values} |"
         for name in runs[0]["test"]:
             values = " | ".join(
-                _spread(one["test"][name][metric] for one in runs) for metric in SHOWN
+                spread(one["test"][name][metric] for one in runs) for metric in SHOWN
             )
             yield f"| {dataset} | {name} | {len(runs)} | {values} |"
-
-
-def _spread(values: Iterable[float]) -> str:
-    each = [*values]
-    return f"{mean(each):.4f}" + (f" ± {stdev(each):.4f}" if len(each) > 1 else "")
 
 
 def main(asked: argparse.Namespace) -> None:

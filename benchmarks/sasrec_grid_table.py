@@ -69,7 +69,7 @@ def _tests_of(found: Found, dataset: str) -> Iterator[str]:
     for settings, runs in groups.items():
         seeds = ", ".join(str(one["seed"]) for one in sorted(runs, key=lambda one: one["seed"]))
         for seen in runs[0]["test"]:
-            values = [_spread(one["test"][seen][metric] for one in runs) for metric in SHOWN]
+            values = [spread(one["test"][seen][metric] for one in runs) for metric in SHOWN]
             yield f"| {' | '.join([dataset, settings, seeds, seen, *values])} |"
 
 
@@ -112,6 +112,7 @@ def _value(one: Found) -> float:
     return float(one["validation"][METRIC]) if "validation" in one else -1.0
 
 
-def _spread(values: Iterable[float]) -> str:
+def spread(values: Iterable[float]) -> str:
+    """Mean, and standard deviation of more than one, as text."""
     each = [*values]
     return f"{mean(each):.4f}" + (f" ± {stdev(each):.4f}" if len(each) > 1 else "")
